@@ -1,0 +1,199 @@
+"""How a case becomes a step: seeds, casting, moving, and the loops that all training and inference steps share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.optim import Optimizer
+from torch.utils.flop_counter import FlopCounterMode
+
+from bench_core import precision
+from bench_core.spec import Case, Step
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+RESTORE_EVERY = 256
+"""Training calls after which the weights and the optimizer go back to their first state, so that thousands of calls
+stay the same work: no collapsed loss, no denormals."""
+
+
+@dataclass(frozen=True)
+class BuildContext:
+    """What a workload's build function is given: the case, and the means to make models and inputs for it.
+
+    Weights and inputs are drawn once in float64 on the CPU from the case's seed and then cast and moved, since
+    generators differ by dtype and device: every device and dtype gets the same numbers.
+    """
+
+    case: Case
+    storage: torch.dtype = torch.float32
+    data_dir: Path | None = None
+    rng: np.random.Generator = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rng", np.random.default_rng(self.case.seed))
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the case."""
+        return torch.device(self.case.device)
+
+    @property
+    def batch_size(self) -> int:
+        """The batch size of the case."""
+        return self.case.batch_size
+
+    @property
+    def variants(self) -> frozenset[str]:
+        """The variant's parts: ``channels_last+compile`` has two."""
+        return frozenset(self.case.variant.split("+"))
+
+    def model(self, make: Callable[[], nn.Module], *, train: bool) -> nn.Module:
+        """A model with weights drawn in float64 from the seed, then cast and moved; in training or evaluation mode."""
+        before = torch.get_default_dtype()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.case.seed)
+            torch.set_default_dtype(torch.float64)
+            try:
+                model = make()
+            finally:
+                torch.set_default_dtype(before)
+        model = model.to(device=self.device, dtype=self.storage).train(train)
+        if "channels_last" in self.variants:
+            model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return model
+
+    def tensor(self, array: ArrayLike) -> Tensor:
+        """An array (floating: cast to the case's storage dtype; integer: int64) on the case's device."""
+        source = torch.as_tensor(np.asarray(array))
+        dtype = self.storage if source.is_floating_point() else torch.int64
+        tensor = source.to(device=self.device, dtype=dtype)
+        if "channels_last" in self.variants and tensor.ndim == 4:
+            tensor = tensor.contiguous(memory_format=torch.channels_last)
+        return tensor
+
+    def normal(self, *shape: int) -> Tensor:
+        """Standard normal numbers of a shape, drawn in float64 from the case's seed."""
+        return self.tensor(self.rng.standard_normal(shape))
+
+    def forward(self, model: Callable[..., Any]) -> Callable[..., Any]:
+        """The model as the variant calls it: compiled or as it is."""
+        if "compile" in self.variants:
+            torch.compiler.reset()
+            return torch.compile(model, dynamic=False)
+        return model
+
+    def autocast(self) -> Any:
+        """The autocast context of the case's dtype."""
+        return precision.autocast(self.case.dtype, self.device.type)
+
+    def step(self, fn: Callable[[], Any], *, units: int, flops: int | None, data: str, **parts: Any) -> Step:
+        """A step on the case's device; ``parts`` are the further fields of ``Step``."""
+        precision.Guard.ensure(precision.settings_for(self.case.dtype))
+        # On a CPU all dtypes but the backends' defaults mean plain fp32, so the guard would only cost time there.
+        run = fn if self.device.type == "cpu" else precision.guarded(fn, self.case.dtype)
+        return Step(fn=run, units=units, flops=flops, devices=(self.case.device,), data=data, **parts)
+
+
+def inference(ctx: BuildContext, model: nn.Module, batches: Sequence[Tensor]) -> Callable[[], Tensor]:
+    """A call that runs the model on the next batch, without gradients."""
+    forward = ctx.forward(model)
+    feed = rotate(batches)
+
+    def run() -> Any:
+        with torch.inference_mode(), ctx.autocast():
+            return forward(next(feed))
+
+    return run
+
+
+def training(
+    ctx: BuildContext,
+    model: nn.Module,
+    optimizer: Optimizer,
+    loss_fn: Callable[[Tensor, Tensor], Tensor],
+    batches: Sequence[tuple[Tensor, Tensor]],
+) -> Callable[[], Tensor]:
+    """A call that trains the model on the next batch and returns the loss, detached and not yet synchronized."""
+    forward = ctx.forward(model)
+    feed = rotate(batches, restorer([model], [optimizer]))
+
+    def run() -> Tensor:
+        inputs, targets = next(feed)
+        optimizer.zero_grad(set_to_none=True)
+        with ctx.autocast():
+            loss = loss_fn(forward(inputs), targets)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        return loss.detach()
+
+    return run
+
+
+def rotate(batches: Sequence[Any], restore: Callable[[], None] | None = None) -> Iterator[Any]:
+    """The batches in turn, for ever; every ``RESTORE_EVERY`` of them ``restore`` is called first."""
+    while True:
+        for i in range(RESTORE_EVERY):
+            yield batches[i % len(batches)]
+        if restore:
+            restore()
+
+
+def restorer(models: Sequence[nn.Module], optimizers: Sequence[Optimizer]) -> Callable[[], None]:
+    """A call that puts models and optimizers back to the state they are in now, in place, without synchronizing."""
+    tensors = [t for model in models for t in chain(model.parameters(), model.buffers())]
+    first = [t.detach().clone() for t in tensors]
+
+    @torch.no_grad()
+    def restore() -> None:
+        for tensor, value in zip(tensors, first, strict=True):
+            tensor.copy_(value)
+        for optimizer in optimizers:
+            for state in optimizer.state.values():
+                for value in state.values():
+                    if isinstance(value, Tensor):
+                        value.zero_()
+
+    return restore
+
+
+def forward_flops(model: nn.Module, *shapes: Sequence[int]) -> int:
+    """FLOPs of one forward call on inputs of these shapes, 2 per multiply-add; nothing is computed.
+
+    Counts matrix products and convolutions, as ``torch.utils.flop_counter`` does, on tensors without storage.
+    """
+    weights = {name: t.detach().to("meta") for name, t in chain(model.named_parameters(), model.named_buffers())}
+    inputs = tuple(torch.empty(tuple(shape), device="meta", dtype=_dtype_of(model)) for shape in shapes)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        functional_call(model, weights, inputs)
+    return int(counter.get_total_flops())
+
+
+def training_flops(model: nn.Module, *shapes: Sequence[int], inputs_need_grad: bool = False) -> int:
+    """FLOPs of one forward and backward call on inputs of these shapes; the optimizer's are not counted.
+
+    The gradient with respect to the first layer's input is left out unless ``inputs_need_grad``, as autograd does.
+    """
+    weights: Mapping[str, Tensor] = {
+        name: torch.empty_like(t, device="meta", requires_grad=isinstance(t, nn.Parameter) and t.requires_grad)
+        for name, t in chain(model.named_parameters(), model.named_buffers())
+    }
+    inputs = tuple(
+        torch.empty(tuple(shape), device="meta", dtype=_dtype_of(model), requires_grad=inputs_need_grad) for shape in shapes
+    )
+    with FlopCounterMode(display=False) as counter:
+        functional_call(model, dict(weights), inputs).sum().backward()
+    return int(counter.get_total_flops())
+
+
+def _dtype_of(model: nn.Module) -> torch.dtype:
+    return next(model.parameters()).dtype

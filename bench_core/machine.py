@@ -1,0 +1,189 @@
+"""The fingerprint of machine and software: what decides speed, and nothing that changes from minute to minute."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import platform
+import re
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+import psutil
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A GPU as torch and its driver name it; memory in bytes."""
+
+    model: str
+    memory: int
+    compute_capability: str
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Everything stored of a machine; ``memory`` in bytes, ``threads`` is torch's default number of CPU threads."""
+
+    cpu: str
+    cpu_capability: str
+    usable_cpus: int
+    logical_cpus: int
+    threads: int
+    memory: int
+    gpus: tuple[Gpu, ...]
+    driver: str | None
+    cuda: str | None
+    cudnn: str | None
+    torch: str
+    torchvision: str | None
+    python: str
+    os: str
+    kernel: str
+
+    @property
+    def slug(self) -> str:
+        """A folder name: CPU model and GPU model, or ``no-gpu``."""
+        gpu = self.gpus[0].model if self.gpus else "no-gpu"
+        return f"{_slugify(self.cpu)}-{self.usable_cpus}cpu_{_slugify(gpu)}"
+
+    @property
+    def label(self) -> str:
+        """A short name for plots and tables."""
+        gpus = f" + {self.gpus[0].model}" if self.gpus else ", no GPU"
+        return f"{self.cpu} ({self.usable_cpus} cores){gpus}"
+
+    @property
+    def hardware(self) -> str:
+        """What stays when software is updated; two runs are of one machine when this is equal."""
+        gpus = " + ".join(f"{gpu.model} {gpu.memory}" for gpu in self.gpus) or "no GPU"
+        return f"{self.cpu}, {self.usable_cpus} of {self.logical_cpus} CPUs, {gpus}"
+
+    @property
+    def digest(self) -> str:
+        """Eight hexadecimal digits that differ where anything in the fingerprint differs."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:8]
+
+
+def _slugify(text: str) -> str:
+    text = re.sub(r"\((r|tm)\)|@.*|\b(cpu|processor|\d+-core)\b", " ", text.lower())
+    return re.sub(r"[^a-z0-9]+", "-", text).strip("-")
+
+
+def cpu_model() -> str:
+    """The processor's model name, as the kernel has it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def usable_cpus() -> int:
+    """The CPUs this process may use: the least of its affinity mask and its cgroup quota, at least one."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    quota = cgroup_quota()
+    return max(1, min(allowed, math.ceil(quota))) if quota else allowed
+
+
+def cgroup_quota() -> float | None:
+    """How many CPUs' worth of time the control group may use; ``None`` without a limit. Reads cgroup v2, then v1."""
+    for folder in _cgroup_folders():
+        try:
+            limit, period = (folder / "cpu.max").read_text().split()
+            if limit != "max":
+                return int(limit) / int(period)
+        except (OSError, ValueError):
+            continue
+    try:
+        v1 = Path("/sys/fs/cgroup/cpu")
+        limit_v1 = int((v1 / "cpu.cfs_quota_us").read_text())
+        return limit_v1 / int((v1 / "cpu.cfs_period_us").read_text()) if limit_v1 > 0 else None
+    except (OSError, ValueError):
+        return None
+
+
+def _cgroup_folders() -> list[Path]:
+    root = Path("/sys/fs/cgroup")
+    try:
+        own = Path("/proc/self/cgroup").read_text().splitlines()[0].rpartition(":")[2].strip("/")
+    except (OSError, IndexError):
+        own = ""
+    folder = root / own
+    return [folder, *(parent for parent in folder.parents if parent == root or root in parent.parents)]
+
+
+@cache
+def fingerprint() -> Machine:
+    """This machine, as torch sees it now."""
+    import torch
+
+    return Machine(
+        cpu=cpu_model(),
+        cpu_capability=str(torch.backends.cpu.get_cpu_capability()),
+        usable_cpus=usable_cpus(),
+        logical_cpus=os.cpu_count() or 1,
+        threads=usable_cpus(),
+        memory=int(psutil.virtual_memory().total),
+        gpus=_gpus(),
+        driver=_driver(),
+        cuda=torch.version.cuda,
+        cudnn=_cudnn(),
+        torch=str(torch.__version__),
+        torchvision=_version_of("torchvision"),
+        python=platform.python_version(),
+        os=_os_name(),
+        kernel=platform.release(),
+    )
+
+
+def _gpus() -> tuple[Gpu, ...]:
+    import torch
+
+    if not torch.cuda.is_available():
+        return ()
+    found = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
+    return tuple(Gpu(p.name, int(p.total_memory), f"{p.major}.{p.minor}") for p in found)
+
+
+def _cudnn() -> str | None:
+    import torch
+
+    version = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
+    return None if version is None else str(version)
+
+
+def _driver() -> str | None:
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return None
+    try:
+        version = pynvml.nvmlSystemGetDriverVersion()
+        return version.decode() if isinstance(version, bytes) else str(version)
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _version_of(package: str) -> str | None:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _os_name() -> str:
+    try:
+        release = platform.freedesktop_os_release()
+    except OSError:
+        return platform.system()
+    return release.get("PRETTY_NAME", platform.system())

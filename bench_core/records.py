@@ -1,0 +1,297 @@
+"""What is stored: one record a case, one key a run, their schema, and the way back from JSON.
+
+The dataclasses are the schema: ``decode`` holds stored JSON to their fields and types and names what is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar, Union
+
+from bench_core import stats
+from bench_core.machine import Machine
+from bench_core.sampling import Latency, Measurement
+from bench_core.spec import Case
+
+T = TypeVar("T")
+
+KEY = "bench_core"
+"""The key of a case's record in pytest-benchmark's ``extra_info``, and of the run's own facts at the top level."""
+SCHEMA = 1
+MOST_SAMPLES = 256
+
+
+class RecordError(ValueError):
+    """Stored data that cannot be used; the message is one line that names the file and what is wrong."""
+
+
+class NewerSchemaError(RecordError):
+    """A record written by a newer bench-core than this one."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """The stored form of a measurement; all times in seconds per call.
+
+    ``samples`` are at most 256 of the ``count`` that were taken, evenly thinned; every figure is from all of them.
+    """
+
+    median: float
+    interval: tuple[float, float] | None
+    confidence: float
+    rel_ci: float
+    rel_half_width: float | None
+    count: int
+    effective_samples: float
+    samples: tuple[float, ...]
+    thinned: bool
+    inner_calls: int
+    met_target: bool
+    stop_reason: str
+    steady: bool
+    warmup_calls: int
+    cold_start: float
+    issue_time: float
+    device_time: float | None
+    clock_overhead: float
+    cross_check: float | None
+    latency: Latency | None
+
+    def __post_init__(self) -> None:
+        for name, values in (("samples", self.samples), ("median", (self.median,)), ("interval", self.interval or ())):
+            for value in values:
+                if not (math.isfinite(value) and value > 0.0):
+                    raise RecordError(f"{name}: {value} is not a time above 0")
+        if self.interval and not self.interval[0] <= self.median <= self.interval[1]:
+            raise RecordError(f"interval: {self.interval} does not hold the median {self.median}")
+        if not self.samples:
+            raise RecordError("samples: there are none")
+
+    @classmethod
+    def of(cls, m: Measurement) -> Timing:
+        """The stored form of a measurement."""
+        same = {f.name: getattr(m, f.name) for f in fields(cls) if f.name not in ("count", "samples", "thinned")}
+        kept = stats.thin(m.samples, MOST_SAMPLES)
+        return cls(**same, count=len(m.samples), samples=kept, thinned=len(kept) < len(m.samples))
+
+
+@dataclass(frozen=True)
+class Record:
+    """All that is stored of a case.
+
+    ``units`` and ``flops`` are per call. ``threads`` is the number of CPU threads torch used. ``flags`` are warnings in
+    words. What could not be measured is ``None``; ``unavailable`` then says why, by field.
+    """
+
+    case: Case
+    family: str
+    kind: str
+    unit: str
+    units: int
+    flops: int | None
+    parameters: int | None
+    data: str
+    device_model: str
+    threads: int
+    timing: Timing
+    build_seconds: float
+    wall_seconds: float
+    peak_memory: int | None
+    load_before: float
+    flags: tuple[str, ...]
+    unavailable: dict[str, str] = field(default_factory=dict)
+    schema: int = SCHEMA
+
+    @property
+    def per_unit(self) -> float:
+        """Seconds per unit of work."""
+        return self.timing.median / self.units
+
+    @property
+    def throughput(self) -> float:
+        """Units of work per second."""
+        return self.units / self.timing.median
+
+
+@dataclass(frozen=True)
+class NotRun:
+    """A case, or a whole device, that has no figure: ``outcome`` is ``skipped``, ``failed`` or ``not run``."""
+
+    what: str
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """The run's own facts, beside its records; ``partial`` if it did not come to its end. Times are ISO 8601, UTC."""
+
+    run_id: str
+    started: str
+    version: str
+    machine: Machine
+    commit: str | None
+    options: dict[str, str]
+    planned: int
+    partial: bool
+    not_run: tuple[NotRun, ...]
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True)
+class Run:
+    """One stored run: where it lies, its facts, its records, and what was passed over in reading it."""
+
+    path: Path
+    info: RunInfo
+    records: tuple[Record, ...]
+    passed_over: tuple[str, ...] = ()
+
+
+def encode(value: Record | RunInfo) -> dict[str, Any]:
+    """A record or a run's facts as JSON data; checked, so that nothing is stored that could not be read back."""
+    data: dict[str, Any] = json.loads(json.dumps(asdict(value), allow_nan=False))
+    decode(type(value), data, "what is to be stored")
+    return data
+
+
+def decode(kind: type[T], data: Any, where: str) -> T:
+    """JSON data as a dataclass of the schema; a ``RecordError`` names the place and what is wrong there."""
+    if isinstance(data, Mapping) and isinstance(data.get("schema"), int) and data["schema"] > SCHEMA:
+        raise NewerSchemaError(
+            f"{where}: written in schema {data['schema']}, this bench-core reads up to {SCHEMA}; update bench-core"
+        )
+    try:
+        return typing.cast(T, _decode(kind, data, ""))
+    except RecordError as error:
+        raise RecordError(f"{where}: {error}") from None
+
+
+def _decode(kind: Any, data: Any, at: str) -> Any:
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (Union, types.UnionType):
+        if data is None and type(None) in args:
+            return None
+        return _decode(next(a for a in args if a is not type(None)), data, at)
+    if is_dataclass(kind):
+        return _decode_fields(typing.cast(type[Any], kind), data, at)
+    if origin is tuple:
+        if not isinstance(data, list) or (args[-1] is not Ellipsis and len(data) != len(args)):
+            raise RecordError(f"{at}: is not a list{'' if args[-1] is Ellipsis else f' of {len(args)}'}")
+        return tuple(_decode(args[0], item, f"{at}[{i}]") for i, item in enumerate(data))
+    if origin is dict:
+        if not isinstance(data, dict):
+            raise RecordError(f"{at}: is not an object")
+        return {str(key): _decode(args[1], value, f"{at}.{key}") for key, value in data.items()}
+    if kind is float and isinstance(data, int) and not isinstance(data, bool):
+        return float(data)
+    if not isinstance(data, kind) or (kind is int and isinstance(data, bool)):
+        raise RecordError(f"{at}: {data!r} is not of type {kind.__name__}")
+    return data
+
+
+def _decode_fields(kind: type[Any], data: Any, at: str) -> Any:
+    if not isinstance(data, dict):
+        raise RecordError(f"{at or 'the record'}: is not an object")
+    hints = typing.get_type_hints(kind)
+    known = {f.name: f for f in fields(kind)}
+    for name in data:
+        if name not in known:
+            raise RecordError(f"{_join(at, name)}: no such field in schema {SCHEMA}")
+    values = {}
+    for name, spec in known.items():
+        if name in data:
+            values[name] = _decode(hints[name], data[name], _join(at, name))
+        elif spec.default is MISSING and spec.default_factory is MISSING:
+            raise RecordError(f"{_join(at, name)}: is missing")
+    try:
+        return kind(**values)
+    except RecordError as error:
+        raise RecordError(_join(at, str(error))) from None
+
+
+def _join(at: str, name: str) -> str:
+    return f"{at}.{name}" if at else name
+
+
+def load(path: Path) -> Run:
+    """Read one stored run.
+
+    Raises ``RecordError`` for a file that is unreadable, no JSON, not pytest-benchmark's, without bench-core's records,
+    or with a broken record; ``NewerSchemaError`` if the run or all of its records are of a newer schema. Newer records
+    among others are named in ``passed_over``.
+    """
+    document = _read_json(path)
+    if not isinstance(document, dict) or not isinstance(document.get("benchmarks"), list):
+        raise RecordError(f"{path}: is not a stored run of pytest-benchmark; store one with --benchmark-autosave")
+    if KEY not in document:
+        raise RecordError(f"{path}: holds no bench-core run; store one with `pytest benchmarks --benchmark-autosave`")
+    info = decode(RunInfo, document[KEY], str(path))
+    records, newer = [], []
+    for bench in document["benchmarks"]:
+        stored = bench.get("extra_info", {}).get(KEY) if isinstance(bench, dict) else None
+        if stored is None:
+            continue
+        where = f"{path}: {bench.get('name', 'unnamed case')}"
+        try:
+            records.append(decode(Record, stored, where))
+        except NewerSchemaError as error:
+            newer.append(error)
+    if newer and not records:
+        raise newer[0]
+    return Run(path=path, info=info, records=tuple(records), passed_over=tuple(str(e) for e in newer))
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    except UnicodeDecodeError:
+        raise RecordError(f"{path}: is not a text file, so it is no stored run; name a run's .json file") from None
+    except json.JSONDecodeError as error:
+        raise RecordError(
+            f"{path}: is not whole JSON (line {error.lineno}: {error.msg}); delete it or restore it from a copy"
+        ) from None
+
+
+def find_files(paths: Iterable[Path]) -> list[Path]:
+    """The JSON files meant by files and folders (searched in depth), sorted; ``RecordError`` where there are none."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(path.rglob("*.json"))
+            if not inside:
+                raise RecordError(
+                    f"{path}: holds no stored run; store one with `pytest benchmarks --benchmark-autosave`"
+                )
+            found += inside
+        elif path.exists():
+            found.append(path)
+        else:
+            raise RecordError(f"{path}: does not exist; name a stored run or a folder of them")
+    return list(dict.fromkeys(found))
+
+
+def load_all(paths: Iterable[Path]) -> list[Run]:
+    """Read several runs, oldest first; whole runs of a newer schema are passed over if there are others."""
+    runs, newer = [], []
+    for path in find_files(paths):
+        try:
+            runs.append(load(path))
+        except NewerSchemaError as error:
+            newer.append(error)
+    if newer and not runs:
+        raise newer[0]
+    runs.sort(key=lambda run: (run.info.started, run.info.run_id))
+    if newer:
+        last = runs[-1]
+        notes = last.passed_over + tuple(str(e) for e in newer)
+        runs[-1] = Run(last.path, last.info, last.records, notes)
+    return runs

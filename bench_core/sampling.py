@@ -1,0 +1,292 @@
+"""From a function to a measurement: warm-up, calibration, sampling until the interval is small enough."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from bench_core import stats
+from bench_core.clock import SynchronizedClock
+from bench_core.device import Device, resolve
+
+CLOCK_SHARE = 1e-3
+"""Clock and synchronize may cost at most this share of a sample."""
+LATENCY_CALLS = 100
+"""Single synchronized calls made for the latency figures, where the time allows."""
+CROSS_CHECK_PAIRS = 8
+LATENCY_SHARE = CROSS_CHECK_SHARE = 0.25
+"""Shares of the time budget that the latency calls and the cross-check may take on top of the samples."""
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Percentiles of single synchronized calls, in seconds; those that ``calls`` cannot support are ``None``."""
+
+    calls: int
+    p50: float
+    p95: float | None
+    p99: float | None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was found out about a function; all times in seconds per call.
+
+    ``samples`` are block means of ``inner_calls`` calls each, in the order taken; none was deleted. ``interval`` is the
+    confidence interval of the median, ``None`` below six samples. ``cross_check`` is (T(2k) - T(k)) / k over the
+    median, where T(k) is the time of k calls: near 1 when a block's time is all in its calls.
+    """
+
+    samples: tuple[float, ...]
+    median: float
+    interval: tuple[float, float] | None
+    confidence: float
+    rel_ci: float
+    rel_half_width: float | None
+    effective_samples: float
+    inner_calls: int
+    met_target: bool
+    stop_reason: str
+    steady: bool
+    warmup_calls: int
+    cold_start: float
+    issue_time: float
+    device_time: float | None
+    clock_overhead: float
+    cross_check: float | None
+    latency: Latency | None
+    flags: tuple[str, ...]
+
+
+class StoppingRule(Protocol):
+    """Decides how many samples are taken."""
+
+    def pilot(self) -> int:
+        """How many samples to take before the first look."""
+        ...
+
+    def more(self, samples: Sequence[float], affordable: int) -> int:
+        """How many further samples to take after a look at those there are; 0 stops.
+
+        ``affordable`` is the number of further samples that the time budget allows.
+        """
+        ...
+
+    def reason(self) -> str:
+        """Why it stopped, in words."""
+        ...
+
+
+class IntervalTarget:
+    """Stops when the median's interval is narrow enough, looking a few planned times only.
+
+    Every look is a chance to stop on an interval that is narrow by luck, so each is made at the confidence
+    1 - (1 - confidence) / looks (Bonferroni). After a look the number of samples still needed is forecast from the
+    width, which shrinks with the square root of their number.
+    """
+
+    def __init__(self, rel_ci: float, confidence: float, looks: int = 4, pilot: int = 20) -> None:
+        self.rel_ci, self.confidence, self.looks = rel_ci, confidence, looks
+        self._pilot, self._taken, self._reason = pilot, 0, ""
+
+    @property
+    def look_confidence(self) -> float:
+        """The confidence each look is made at."""
+        return 1.0 - (1.0 - self.confidence) / self.looks
+
+    def pilot(self) -> int:
+        """The first samples, enough for an interval at the confidence of a look."""
+        return self._pilot
+
+    def more(self, samples: Sequence[float], affordable: int) -> int:
+        """Stop at the target, at the cap or after the last look; else go on to the forecast number."""
+        self._taken += 1
+        width = self._width(samples)
+        if width is not None and width <= self.rel_ci:
+            return self._stop(f"target met at look {self._taken} of {self.looks}")
+        if affordable < 1:
+            return self._stop("time cap reached before the target")
+        if self._taken == self.looks:
+            return self._stop(f"target not met after {self.looks} looks")
+        needed = len(samples) * ((width / self.rel_ci) ** 2 * 1.1 - 1.0) if width else len(samples)
+        return max(1, min(affordable, math.ceil(needed)))
+
+    def reason(self) -> str:
+        """Why it stopped."""
+        return self._reason
+
+    def _width(self, samples: Sequence[float]) -> float | None:
+        interval = stats.median_interval(samples, self.look_confidence, stats.effective_size(samples))
+        return stats.relative_half_width(stats.median(samples), interval)
+
+    def _stop(self, reason: str) -> int:
+        self._reason = reason
+        return 0
+
+
+def measure(
+    fn: Callable[[], Any],
+    device: str | Device | Sequence[str] = "cpu",
+    rel_ci: float = 0.02,
+    confidence: float = 0.95,
+    max_time: float = 1.0,
+    *,
+    stopping: StoppingRule | None = None,
+) -> Measurement:
+    """Measure the time of one call of ``fn``.
+
+    ``device`` is the device (or the devices) whose work the calls give rise to, by name or as an object with the
+    members of ``device.Device``; it is waited for before and after each timed block. Samples are taken until the half
+    width of the median's interval at ``confidence`` is at most ``rel_ci`` of the median, or ``max_time`` seconds of
+    them have been taken. Warm-up may take as much again, latency and cross-check a quarter of it each.
+
+    Raises ``ValueError`` for a device that does not exist or a target that makes no sense. What ``fn`` raises passes.
+    """
+    _check_request(rel_ci, confidence, max_time)
+    clock = SynchronizedClock(resolve(device))
+    overhead = clock.overhead()
+    cold = clock.block(fn, 1).wall
+    calls, calibration_calls = calibrate(clock, fn, overhead)
+    steady, warmup_calls = warm_up(clock, fn, calls, rel_ci, max_time)
+    rule = stopping or IntervalTarget(rel_ci, confidence)
+    samples, issues = _collect(clock, fn, calls, rule, max_time)
+
+    center = stats.median(samples)
+    effective = stats.effective_size(samples)
+    interval = stats.median_interval(samples, confidence, effective)
+    width = stats.relative_half_width(center, interval)
+    check, check_interval = cross_check(clock, fn, calls, center, max_time)
+    flags = []
+    if not steady:
+        flags.append("not steady: the warm-up's time ran out before two windows agreed")
+    if check_interval and interval and (check_interval[0] > interval[1] or check_interval[1] < interval[0]):
+        flags.append("cross-check: twice the calls did not take twice the time")
+    return Measurement(
+        samples=tuple(samples),
+        median=center,
+        interval=interval,
+        confidence=confidence,
+        rel_ci=rel_ci,
+        rel_half_width=width,
+        effective_samples=effective,
+        inner_calls=calls,
+        met_target=width is not None and width <= rel_ci,
+        stop_reason=rule.reason(),
+        steady=steady,
+        warmup_calls=calibration_calls + warmup_calls,
+        cold_start=cold,
+        issue_time=stats.median(issues),
+        device_time=_device_time(clock, fn, calls),
+        clock_overhead=overhead,
+        cross_check=check,
+        latency=latency(clock, fn, samples if calls == 1 else None, center, max_time),
+        flags=tuple(flags),
+    )
+
+
+def calibrate(clock: SynchronizedClock, fn: Callable[[], Any], overhead: float) -> tuple[int, int]:
+    """The number of calls in a block for which the clock costs under ``CLOCK_SHARE``, and the calls made to find it."""
+    wanted = overhead / CLOCK_SHARE
+    calls, made = 1, 0
+    while True:
+        took = min(clock.block(fn, calls).wall, clock.block(fn, calls).wall)
+        made += 2 * calls
+        if took >= wanted:
+            return calls, made
+        # At most tenfold: a first estimate from few calls is mostly clock.
+        calls = min(10 * calls, max(calls + 1, math.ceil(1.1 * calls * wanted / max(took, 1e-9))))
+
+
+def warm_up(
+    clock: SynchronizedClock, fn: Callable[[], Any], calls: int, rel_ci: float, max_time: float
+) -> tuple[bool, int]:
+    """Run blocks until the medians of two neighbouring windows agree within ``rel_ci``, or ``max_time`` is spent.
+
+    A window holds five blocks, or fewer where those would take over a tenth of the time. Returns whether they agreed,
+    and the number of calls made.
+    """
+    spent, made = 0.0, 0
+    size, before = 1, None
+    while True:
+        window = []
+        for _ in range(size):
+            wall = clock.block(fn, calls).wall
+            spent, made = spent + wall, made + calls
+            window.append(wall)
+        now = stats.median(window)
+        if before is not None and abs(now - before) <= rel_ci * now:
+            return True, made
+        if spent >= max_time:
+            return False, made
+        before = now
+        size = max(1, min(5, int(max_time / 10 / now)))
+
+
+def _collect(
+    clock: SynchronizedClock, fn: Callable[[], Any], calls: int, rule: StoppingRule, max_time: float
+) -> tuple[list[float], list[float]]:
+    samples: list[float] = []
+    issues: list[float] = []
+    spent, wanted = 0.0, rule.pilot()
+    while wanted > 0:
+        for _ in range(wanted):
+            block = clock.block(fn, calls)
+            samples.append(block.wall / calls)
+            issues.append(block.issue / calls)
+            spent += block.wall
+            if spent >= max_time:
+                break
+        affordable = int((max_time - spent) / (stats.median(samples) * calls))
+        wanted = rule.more(samples, max(0, affordable))
+    return samples, issues
+
+
+def cross_check(
+    clock: SynchronizedClock, fn: Callable[[], Any], calls: int, center: float, max_time: float
+) -> tuple[float | None, stats.Interval | None]:
+    """(T(2k) - T(k)) / k over the median, and the interval of it in seconds; ``None`` where it would take too long."""
+    if 3 * calls * CROSS_CHECK_PAIRS * center > CROSS_CHECK_SHARE * max_time:
+        return None, None
+    slopes = [(clock.block(fn, 2 * calls).wall - clock.block(fn, calls).wall) / calls for _ in range(CROSS_CHECK_PAIRS)]
+    return stats.median(slopes) / center, stats.median_interval(slopes)
+
+
+def latency(
+    clock: SynchronizedClock, fn: Callable[[], Any], singles: Sequence[float] | None, center: float, max_time: float
+) -> Latency | None:
+    """Percentiles of single synchronized calls; ``singles`` are such calls already made, if any.
+
+    A percentile needs enough calls beyond it to mean something: 20 for p95, 100 for p99.
+    """
+    if singles is None:
+        affordable = int(LATENCY_SHARE * max_time / max(center, 1e-9))
+        if affordable < 1:
+            return None
+        singles = [clock.block(fn, 1).wall for _ in range(min(LATENCY_CALLS, affordable))]
+    n = len(singles)
+    return Latency(
+        calls=n,
+        p50=stats.median(singles),
+        p95=stats.percentile(singles, 95) if n >= 20 else None,
+        p99=stats.percentile(singles, 99) if n >= 100 else None,
+    )
+
+
+def _device_time(clock: SynchronizedClock, fn: Callable[[], Any], calls: int, repeats: int = 3) -> float | None:
+    times = [clock.device_time(fn, calls) for _ in range(repeats)] if clock.device_time(_none, 1) is not None else []
+    return stats.median([t for t in times if t is not None]) / calls if times else None
+
+
+def _none() -> None:
+    return None
+
+
+def _check_request(rel_ci: float, confidence: float, max_time: float) -> None:
+    if not 0.0 < rel_ci < 1.0:
+        raise ValueError(f"rel_ci is {rel_ci}; it must lie between 0 and 1, such as 0.02 for 2%")
+    if not 0.0 < confidence < 1.0:
+        raise ValueError(f"confidence is {confidence}; it must lie between 0 and 1, such as 0.95")
+    if not (max_time > 0.0 and math.isfinite(max_time)):
+        raise ValueError(f"max_time is {max_time}; it must be a number of seconds above 0")

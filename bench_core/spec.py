@@ -1,0 +1,147 @@
+"""What is measured: a workload, a case of it, and the step that a case is built into.
+
+Nothing here imports torch, so stored results can be read without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+    from torch.optim import Optimizer
+
+    from bench_core.build import BuildContext
+
+    Output = Tensor | dict[str, Tensor]
+
+Kind = Literal["train", "infer", "op", "pipeline"]
+
+DEVICES = ("cpu", "cuda")
+DTYPES = ("fp32", "default", "tf32", "bf16", "fp16")
+VARIANTS = ("eager", "channels_last", "compile")
+SWEEPS = ("default", "full")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A workload at one point of the sweep.
+
+    ``threads`` is the number of CPU threads torch may use; ``None`` means all usable cores.
+    ``setting`` names one of the workload's own settings (a kernel size, a sequence length); empty means its first.
+    """
+
+    workload: str
+    device: str = "cpu"
+    batch_size: int = 1
+    dtype: str = "fp32"
+    variant: str = "eager"
+    setting: str = ""
+    threads: int | None = None
+    seed: int = 0
+
+    @property
+    def id(self) -> str:
+        """A short readable name, unique within a sweep."""
+        parts = [self.workload, self.setting, self.device, f"b{self.batch_size}", self.dtype, self.variant]
+        if self.threads is not None:
+            parts.append(f"t{self.threads}")
+        return "-".join(part for part in parts if part)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A built case, ready to call: ``step()`` does the work once and returns its output.
+
+    ``units`` is the number of units of work a call does, ``flops`` its floating-point operations at 2 per
+    multiply-add (``None`` where that is not defined). ``devices`` are those to synchronize with. ``stages`` holds the
+    parts of a pipeline, to be timed apart. ``data`` says in words what the input is.
+    """
+
+    fn: Callable[[], Output]
+    units: int
+    flops: int | None
+    devices: tuple[str, ...]
+    data: str
+    modules: Mapping[str, nn.Module] = field(default_factory=dict)
+    optimizers: Mapping[str, Optimizer] = field(default_factory=dict)
+    stages: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
+
+    def __call__(self) -> Output:
+        """Do the work once."""
+        return self.fn()
+
+    @property
+    def parameters(self) -> int:
+        """The number of trainable parameters of all modules."""
+        return sum(p.numel() for module in self.modules.values() for p in module.parameters())
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A named, seeded piece of PyTorch work.
+
+    ``batches`` are the batch sizes of the default sweep for each device type and ``reference_batch`` the one the source
+    uses: there every further setting and the single-thread case are measured. ``heavy`` marks work of which one CPU
+    step takes longer than about 0.2 s: it is given more time per case, and its single-thread case only in a full sweep.
+    """
+
+    name: str
+    family: str
+    kind: Kind
+    unit: str
+    source: str
+    summary: str
+    build: Callable[[BuildContext], Step]
+    batches: Mapping[str, tuple[int, ...]]
+    reference_batch: int
+    settings: tuple[str, ...] = ()
+    dtypes: tuple[str, ...] = DTYPES
+    variants: tuple[str, ...] = VARIANTS
+    heavy: bool = False
+
+    def batch_sizes(self, device_type: str) -> tuple[int, ...]:
+        """The batch sizes of the default sweep on a device type ("cpu" or "cuda")."""
+        if device_type not in self.batches:
+            raise ValueError(f"{self.name}: no batch sizes for device {device_type!r}; there are: {', '.join(self.batches)}")
+        return self.batches[device_type]
+
+
+def workload(
+    *,
+    family: str,
+    kind: Kind,
+    unit: str,
+    source: str,
+    batches: Mapping[str, tuple[int, ...]],
+    reference_batch: int,
+    settings: tuple[str, ...] = (),
+    dtypes: tuple[str, ...] | None = None,
+    variants: tuple[str, ...] = VARIANTS,
+    heavy: bool = False,
+) -> Callable[[Callable[[BuildContext], Step]], Workload]:
+    """Turn a build function into the workload of its name; the first line of its docstring is the summary.
+
+    Without ``dtypes``, training gets all but ``fp16`` (which needs a gradient scaler to train).
+    """
+
+    def wrap(build: Callable[[BuildContext], Step]) -> Workload:
+        return Workload(
+            name=build.__name__,
+            family=family,
+            kind=kind,
+            unit=unit,
+            source=source,
+            summary=(build.__doc__ or "").strip().splitlines()[0],
+            build=build,
+            batches=batches,
+            reference_batch=reference_batch,
+            settings=settings,
+            dtypes=dtypes or tuple(d for d in DTYPES if not (kind == "train" and d == "fp16")),
+            variants=variants,
+            heavy=heavy,
+        )
+
+    return wrap

@@ -1,0 +1,84 @@
+"""The workloads, one file a family; every ``Workload`` defined in a module of this folder is found by itself."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+
+import torch
+
+from bench_core.build import BuildContext
+from bench_core.spec import DEVICES, DTYPES, VARIANTS, Case, Step, Workload
+
+
+@cache
+def registry() -> Mapping[str, Workload]:
+    """All workloads by name, in the order of their files and of definition within a file."""
+    found: dict[str, Workload] = {}
+    for module in sorted(m.name for m in pkgutil.iter_modules(__path__)):
+        for value in vars(import_module(f"{__name__}.{module}")).values():
+            if isinstance(value, Workload):
+                found[value.name] = value
+    return MappingProxyType(found)
+
+
+def names() -> list[str]:
+    """The names of all workloads."""
+    return list(registry())
+
+
+def get(name: str) -> Workload:
+    """The workload of a name; a ``ValueError`` lists the names there are."""
+    if name not in registry():
+        raise ValueError(f"no workload {name!r}; there are: {', '.join(names())}")
+    return registry()[name]
+
+
+def build(case: Case, *, data_dir: Path | None = None) -> Step:
+    """Build a case into a step that is ready to call.
+
+    ``data_dir`` holds real data sets (see ``--bench-data``). Raises ``ValueError`` for whatever the case names that
+    does not exist, and says what does.
+    """
+    chosen = get(case.workload)
+    reason = refusal(case)
+    if reason:
+        raise ValueError(reason)
+    return chosen.build(BuildContext(_with_setting(case, chosen), data_dir=data_dir))
+
+
+def refusal(case: Case) -> str | None:
+    """Why a case cannot be built here, in one line; ``None`` if it can."""
+    chosen = get(case.workload)
+    device, _, _ = case.device.partition(":")
+    if device not in DEVICES:
+        return f"no device {case.device!r}; there are: {', '.join(DEVICES)}"
+    if device == "cuda" and not torch.cuda.is_available():
+        return "no CUDA device is present here; there is: cpu"
+    if case.dtype not in DTYPES:
+        return f"no dtype {case.dtype!r}; there are: {', '.join(DTYPES)}"
+    if case.dtype not in chosen.dtypes:
+        return f"{chosen.name} is not defined in {case.dtype}; it is in: {', '.join(chosen.dtypes)}"
+    if case.dtype == "tf32" and device == "cpu":
+        return "tf32 exists on GPUs only; its counterpart on a CPU is fp32"
+    for part in case.variant.split("+"):
+        if part not in VARIANTS:
+            return f"no variant {part!r}; there are: {', '.join(VARIANTS)}, or several joined by '+'"
+        if part not in chosen.variants:
+            return f"{chosen.name} has no variant {part!r}; it has: {', '.join(chosen.variants)}"
+    if isinstance(case.batch_size, bool) or not isinstance(case.batch_size, int) or case.batch_size < 1:
+        defaults = ", ".join(str(b) for b in chosen.batch_sizes(device))
+        return f"batch size {case.batch_size!r} is not a whole number above 0; {chosen.name} sweeps {defaults} by default"
+    if case.setting and case.setting not in chosen.settings:
+        return f"{chosen.name} has no setting {case.setting!r}; it has: {', '.join(chosen.settings) or 'none'}"
+    return None
+
+
+def _with_setting(case: Case, chosen: Workload) -> Case:
+    from dataclasses import replace
+
+    return replace(case, setting=case.setting or (chosen.settings[0] if chosen.settings else ""))

@@ -1,0 +1,31 @@
+"""Matrix product: the control, whose cost is known exactly."""
+
+import torch
+
+from bench_core.build import BuildContext, rotate
+from bench_core.spec import Step, workload
+
+_SIZES = (64, 128, 256, 512, 1024, 2048)
+
+
+@workload(
+    family="gemm",
+    kind="op",
+    unit="FLOP",
+    source="Golub & Van Loan, Matrix Computations, 4th ed., section 1.1.11: 2n^3 floating-point operations",
+    batches={"cpu": _SIZES, "cuda": (*_SIZES, 4096, 8192)},
+    reference_batch=1024,
+    variants=("eager",),
+)
+def gemm(ctx: BuildContext) -> Step:
+    """Product of two n x n matrices; the batch size is n and the unit a floating-point operation."""
+    n = ctx.batch_size
+    pairs = [(ctx.normal(n, n), ctx.normal(n, n)) for _ in range(2)]
+    feed = rotate(pairs)
+
+    def run() -> torch.Tensor:
+        left, right = next(feed)
+        with torch.inference_mode(), ctx.autocast():
+            return left @ right
+
+    return ctx.step(run, units=2 * n**3, flops=2 * n**3, data="normal random numbers")
