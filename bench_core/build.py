@@ -19,11 +19,13 @@ from bench_core import precision
 from bench_core.spec import Case, Step
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
 RESTORE_EVERY = 256
 """Training calls after which the weights and the optimizer go back to their first state, so that thousands of calls
 stay the same work: no collapsed loss, no denormals."""
+RESIDENT_BYTES = 64 * 2**20
+"""What the input batches of a case may take up together on its device, unless a single one takes more."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,12 @@ class BuildContext:
     def normal(self, *shape: int) -> Tensor:
         """Standard normal numbers of a shape, drawn in float64 from the case's seed."""
         return self.tensor(self.rng.standard_normal(shape))
+
+    def draw_rows(self, population: int, row_bytes: int) -> list[NDArray[np.intp]]:
+        """Row numbers of a few batches, drawn without replacement from a data set and repeated where it is too small."""
+        count = resident(self.batch_size * row_bytes)
+        rows = np.resize(self.rng.permutation(population), (count, self.batch_size))
+        return list(rows)
 
     def forward(self, model: Callable[..., Any]) -> Callable[..., Any]:
         """The model as the variant calls it: compiled or as it is."""
@@ -146,6 +154,11 @@ def rotate(batches: Sequence[Any], restore: Callable[[], None] | None = None) ->
             yield batches[i % len(batches)]
         if restore:
             restore()
+
+
+def resident(batch_bytes: int) -> int:
+    """How many batches of this size to keep on the device and rotate over: at least one, at most eight."""
+    return max(1, min(8, RESIDENT_BYTES // batch_bytes))
 
 
 def restorer(models: Sequence[nn.Module], optimizers: Sequence[Optimizer]) -> Callable[[], None]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
+from bench_core.spec import DEVICES
+
 
 class Device(Protocol):
     """What the clock and the records need of a device."""
@@ -126,7 +128,7 @@ def find(name: str) -> Device:
         return Cpu()
     if kind == "cuda":
         return Cuda(name)
-    raise ValueError(f"no device {name!r}; there are: cpu, cuda")
+    raise ValueError(f"no device {name!r}; there are: {', '.join(DEVICES)}")
 
 
 def resolve(device: str | Device | Iterable[str]) -> tuple[Device, ...]:

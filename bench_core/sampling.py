@@ -150,7 +150,7 @@ def measure(
     cold = clock.block(fn, 1).wall
     calls, calibration_calls = calibrate(clock, fn, overhead)
     steady, warmup_calls = warm_up(clock, fn, calls, rel_ci, max_time)
-    rule = stopping or IntervalTarget(rel_ci, confidence)
+    rule = stopping or IntervalTarget(rel_ci, confidence, pilot=_pilot(clock.block(fn, calls).wall, max_time))
     samples, issues = _collect(clock, fn, calls, rule, max_time)
 
     center = stats.median(samples)
@@ -191,8 +191,10 @@ def calibrate(clock: SynchronizedClock, fn: Callable[[], Any], overhead: float) 
     wanted = overhead / CLOCK_SHARE
     calls, made = 1, 0
     while True:
-        took = min(clock.block(fn, calls).wall, clock.block(fn, calls).wall)
-        made += 2 * calls
+        took = clock.block(fn, calls).wall
+        made += calls
+        if took < 2 * wanted:  # a lone slow block must not pass for enough calls
+            took, made = min(took, clock.block(fn, calls).wall), made + calls
         if took >= wanted:
             return calls, made
         # At most tenfold: a first estimate from few calls is mostly clock.
@@ -241,6 +243,11 @@ def _collect(
         affordable = int((max_time - spent) / (stats.median(samples) * calls))
         wanted = rule.more(samples, max(0, affordable))
     return samples, issues
+
+
+def _pilot(block: float, max_time: float) -> int:
+    """Twenty samples; for slow work as few as eight, the fewest that the first look's confidence allows."""
+    return max(8, min(20, int(max_time / 4 / block)))
 
 
 def cross_check(

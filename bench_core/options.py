@@ -1,0 +1,120 @@
+"""The words of a benchmark run's options, checked: what is asked for, or one line on what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from bench_core import device, machine, workloads
+from bench_core.runner import Effort
+from bench_core.spec import DEVICES, DTYPES, SWEEPS, VARIANTS
+from bench_core.sweep import Sweep
+
+T = TypeVar("T")
+
+
+class OptionError(ValueError):
+    """An option that makes no sense; the message names it and what there is."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a run was asked for. ``given`` are the options as they were written, to be stored with the run."""
+
+    sweep: Sweep
+    effort: Effort
+    workloads: tuple[str, ...]
+    data_dir: Path | None
+    given: Mapping[str, str]
+
+
+def parse(given: Mapping[str, str], root: Path) -> Request:
+    """The request made by options (by name without ``--bench-``, as written); folders are relative to ``root``.
+
+    Raises ``OptionError`` for what does not exist here or makes no sense.
+    """
+    sweep = Sweep(
+        devices=_devices(given),
+        usable_cpus=machine.usable_cpus(),
+        dtypes=_words("dtype", given, DTYPES) or ("fp32",),
+        variants=_variants(given) or ("eager",),
+        batch_sizes=_numbers("batch_size", given) or None,
+        threads=_numbers("threads", given) or None,
+        kind=(_words("sweep", given, SWEEPS) or ("default",))[0],
+    )
+    return Request(
+        sweep=sweep,
+        effort=Effort(rel_ci=_real("rel_ci", given, 0.02, below=1.0), max_time=_real("max_time", given, 1.0, below=86400)),
+        workloads=_words("workload", given, workloads.names()) or tuple(workloads.names()),
+        data_dir=_folder("data", given, root),
+        given={_option(name): value for name, value in given.items()},
+    )
+
+
+def _option(name: str) -> str:
+    return f"--bench-{name.replace('_', '-')}"
+
+
+def _split(name: str, given: Mapping[str, str]) -> list[str]:
+    if name not in given:
+        return []
+    words = [word.strip() for word in given[name].split(",") if word.strip()]
+    if not words:
+        raise OptionError(f"{_option(name)}: nothing was named")
+    return list(dict.fromkeys(words))
+
+
+def _words(name: str, given: Mapping[str, str], there_are: Sequence[str]) -> tuple[str, ...]:
+    words = _split(name, given)
+    for word in words:
+        if word not in there_are:
+            raise OptionError(f"{_option(name)}: no {name} {word!r}; there are: {', '.join(there_are)}")
+    return tuple(words)
+
+
+def _variants(given: Mapping[str, str]) -> tuple[str, ...]:
+    words = _split("variant", given)
+    for part in (part for word in words for part in word.split("+")):
+        if part not in VARIANTS:
+            there_are = ", ".join(VARIANTS)
+            raise OptionError(f"{_option('variant')}: no variant {part!r}; there are: {there_are}, or several joined by '+'")
+    return tuple(words)
+
+
+def _devices(given: Mapping[str, str]) -> tuple[str, ...]:
+    names = _words("device", given, DEVICES)
+    absence = device.cuda_absence()
+    if "cuda" in names and absence:
+        raise OptionError(f"{_option('device')}: cuda was asked for, but {absence}; `bench-core doctor` says more")
+    return names or device.present()
+
+
+def _numbers(name: str, given: Mapping[str, str]) -> tuple[int, ...]:
+    return tuple(_parse(name, word, int, "a whole number above 0", lambda n: n >= 1) for word in _split(name, given))
+
+
+def _real(name: str, given: Mapping[str, str], default: float, below: float) -> float:
+    if name not in given:
+        return default
+    return _parse(name, given[name], float, f"a number above 0 and below {below:g}", lambda x: 0.0 < x < below)
+
+
+def _parse(name: str, word: str, convert: Callable[[str], T], meaning: str, good: Callable[[T], bool]) -> T:
+    try:
+        value = convert(word)
+    except ValueError:
+        value = None
+    if value is None or not good(value):
+        raise OptionError(f"{_option(name)}: {word!r} is not {meaning}")
+    return value
+
+
+def _folder(name: str, given: Mapping[str, str], root: Path) -> Path | None:
+    if name not in given:
+        return None
+    folder = (root / given[name]).resolve()
+    if not folder.is_dir():
+        raise OptionError(f"{_option(name)}: {folder} is not a folder")
+    return folder

@@ -1,0 +1,325 @@
+"""The pytest plugin: options, the sweep, the two fixtures, and what is stored of a run.
+
+Harmless where it is not used: every option begins with ``--bench-``, nothing is imported until a fixture or a marker of
+this plugin is, and storage moves only where the ini option ``bench_storage`` says so.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bench_core.spec import DTYPES, SWEEPS, VARIANTS, Case
+
+if TYPE_CHECKING:
+    from bench_core.clock import ReplayClock
+    from bench_core.runner import Effort
+    from bench_core.sampling import Measurement
+    from bench_core.session import BenchSession
+
+MARKER = "bench_family"
+HARNESS = "bench_harness"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of the sweep, in a group of their own."""
+    group = parser.getgroup("bench-core", "CPU-vs-GPU benchmarks (bench-core)")
+    for name, metavar, text in (
+        ("device", "cpu,cuda", "Devices to measure on. Default: all that are present."),
+        ("batch-size", "1,64", "Batch sizes. Default: each workload's own."),
+        ("dtype", "fp32,bf16", f"Number formats: {', '.join(DTYPES)}. Default: fp32."),
+        ("variant", "eager,...", f"Ways to run: {', '.join(VARIANTS)}, or several joined by '+'. Default: eager."),
+        ("workload", "NAME,...", "Workloads. Default: all; `bench-core list` shows them."),
+        ("threads", "1,2", "CPU threads. Default: all usable cores, and one thread at each reference batch."),
+        ("rel-ci", "0.02", "Aimed-for half width of the median's interval, relative to it. Default: 0.02."),
+        ("max-time", "SECONDS", "Seconds of samples a case may take (heavy workloads: 20 times). Default: 1."),
+        ("data", "DIR", "Folder with real data sets: MNIST as torchvision stores it. Default: digits stand-in."),
+        ("sweep", "default|full", "How much to measure; full: every setting at every batch. Default: default."),
+    ):
+        group.addoption(f"--bench-{name}", metavar=metavar, default=None, help=text)
+    parser.addini("bench_storage", "Folder for stored runs, one folder a machine in it (bench-core).", default="")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Register markers, check the options, and point pytest-benchmark's storage at this machine's folder."""
+    config.addinivalue_line("markers", f"{MARKER}(name): sweep `case` over the workloads of a family (bench-core).")
+    config.addinivalue_line("markers", f"{HARNESS}: a check of the harness itself, run only when its file is named.")
+    given = {
+        name: value
+        for name in ("device", "batch_size", "dtype", "variant", "workload", "threads", "rel_ci", "max_time", "data", "sweep")
+        if (value := config.getoption(f"bench_{name}", None)) is not None
+    }
+    config.stash[_GIVEN] = given
+    if given:
+        _session(config)
+    if config.getini("bench_storage"):
+        _move_storage(config)
+
+
+_GIVEN = pytest.StashKey[dict[str, str]]()
+_SESSION = pytest.StashKey["BenchSession"]()
+_CLOCK = pytest.StashKey["ReplayClock"]()
+_FIGURE = "bench_core_figure"
+
+
+def _session(config: pytest.Config) -> BenchSession:
+    """The session's state, made when first needed, since it imports torch; bad options end the run here."""
+    if _SESSION not in config.stash:
+        from bench_core.options import OptionError, parse
+        from bench_core.session import BenchSession
+
+        try:
+            config.stash[_SESSION] = BenchSession(parse(config.stash[_GIVEN], config.rootpath))
+        except OptionError as error:
+            raise pytest.UsageError(str(error)) from None
+    return config.stash[_SESSION]
+
+
+def _move_storage(config: pytest.Config) -> None:
+    """Store under ``<bench_storage>/<machine slug>``, as pytest-benchmark's own machine id knows no GPU."""
+    if not hasattr(config.option, "benchmark_storage") or _storage_is_explicit(config):
+        return
+    folder = config.rootpath / config.getini("bench_storage")
+    if any(getattr(config.option, f"benchmark_{name}", None) for name in ("save", "autosave", "compare")):
+        from bench_core.machine import fingerprint
+
+        folder = folder / fingerprint().slug
+        if config.option.benchmark_compare and not folder.is_relative_to(Path.cwd()):
+            raise pytest.UsageError(f"--benchmark-compare needs the storage below the current folder: cd {config.rootpath}")
+        _check_writable(folder)
+    config.option.benchmark_storage = f"file://{folder}"
+
+
+def _storage_is_explicit(config: pytest.Config) -> bool:
+    return any(str(arg).startswith("--benchmark-storage") for arg in config.invocation_params.args)
+
+
+def _check_writable(folder: Path) -> None:
+    """Fail before an hour of measuring, not after it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise pytest.UsageError(
+            f"{folder}: stored runs cannot be written there ({error.strerror}); name another with --benchmark-storage"
+        ) from None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Sweep ``case`` where a family is named, and ``bench_device`` over the devices asked for."""
+    marker = metafunc.definition.get_closest_marker(MARKER)
+    if marker and "case" in metafunc.fixturenames:
+        cases = _session(metafunc.config).cases_of(str(marker.args[0]))
+        metafunc.parametrize("case", cases, ids=[case.id for case in cases])
+    if "bench_device" in metafunc.fixturenames:
+        metafunc.parametrize("bench_device", _session(metafunc.config).request.sweep.devices, indirect=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave checks of the harness out of a sweep, unless their file is named."""
+    named = {Path(str(arg).partition("::")[0]).name for arg in config.invocation_params.args}
+    left_out = [i for i in items if i.get_closest_marker(HARNESS) and i.path.name not in named]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
+    """Before the sweep: the number of cases, the time to expect, and what will not be run."""
+    if _SESSION not in config.stash:
+        return []
+    session = config.stash[_SESSION]
+    session.plan([case for item in items if (case := _case_of(item))], _storage_folder(config))
+    return session.opening_lines()
+
+
+def _storage_folder(config: pytest.Config) -> Path | None:
+    benchmarks = getattr(config, "_benchmarksession", None)
+    path = getattr(getattr(benchmarks, "storage", None), "path", None)
+    return path if isinstance(path, Path) else None
+
+
+def _case_of(item: pytest.Item) -> Case | None:
+    callspec = getattr(item, "callspec", None)
+    case = callspec.params.get("case") if callspec else None
+    return case if isinstance(case, Case) else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Give items with ``device_benchmark`` a replaying timer, beside whatever their own benchmark marker says.
+
+    pytest-benchmark heeds the closest marker only, so that one's arguments are taken over.
+    """
+    if "device_benchmark" not in getattr(item, "fixturenames", ()):
+        return
+    from bench_core.clock import ReplayClock
+
+    clock = item.stash[_CLOCK] = ReplayClock()
+    own = item.get_closest_marker("benchmark")
+    case = _case_of(item)
+    group = {"group": case.workload} if case else {}
+    item.add_marker(pytest.mark.benchmark(**(group | (dict(own.kwargs) if own else {}) | {"timer": clock})), append=False)
+
+
+@pytest.fixture
+def bench_device(request: pytest.FixtureRequest) -> str:
+    """One of the devices asked for by ``--bench-device`` (all present by default): ``cpu`` or ``cuda``."""
+    return str(request.param)
+
+
+class DeviceBenchmark:
+    """Measures a step and hands the samples to pytest-benchmark."""
+
+    def __init__(self, request: pytest.FixtureRequest, benchmark: Any) -> None:
+        self._item = request.node
+        self._session = _session(request.config)
+        self._clock: ReplayClock = request.node.stash[_CLOCK]
+        self._benchmark = benchmark
+
+    def __call__(self, step: Callable[[], Any], *, device: str = "cpu", units: int = 1) -> Measurement | None:
+        """Measure ``step``, whose calls give work to ``device`` and do ``units`` units of work each.
+
+        Returns the measurement, or ``None`` where benchmarks are disabled and the step was called once.
+        """
+        from bench_core.runner import Labels, run_step
+
+        callspec = getattr(self._item, "callspec", None)
+        params = {k: v for k, v in callspec.params.items() if k != "bench_device"} if callspec else {}
+        case = Case(
+            workload=getattr(self._item, "originalname", self._item.name),
+            device=device,
+            batch_size=units,
+            dtype="default",
+            setting="-".join(str(v) for v in params.values()),
+        )
+        labels = Labels(family=self._item.path.stem, kind="op", unit="units")
+        return self._run(step, lambda effort: run_step(step, case, units, effort, labels))
+
+    def case(self, case: Case) -> Measurement | None:
+        """Build and measure a case of a workload of the suite."""
+        from bench_core import workloads
+        from bench_core.runner import run_case, threads
+
+        def once() -> None:
+            with threads(case.threads):
+                workloads.build(case, data_dir=self._session.request.data_dir)()
+
+        return self._run(once, lambda effort: run_case(case, effort, self._session.request.data_dir), case)
+
+    def _run(
+        self, once: Callable[[], Any], run: Callable[[Effort], tuple[Measurement, Any]], case: Case | None = None
+    ) -> Measurement | None:
+        from bench_core.records import KEY, encode
+        from bench_core.runner import CaseSkipped
+        from bench_core.session import figure
+
+        if self._benchmark.disabled:
+            self._benchmark.pedantic(once, rounds=1, iterations=1)
+            return None
+        try:
+            measurement, record = run(self._session.effort_for(case))
+        except CaseSkipped as skip:
+            pytest.skip(str(skip))
+        self._benchmark.extra_info[KEY] = encode(record)
+        self._clock.load(measurement.samples)
+        self._benchmark.pedantic(_nothing, rounds=len(measurement.samples), iterations=1)
+        self._session.note_record()
+        self._item.user_properties.append((_FIGURE, figure(record)))
+        return measurement
+
+
+def _nothing() -> None:
+    """What pytest-benchmark calls while the samples are replayed."""
+
+
+@pytest.fixture
+def device_benchmark(request: pytest.FixtureRequest, benchmark: Any) -> DeviceBenchmark:
+    """Measure a step on a device: ``device_benchmark(step, device=bench_device, units=64)``."""
+    return DeviceBenchmark(request, benchmark)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note what was skipped or failed, so that it is stored with the run."""
+    report = yield
+    session = item.config.stash.get(_SESSION, None)
+    case = _case_of(item)
+    if session and case and (report.failed or report.skipped):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else _last_line(report)
+        session.note_not_run(case.id, report.outcome, reason.removeprefix("Skipped: "))
+    if session and case and (report.when == "call" or not report.passed):
+        outcome = dict(item.user_properties).get(_FIGURE, report.outcome.upper())
+        report.bench_line = session.progress_line(case, outcome)  # type: ignore[attr-defined]
+    return report
+
+
+def _last_line(report: pytest.TestReport) -> str:
+    crash = getattr(report.longrepr, "reprcrash", None)
+    message = getattr(crash, "message", None) or str(report.longrepr)
+    return str(message.splitlines()[0] if message else "no message")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
+    """A line a case instead of a dot: see ``pytest_runtest_logreport``."""
+    return (report.outcome, "", "") if hasattr(report, "bench_line") else None
+
+
+class _Lines:
+    """Writes the line of each case as it is done; registered once the terminal is there."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Write the case's line: its figure, or why there is none, and the time left."""
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is not None and hasattr(report, "bench_line"):
+            terminal.write(f"\n{report.bench_line}")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Register the lines writer."""
+    session.config.pluginmanager.register(_Lines(session.config), "bench_core.lines")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
+    """Store the run's own facts beside pytest-benchmark's."""
+    session = config.stash.get(_SESSION, None)
+    if session and session.recorded:
+        from bench_core.records import KEY, encode
+
+        commit = output_json.get("commit_info", {}).get("id")
+        output_json[KEY] = encode(session.info(commit=commit))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
+    """One save at a time in a folder: pytest-benchmark's file numbers are not safe against a neighbour's."""
+    folder = _storage_folder(session.config)
+    if folder is None or _SESSION not in session.config.stash or not folder.is_dir():
+        return (yield)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return (yield)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """What was not run, once, with the reason; and the next step."""
+    session = config.stash.get(_SESSION, None)
+    if session is None or config.option.collectonly:
+        return
+    lines = session.closing_lines()
+    if lines:
+        terminalreporter.section("bench-core")
+        for line in lines:
+            terminalreporter.write_line(line)

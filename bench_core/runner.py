@@ -1,0 +1,170 @@
+"""One case from build to record."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench_core import workloads
+from bench_core.device import resolve
+from bench_core.machine import usable_cpus
+from bench_core.records import Record, Timing
+from bench_core.sampling import Measurement, measure
+from bench_core.spec import Case, Step
+
+
+class CaseSkipped(Exception):  # noqa: N818 - an outcome, not an error
+    """A case that this machine cannot run; the message is the reason."""
+
+
+class NotFinite(ValueError):
+    """A step whose output holds infinities or NaNs: its time would be the time of broken work."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How well to measure: the target, its confidence, and the seconds of samples allowed."""
+
+    rel_ci: float = 0.02
+    confidence: float = 0.95
+    max_time: float = 1.0
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What a record says of the work beside its figures."""
+
+    family: str
+    kind: str
+    unit: str
+
+
+def run_case(case: Case, effort: Effort, data_dir: Path | None = None) -> tuple[Measurement, Record]:
+    """Build and measure a case of a workload of this suite.
+
+    Raises ``CaseSkipped`` where memory does not suffice, ``NotFinite`` for broken output, ``ValueError`` for a case
+    that cannot be built.
+    """
+    started = time.perf_counter()
+    chosen = workloads.get(case.workload)
+    with threads(case.threads), out_of_memory_is_a_skip():
+        step = workloads.build(case, data_dir=data_dir)
+        built = time.perf_counter() - started
+        return _measured(step, case, effort, Labels(chosen.family, chosen.kind, chosen.unit), built)
+
+
+def run_step(
+    fn: Callable[[], Any], case: Case, units: int, effort: Effort, labels: Labels
+) -> tuple[Measurement, Record]:
+    """Measure a callable of somebody else's; ``case`` names it. Raises as ``run_case`` does."""
+    step = Step(fn=fn, units=units, flops=None, devices=(case.device,), data="the test's own")
+    with threads(case.threads), out_of_memory_is_a_skip():
+        return _measured(step, case, effort, labels, 0.0)
+
+
+def _measured(step: Step, case: Case, effort: Effort, labels: Labels, built: float) -> tuple[Measurement, Record]:
+    started = time.perf_counter()
+    load = os.getloadavg()[0]
+    devices = resolve(step.devices)
+    main = devices[0]
+    main.reset_peak_memory()
+    m = measure(step.fn, step.devices, effort.rel_ci, effort.confidence, effort.max_time)
+    peak = main.peak_memory()
+    check_finite(step())
+    record = Record(
+        case=case,
+        family=labels.family,
+        kind=labels.kind,
+        unit=labels.unit,
+        units=step.units,
+        flops=step.flops,
+        parameters=step.parameters or None,
+        data=step.data,
+        device_model=" + ".join(device.model() for device in devices),
+        threads=torch.get_num_threads(),
+        timing=Timing.of(m),
+        build_seconds=built,
+        wall_seconds=built + time.perf_counter() - started,
+        peak_memory=peak,
+        load_before=load,
+        flags=m.flags + dtype_flags(case),
+        unavailable=_unavailable(m, step, peak),
+    )
+    return m, record
+
+
+def _unavailable(m: Measurement, step: Step, peak: int | None) -> dict[str, str]:
+    reasons = {
+        "interval": None if m.interval else "too few samples within the time cap for this confidence",
+        "device_time": None if m.device_time else "this device has no clock of its own",
+        "cross_check": None if m.cross_check else "would have taken over a quarter of the time budget",
+        "latency": None if m.latency else "a single call takes over a quarter of the time budget",
+        "peak_memory": None if peak is not None else "torch does not count host memory",
+        "flops": None if step.flops is not None else "not defined for this work",
+        "parameters": None if step.parameters else "no trainable parameters",
+    }
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
+def dtype_flags(case: Case) -> tuple[str, ...]:
+    """Warnings about a dtype on this machine."""
+    if case.dtype == "bf16" and case.device == "cpu" and not _native_bf16():
+        return ("this CPU has no bf16 instructions: bf16 is emulated",)
+    return ()
+
+
+def _native_bf16() -> bool:
+    return any(getattr(torch.cpu, name, bool)() for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+
+
+@contextlib.contextmanager
+def threads(count: int | None) -> Iterator[None]:
+    """Let torch use this many CPU threads (all usable cores for ``None``), and as many as before afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or usable_cpus())
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def out_of_memory_is_a_skip() -> Iterator[None]:
+    """Turn running out of memory, on a GPU or in the host's allocator, into ``CaseSkipped``."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise CaseSkipped(f"out of GPU memory ({_first_sentence(error)})") from None
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "can't allocate memory" not in str(error):
+            raise
+        raise CaseSkipped(f"out of memory ({_first_sentence(error)})") from None
+
+
+def _first_sentence(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+
+
+def check_finite(output: Any) -> None:
+    """Raise ``NotFinite`` if a tensor in the output (a tensor, or a dict or sequence of them) is not finite."""
+    for name, tensor in _tensors("output", output):
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise NotFinite(f"{name} holds values that are not finite, so its time means nothing")
+
+
+def _tensors(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    if isinstance(value, torch.Tensor):
+        yield name, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _tensors(str(key), item)
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        for i, item in enumerate(value):
+            yield from _tensors(f"{name}[{i}]", item)

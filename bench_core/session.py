@@ -1,0 +1,154 @@
+"""What one benchmark run knows of itself: its cases, progress and outcome. Knows no pytest."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench_core import __version__, device, machine, workloads
+from bench_core.options import Request
+from bench_core.records import NotRun, Record, RecordError, RunInfo, load
+from bench_core.runner import Effort
+from bench_core.spec import Case
+from bench_core.sweep import budget, candidates, expected_seconds, grouped, in_words
+
+
+class BenchSession:
+    """The state of a benchmark run, from the plan to the facts that are stored of it."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.recorded = 0
+        self._run_id = str(uuid.uuid4())
+        self._started = datetime.now(UTC).isoformat(timespec="seconds")
+        self._refused: list[tuple[Case, str]] = []
+        self._absent = 0
+        self._not_run: list[NotRun] = []
+        self._progress = Progress({})
+
+    def cases_of(self, family: str) -> list[Case]:
+        """The cases of a family that can be built here; the others are kept with their reasons."""
+        sweep, found = self.request.sweep, []
+        for name in self.request.workloads:
+            workload = workloads.get(name)
+            if workload.family != family:
+                continue
+            for case in candidates(workload, sweep):
+                reason = workloads.refusal(case)
+                if reason:
+                    self._refused.append((case, reason))
+                else:
+                    found.append(case)
+            if "cuda" not in sweep.devices and "--bench-device" not in self.request.given:
+                self._absent += len(workload.batch_sizes("cuda")) + max(0, len(workload.settings) - 1)
+        return found
+
+    def effort_for(self, case: Case | None) -> Effort:
+        """How long a case may be measured; ``None`` stands for work that is not of this suite."""
+        effort = self.request.effort
+        if case is None:
+            return effort
+        return Effort(effort.rel_ci, effort.confidence, budget(workloads.get(case.workload), effort.max_time))
+
+    def plan(self, cases: Sequence[Case], storage: Path | None) -> None:
+        """Note the cases to come, how long each took last time (if a run is stored), and what will not be run."""
+        known = _last_times(storage)
+        max_time = self.request.effort.max_time
+        self._progress = Progress(
+            {case.id: expected_seconds(case, workloads.get(case.workload), max_time, known) for case in cases}
+        )
+        for (name, reason), count in grouped(self._refused).items():
+            self._not_run.append(NotRun(f"{name} ({count} cases)", "skipped", reason))
+        absence = device.cuda_absence()
+        if self._absent and absence:
+            self._not_run.append(NotRun(f"cuda ({self._absent} cases)", "not run", absence))
+
+    def opening_lines(self) -> list[str]:
+        """What will be measured, on what, and how long it will take."""
+        sweep = self.request.sweep
+        where = ", ".join(f"cpu ({sweep.usable_cpus} cores)" if d == "cpu" else d for d in sweep.devices)
+        lines = [f"bench-core: {self._progress.total} cases on {where}, {in_words(self._progress.left)}"]
+        return lines + [f"bench-core: {line}" for line in self.closing_lines()]
+
+    def closing_lines(self) -> list[str]:
+        """What has no figure and why."""
+        return [f"{entry.outcome}: {entry.what}: {entry.reason}" for entry in self._not_run]
+
+    def note_record(self) -> None:
+        """Count a case that has its figure."""
+        self.recorded += 1
+
+    def note_not_run(self, what: str, outcome: str, reason: str) -> None:
+        """Keep a case that has no figure, with the reason."""
+        self._not_run.append(NotRun(what, outcome, reason))
+
+    def progress_line(self, case: Case, outcome: str) -> str:
+        """The line of a case that is done: its place, its figure or outcome in words, and the time left."""
+        return self._progress.line(case.id, outcome)
+
+    def info(self, commit: str | None) -> RunInfo:
+        """The run's facts, to be stored."""
+        return RunInfo(
+            run_id=self._run_id,
+            started=self._started,
+            version=__version__,
+            machine=machine.fingerprint(),
+            commit=commit,
+            options=dict(self.request.given),
+            planned=self._progress.total,
+            partial=self._progress.done < self._progress.total,
+            not_run=tuple(self._not_run),
+        )
+
+
+class Progress:
+    """How far a run is, and how long the rest will take at the pace so far."""
+
+    def __init__(self, expected: Mapping[str, float]) -> None:
+        self.total = len(expected)
+        self.left = sum(expected.values())
+        self.done = 0
+        self._expected = expected
+        self._spent = 0.0
+        self._begun = time.monotonic()
+
+    def line(self, name: str, outcome: str) -> str:
+        """Count a case as done and tell of it."""
+        seconds = self._expected.get(name, 0.0)
+        self.done += 1
+        self.left -= seconds
+        self._spent += seconds
+        pace = (time.monotonic() - self._begun) / self._spent if self._spent else 1.0
+        rest = f"{in_words(self.left * pace)} left" if self.done < self.total else ""
+        head = f"[{self.done:>{len(str(self.total))}}/{self.total}] {name}"
+        return f"{head:<60s} {outcome:<24s} {rest}".rstrip()
+
+
+def figure(record: Record) -> str:
+    """A case's figure in a few words."""
+    t = record.timing
+    if t.rel_half_width is None:
+        return f"{_seconds(t.median):>8s} (no interval: {t.count} samples)"
+    missed = "" if t.met_target else f" (aimed at ±{100 * t.rel_ci:g}%)"
+    return f"{_seconds(t.median):>8s} ±{100 * t.rel_half_width:.1f}%{missed}"
+
+
+def _seconds(value: float) -> str:
+    for scale, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
+        if value >= scale:
+            return f"{value / scale:.3g} {unit}"
+    return f"{value * 1e9:.3g} ns"
+
+
+def _last_times(storage: Path | None) -> dict[str, float]:
+    """Seconds that each case took in the newest readable run of a folder."""
+    files = sorted(storage.rglob("*.json"), key=lambda p: p.stat().st_mtime, reverse=True) if storage else []
+    for path in files[:3]:
+        try:
+            return {record.case.id: record.wall_seconds for record in load(path).records}
+        except RecordError:
+            continue
+    return {}

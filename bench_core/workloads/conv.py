@@ -1,0 +1,87 @@
+"""A single convolution over a grid of kernels, strides, paddings and channels."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from torch import nn
+
+from bench_core.build import BuildContext, forward_flops, inference, resident
+from bench_core.spec import Step, workload
+
+SIDE = 56
+
+# One thing at a time from the first on: kernel, then stride, padding, channels; the last opens a ResNet.
+_SETTINGS = (
+    "k3s1p1-64x64",
+    "k1s1p0-64x64",
+    "k5s1p2-64x64",
+    "k7s1p3-64x64",
+    "k3s2p1-64x64",
+    "k3s1p0-64x64",
+    "k3s1p1-16x16",
+    "k3s1p1-256x256",
+    "k7s2p3-3x64",
+)
+
+
+@workload(
+    family="conv",
+    kind="op",
+    unit="image",
+    source="Dumoulin & Visin, A guide to convolution arithmetic for deep learning, arXiv:1603.07285, section 2.4, "
+    "relationship 6; 3x3 on 64 channels of 56x56 is conv2_x of He et al., CVPR 2016, table 1",
+    batches={"cpu": (1, 4, 16, 64), "cuda": (1, 4, 16, 64, 256, 1024)},
+    reference_batch=16,
+    settings=_SETTINGS,
+)
+def conv2d_grid(ctx: BuildContext) -> Step:
+    """Forward convolution of 56x56 maps; a setting such as k3s1p1-64x64 names kernel, stride, padding and channels."""
+    grid = Convolution.named(ctx.case.setting)
+    shape = (ctx.batch_size, grid.channels_in, SIDE, SIDE)
+    model = ctx.model(grid.layer, train=False)
+    batches = [ctx.normal(*shape) for _ in range(resident(4 * ctx.batch_size * grid.channels_in * SIDE**2))]
+    return ctx.step(
+        inference(ctx, model, batches),
+        units=ctx.batch_size,
+        flops=forward_flops(model, shape),
+        data="normal random numbers",
+        modules={"model": model},
+    )
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A point of the grid."""
+
+    kernel: int
+    stride: int
+    padding: int
+    channels_in: int
+    channels_out: int
+
+    @classmethod
+    def named(cls, setting: str) -> Convolution:
+        """The point that a setting such as ``k3s1p1-64x64`` names; ``ValueError`` if it is none."""
+        match = re.fullmatch(r"k(\d+)s(\d+)p(\d+)-(\d+)x(\d+)", setting)
+        if not match:
+            raise ValueError(f"no setting {setting!r}; one reads like {_SETTINGS[0]}")
+        return cls(*map(int, match.groups()))
+
+    def layer(self) -> nn.Conv2d:
+        """The layer, without bias, as before a batch norm."""
+        return nn.Conv2d(
+            self.channels_in, self.channels_out, self.kernel, stride=self.stride, padding=self.padding, bias=False
+        )
+
+
+def output_side(side: int, *, kernel: int, stride: int = 1, padding: int = 0) -> int:
+    """The side of a convolution's output, floor((i - k + 2p) / s) + 1 (Dumoulin & Visin, relationship 6).
+
+    Raises ``ValueError`` if the kernel is larger than the padded input.
+    """
+    room = side - kernel + 2 * padding
+    if room < 0:
+        raise ValueError(f"a kernel of {kernel} does not fit an input of {side} padded by {padding}")
+    return room // stride + 1

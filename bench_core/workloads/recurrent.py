@@ -1,0 +1,77 @@
+"""Recurrent networks that forecast a short series: many dependent small steps, the hardest case for a GPU."""
+
+import re
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bench_core.build import BuildContext, training, training_flops
+from bench_core.datasets import AR1_LABEL, ar1, windows
+from bench_core.spec import Step, workload
+
+# One thing at a time: the length of the sequence, then the hidden size. The first is the source's.
+_SETTINGS = ("T5h64", "T20h64", "T80h64", "T5h256", "T5h1024")
+_BATCHES = (1, 8, 32, 256, 2048)
+_ar_train = partial(
+    workload,
+    family="recurrent",
+    kind="train",
+    unit="series",
+    batches={"cpu": _BATCHES, "cuda": (*_BATCHES, 16_384, 65_536)},
+    reference_batch=32,
+    settings=_SETTINGS,
+    variants=("eager", "compile"),
+)
+
+
+@_ar_train(
+    source="Hochreiter & Schmidhuber, Long Short-Term Memory, Neural Computation 9(8), 1997, section 4, with the forget "
+    "gate of Gers et al. 2000, section 3; one-step forecasts as in common PyTorch tutorials: k 5, hidden 64, Adam .001"
+)
+def lstm_ar_train(ctx: BuildContext) -> Step:
+    """Training of an LSTM to forecast the next value of an AR(1) series: forward, backward and Adam."""
+    return forecast_training(ctx, nn.LSTM)
+
+
+class Forecaster(nn.Module):
+    """A recurrent layer over (batch, T, 1) and a linear map of its last output to (batch, 1)."""
+
+    def __init__(self, cell: Callable[..., nn.Module], hidden: int) -> None:
+        super().__init__()
+        self.recurrent = cell(1, hidden, batch_first=True)
+        self.head = nn.Linear(hidden, 1)
+
+    def forward(self, series: Tensor) -> Tensor:
+        """The next value of each series."""
+        outputs, _ = self.recurrent(series)
+        forecast: Tensor = self.head(outputs[:, -1])
+        return forecast
+
+
+def forecast_training(ctx: BuildContext, cell: Callable[..., nn.Module]) -> Step:
+    """The step of a workload that trains a recurrent layer (``nn.LSTM``, ``nn.GRU``, ``nn.RNN``) to forecast."""
+    length, hidden = lengths(ctx.case.setting)
+    inputs, targets = windows(ar1(), length)
+    rows = ctx.draw_rows(len(inputs), row_bytes=4 * (length + 1))
+    batches = [(ctx.tensor(inputs[r][..., None]), ctx.tensor(targets[r][..., None])) for r in rows]
+    model = ctx.model(lambda: Forecaster(cell, hidden), train=True)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.001)
+    return ctx.step(
+        training(ctx, model, optimizer, F.mse_loss, batches),
+        units=ctx.batch_size,
+        flops=training_flops(model, (ctx.batch_size, length, 1)),
+        data=AR1_LABEL,
+        modules={"model": model},
+        optimizers={"model": optimizer},
+    )
+
+
+def lengths(setting: str) -> tuple[int, int]:
+    """The sequence length and the hidden size that a setting such as ``T5h64`` names; ``ValueError`` if it is none."""
+    match = re.fullmatch(r"T(\d+)h(\d+)", setting)
+    if not match:
+        raise ValueError(f"no setting {setting!r}; one reads like {_SETTINGS[0]}")
+    return int(match[1]), int(match[2])
