@@ -71,14 +71,15 @@ class BuildContext:
                 torch.set_default_dtype(before)
         model = model.to(device=self.device, dtype=self.storage).train(train)
         if "channels_last" in self.variants:
-            model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            model = model.to(memory_format=torch.channels_last)
         return model
 
     def tensor(self, array: ArrayLike) -> Tensor:
         """An array (floating: cast to the case's storage dtype; integer: int64) on the case's device."""
         source = torch.as_tensor(np.asarray(array))
         dtype = self.storage if source.is_floating_point() else torch.int64
-        tensor = source.to(device=self.device, dtype=dtype)
+        # A transposed photo (height, width, channel) would otherwise stay channels_last under every variant.
+        tensor = source.to(device=self.device, dtype=dtype).contiguous()
         if "channels_last" in self.variants and tensor.ndim == 4:
             tensor = tensor.contiguous(memory_format=torch.channels_last)
         return tensor
@@ -88,7 +89,7 @@ class BuildContext:
         return self.tensor(self.rng.standard_normal(shape))
 
     def draw_rows(self, population: int, row_bytes: int) -> list[NDArray[np.intp]]:
-        """Row numbers of a few batches, drawn without replacement from a data set and repeated where it is too small."""
+        """Row numbers of a few batches, drawn from a data set without replacement and repeated if it is too small."""
         count = resident(self.batch_size * row_bytes)
         rows = np.resize(self.rng.permutation(population), (count, self.batch_size))
         return list(rows)
@@ -201,7 +202,8 @@ def training_flops(model: nn.Module, *shapes: Sequence[int], inputs_need_grad: b
         for name, t in chain(model.named_parameters(), model.named_buffers())
     }
     inputs = tuple(
-        torch.empty(tuple(shape), device="meta", dtype=_dtype_of(model), requires_grad=inputs_need_grad) for shape in shapes
+        torch.empty(tuple(shape), device="meta", dtype=_dtype_of(model), requires_grad=inputs_need_grad)
+        for shape in shapes
     )
     with FlopCounterMode(display=False) as counter:
         functional_call(model, dict(weights), inputs).sum().backward()

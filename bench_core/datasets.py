@@ -48,17 +48,15 @@ def mnist(data_dir: Path | None = None, *, train: bool) -> Digits:
     usable files raises ``ValueError``.
     """
     root, source = mnist_root(data_dir)
-    from torchvision.datasets import MNIST as Reader
+    from torchvision import datasets
 
     try:
-        part = Reader(root, train=train)
+        part = datasets.MNIST(root, train=train)
         images, labels = part.data.numpy(), part.targets.numpy()
         if images.shape != (len(labels), 28, 28):
             raise ValueError(f"{len(labels)} labels for images of shape {images.shape}")
     except Exception as error:  # a damaged file raises nearly anything, from AssertionError to TypeError
-        raise ValueError(
-            f"cannot read the MNIST files in {root} (damaged or cut short?); {_mend(data_dir)}"
-        ) from error
+        raise ValueError(f"cannot read the MNIST files in {root} (damaged or cut short?); {_mend(data_dir)}") from error
     return Digits(images, labels, source)
 
 

@@ -95,13 +95,13 @@ class Cuda:
 
     def start_events(self) -> object | None:
         """An event recorded on the GPU's current stream."""
-        event = self._cuda.Event(enable_timing=True)
+        event = self._cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
         event.record(self._cuda.current_stream(self.index))
         return event
 
     def elapsed(self, start: object) -> float:
         """Seconds between the start event and one recorded now, on the GPU's clock."""
-        end = self._cuda.Event(enable_timing=True)
+        end = self._cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
         end.record(self._cuda.current_stream(self.index))
         end.synchronize()
         assert isinstance(start, self._cuda.Event)

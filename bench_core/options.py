@@ -44,9 +44,10 @@ def parse(given: Mapping[str, str], root: Path) -> Request:
         threads=_numbers("threads", given) or None,
         kind=(_words("sweep", given, SWEEPS) or ("default",))[0],
     )
+    rel_ci, max_time = _real("rel_ci", given, 0.02, below=1.0), _real("max_time", given, 1.0, below=86400.0)
     return Request(
         sweep=sweep,
-        effort=Effort(rel_ci=_real("rel_ci", given, 0.02, below=1.0), max_time=_real("max_time", given, 1.0, below=86400)),
+        effort=Effort(rel_ci=rel_ci, max_time=max_time),
         workloads=_words("workload", given, workloads.names()) or tuple(workloads.names()),
         data_dir=_folder("data", given, root),
         given={_option(name): value for name, value in given.items()},
@@ -78,8 +79,8 @@ def _variants(given: Mapping[str, str]) -> tuple[str, ...]:
     words = _split("variant", given)
     for part in (part for word in words for part in word.split("+")):
         if part not in VARIANTS:
-            there_are = ", ".join(VARIANTS)
-            raise OptionError(f"{_option('variant')}: no variant {part!r}; there are: {there_are}, or several joined by '+'")
+            there_are = f"{', '.join(VARIANTS)}, or several joined by '+'"
+            raise OptionError(f"{_option('variant')}: no variant {part!r}; there are: {there_are}")
     return tuple(words)
 
 

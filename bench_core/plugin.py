@@ -7,7 +7,7 @@ this plugin is, and storage moves only where the ini option ``bench_storage`` sa
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,23 +23,24 @@ if TYPE_CHECKING:
 
 MARKER = "bench_family"
 HARNESS = "bench_harness"
+OPTIONS = (
+    ("device", "cpu,cuda", "Devices to measure on. Default: all that are present."),
+    ("batch-size", "1,64", "Batch sizes. Default: each workload's own."),
+    ("dtype", "fp32,bf16", f"Number formats: {', '.join(DTYPES)}. Default: fp32."),
+    ("variant", "eager,...", f"Ways to run: {', '.join(VARIANTS)}, or several joined by '+'. Default: eager."),
+    ("workload", "NAME,...", "Workloads. Default: all; `bench-core list` shows them."),
+    ("threads", "1,2", "CPU threads. Default: all usable cores, and one thread at each reference batch."),
+    ("rel-ci", "0.02", "Aimed-for half width of the median's interval, relative to it. Default: 0.02."),
+    ("max-time", "SECONDS", "Seconds of samples a case may take (heavy workloads: 20 times). Default: 1."),
+    ("data", "DIR", "Folder with real data sets: MNIST as torchvision stores it. Default: digits stand-in."),
+    ("sweep", "|".join(SWEEPS), "How much to measure; full: every setting at every batch. Default: default."),
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of the sweep, in a group of their own."""
     group = parser.getgroup("bench-core", "CPU-vs-GPU benchmarks (bench-core)")
-    for name, metavar, text in (
-        ("device", "cpu,cuda", "Devices to measure on. Default: all that are present."),
-        ("batch-size", "1,64", "Batch sizes. Default: each workload's own."),
-        ("dtype", "fp32,bf16", f"Number formats: {', '.join(DTYPES)}. Default: fp32."),
-        ("variant", "eager,...", f"Ways to run: {', '.join(VARIANTS)}, or several joined by '+'. Default: eager."),
-        ("workload", "NAME,...", "Workloads. Default: all; `bench-core list` shows them."),
-        ("threads", "1,2", "CPU threads. Default: all usable cores, and one thread at each reference batch."),
-        ("rel-ci", "0.02", "Aimed-for half width of the median's interval, relative to it. Default: 0.02."),
-        ("max-time", "SECONDS", "Seconds of samples a case may take (heavy workloads: 20 times). Default: 1."),
-        ("data", "DIR", "Folder with real data sets: MNIST as torchvision stores it. Default: digits stand-in."),
-        ("sweep", "default|full", "How much to measure; full: every setting at every batch. Default: default."),
-    ):
+    for name, metavar, text in OPTIONS:
         group.addoption(f"--bench-{name}", metavar=metavar, default=None, help=text)
     parser.addini("bench_storage", "Folder for stored runs, one folder a machine in it (bench-core).", default="")
 
@@ -49,11 +50,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register markers, check the options, and point pytest-benchmark's storage at this machine's folder."""
     config.addinivalue_line("markers", f"{MARKER}(name): sweep `case` over the workloads of a family (bench-core).")
     config.addinivalue_line("markers", f"{HARNESS}: a check of the harness itself, run only when its file is named.")
-    given = {
-        name: value
-        for name in ("device", "batch_size", "dtype", "variant", "workload", "threads", "rel_ci", "max_time", "data", "sweep")
-        if (value := config.getoption(f"bench_{name}", None)) is not None
-    }
+    names = [name.replace("-", "_") for name, _, _ in OPTIONS]
+    given = {name: value for name in names if (value := config.getoption(f"bench_{name}", None)) is not None}
     config.stash[_GIVEN] = given
     if given:
         _session(config)
@@ -61,7 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
         _move_storage(config)
 
 
-_GIVEN = pytest.StashKey[dict[str, str]]()
+_GIVEN = pytest.StashKey[Mapping[str, str]]()
 _SESSION = pytest.StashKey["BenchSession"]()
 _CLOCK = pytest.StashKey["ReplayClock"]()
 _FIGURE = "bench_core_figure"
@@ -90,7 +88,9 @@ def _move_storage(config: pytest.Config) -> None:
 
         folder = folder / fingerprint().slug
         if config.option.benchmark_compare and not folder.is_relative_to(Path.cwd()):
-            raise pytest.UsageError(f"--benchmark-compare needs the storage below the current folder: cd {config.rootpath}")
+            raise pytest.UsageError(
+                f"--benchmark-compare needs its storage below the current folder; cd {config.rootpath}"
+            )
         _check_writable(folder)
     config.option.benchmark_storage = f"file://{folder}"
 
@@ -165,8 +165,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     clock = item.stash[_CLOCK] = ReplayClock()
     own = item.get_closest_marker("benchmark")
     case = _case_of(item)
-    group = {"group": case.workload} if case else {}
-    item.add_marker(pytest.mark.benchmark(**(group | (dict(own.kwargs) if own else {}) | {"timer": clock})), append=False)
+    kwargs = {"group": case.workload} if case else {}
+    kwargs |= dict(own.kwargs) if own else {}
+    item.add_marker(pytest.mark.benchmark(**kwargs, timer=clock), append=False)
 
 
 @pytest.fixture
@@ -256,7 +257,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else _last_line(report)
         session.note_not_run(case.id, report.outcome, reason.removeprefix("Skipped: "))
     if session and case and (report.when == "call" or not report.passed):
-        outcome = dict(item.user_properties).get(_FIGURE, report.outcome.upper())
+        outcome = str(dict(item.user_properties).get(_FIGURE, report.outcome.upper()))
         report.bench_line = session.progress_line(case, outcome)  # type: ignore[attr-defined]
     return report
 

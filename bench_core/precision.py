@@ -20,7 +20,7 @@ BACKENDS: Mapping[str, Any] = MappingProxyType(
     {
         "cuda.matmul": torch.backends.cuda.matmul,
         "cudnn.conv": torch.backends.cudnn.conv,  # type: ignore[attr-defined]
-        "cudnn.rnn": torch.backends.cudnn.rnn,  # type: ignore[attr-defined]
+        "cudnn.rnn": torch.backends.cudnn.rnn,
         "mkldnn.matmul": torch.backends.mkldnn.matmul,  # type: ignore[attr-defined]
         "mkldnn.conv": torch.backends.mkldnn.conv,  # type: ignore[attr-defined]
         "mkldnn.rnn": torch.backends.mkldnn.rnn,  # type: ignore[attr-defined]

@@ -1,22 +1,21 @@
 """What is stored: one record a case, one key a run, their schema, and the way back from JSON.
 
-The dataclasses are the schema: ``decode`` holds stored JSON to their fields and types and names what is wrong.
+The dataclasses are the schema: stored JSON is held to their fields and types, when written and when read.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import types
-import typing
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar, Union
+from typing import Any, TypeVar
 
 from bench_core import stats
 from bench_core.machine import Machine
 from bench_core.sampling import Latency, Measurement
+from bench_core.schema import RecordError, as_dataclass
 from bench_core.spec import Case
 
 T = TypeVar("T")
@@ -25,10 +24,6 @@ KEY = "bench_core"
 """The key of a case's record in pytest-benchmark's ``extra_info``, and of the run's own facts at the top level."""
 SCHEMA = 1
 MOST_SAMPLES = 256
-
-
-class RecordError(ValueError):
-    """Stored data that cannot be used; the message is one line that names the file and what is wrong."""
 
 
 class NewerSchemaError(RecordError):
@@ -162,62 +157,15 @@ def encode(value: Record | RunInfo) -> dict[str, Any]:
 
 
 def decode(kind: type[T], data: Any, where: str) -> T:
-    """JSON data as a dataclass of the schema; a ``RecordError`` names the place and what is wrong there."""
+    """JSON data as a record or a run's facts; a ``RecordError`` names the place and what is wrong there."""
     if isinstance(data, Mapping) and isinstance(data.get("schema"), int) and data["schema"] > SCHEMA:
         raise NewerSchemaError(
             f"{where}: written in schema {data['schema']}, this bench-core reads up to {SCHEMA}; update bench-core"
         )
     try:
-        return typing.cast(T, _decode(kind, data, ""))
+        return as_dataclass(kind, data)
     except RecordError as error:
         raise RecordError(f"{where}: {error}") from None
-
-
-def _decode(kind: Any, data: Any, at: str) -> Any:
-    origin, args = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (Union, types.UnionType):
-        if data is None and type(None) in args:
-            return None
-        return _decode(next(a for a in args if a is not type(None)), data, at)
-    if is_dataclass(kind):
-        return _decode_fields(typing.cast(type[Any], kind), data, at)
-    if origin is tuple:
-        if not isinstance(data, list) or (args[-1] is not Ellipsis and len(data) != len(args)):
-            raise RecordError(f"{at}: is not a list{'' if args[-1] is Ellipsis else f' of {len(args)}'}")
-        return tuple(_decode(args[0], item, f"{at}[{i}]") for i, item in enumerate(data))
-    if origin is dict:
-        if not isinstance(data, dict):
-            raise RecordError(f"{at}: is not an object")
-        return {str(key): _decode(args[1], value, f"{at}.{key}") for key, value in data.items()}
-    if kind is float and isinstance(data, int) and not isinstance(data, bool):
-        return float(data)
-    if not isinstance(data, kind) or (kind is int and isinstance(data, bool)):
-        raise RecordError(f"{at}: {data!r} is not of type {kind.__name__}")
-    return data
-
-
-def _decode_fields(kind: type[Any], data: Any, at: str) -> Any:
-    if not isinstance(data, dict):
-        raise RecordError(f"{at or 'the record'}: is not an object")
-    hints = typing.get_type_hints(kind)
-    known = {f.name: f for f in fields(kind)}
-    for name in data:
-        if name not in known:
-            raise RecordError(f"{_join(at, name)}: no such field in schema {SCHEMA}")
-    values = {}
-    for name, spec in known.items():
-        if name in data:
-            values[name] = _decode(hints[name], data[name], _join(at, name))
-        elif spec.default is MISSING and spec.default_factory is MISSING:
-            raise RecordError(f"{_join(at, name)}: is missing")
-    try:
-        return kind(**values)
-    except RecordError as error:
-        raise RecordError(_join(at, str(error))) from None
-
-
-def _join(at: str, name: str) -> str:
-    return f"{at}.{name}" if at else name
 
 
 def load(path: Path) -> Run:

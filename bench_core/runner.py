@@ -24,7 +24,7 @@ class CaseSkipped(Exception):  # noqa: N818 - an outcome, not an error
     """A case that this machine cannot run; the message is the reason."""
 
 
-class NotFinite(ValueError):
+class NotFiniteError(ValueError):
     """A step whose output holds infinities or NaNs: its time would be the time of broken work."""
 
 
@@ -49,8 +49,8 @@ class Labels:
 def run_case(case: Case, effort: Effort, data_dir: Path | None = None) -> tuple[Measurement, Record]:
     """Build and measure a case of a workload of this suite.
 
-    Raises ``CaseSkipped`` where memory does not suffice, ``NotFinite`` for broken output, ``ValueError`` for a case
-    that cannot be built.
+    Raises ``CaseSkipped`` where memory does not suffice, ``NotFiniteError`` for broken output and ``ValueError`` for a
+    case that cannot be built.
     """
     started = time.perf_counter()
     chosen = workloads.get(case.workload)
@@ -153,10 +153,10 @@ def _first_sentence(error: BaseException) -> str:
 
 
 def check_finite(output: Any) -> None:
-    """Raise ``NotFinite`` if a tensor in the output (a tensor, or a dict or sequence of them) is not finite."""
+    """Raise ``NotFiniteError`` if a tensor in the output (a tensor, or a dict or sequence of them) is not finite."""
     for name, tensor in _tensors("output", output):
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise NotFinite(f"{name} holds values that are not finite, so its time means nothing")
+            raise NotFiniteError(f"{name} holds values that are not finite, so its time means nothing")
 
 
 def _tensors(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:

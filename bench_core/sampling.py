@@ -161,7 +161,7 @@ def measure(
     flags = []
     if not steady:
         flags.append("not steady: the warm-up's time ran out before two windows agreed")
-    if check_interval and interval and (check_interval[0] > interval[1] or check_interval[1] < interval[0]):
+    if check_interval and interval and _apart(check_interval, _at_least(interval, center, rel_ci)):
         flags.append("cross-check: twice the calls did not take twice the time")
     return Measurement(
         samples=tuple(samples),
@@ -258,6 +258,15 @@ def cross_check(
         return None, None
     slopes = [(clock.block(fn, 2 * calls).wall - clock.block(fn, calls).wall) / calls for _ in range(CROSS_CHECK_PAIRS)]
     return stats.median(slopes) / center, stats.median_interval(slopes)
+
+
+def _at_least(interval: stats.Interval, center: float, rel: float) -> stats.Interval:
+    """The interval, widened to ``rel`` of the center: smaller differences are below what was asked for."""
+    return min(interval[0], center * (1.0 - rel)), max(interval[1], center * (1.0 + rel))
+
+
+def _apart(a: stats.Interval, b: stats.Interval) -> bool:
+    return a[1] < b[0] or b[1] < a[0]
 
 
 def latency(

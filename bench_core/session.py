@@ -10,8 +10,9 @@ from pathlib import Path
 
 from bench_core import __version__, device, machine, workloads
 from bench_core.options import Request
-from bench_core.records import NotRun, Record, RecordError, RunInfo, load
+from bench_core.records import NotRun, Record, RunInfo, load
 from bench_core.runner import Effort
+from bench_core.schema import RecordError
 from bench_core.spec import Case
 from bench_core.sweep import budget, candidates, expected_seconds, grouped, in_words
 

@@ -105,7 +105,9 @@ class Workload:
     def batch_sizes(self, device_type: str) -> tuple[int, ...]:
         """The batch sizes of the default sweep on a device type ("cpu" or "cuda")."""
         if device_type not in self.batches:
-            raise ValueError(f"{self.name}: no batch sizes for device {device_type!r}; there are: {', '.join(self.batches)}")
+            raise ValueError(
+                f"{self.name}: no batches for device {device_type!r}; there are: {', '.join(self.batches)}"
+            )
         return self.batches[device_type]
 
 

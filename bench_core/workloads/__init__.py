@@ -72,7 +72,7 @@ def refusal(case: Case) -> str | None:
             return f"{chosen.name} has no variant {part!r}; it has: {', '.join(chosen.variants)}"
     if isinstance(case.batch_size, bool) or not isinstance(case.batch_size, int) or case.batch_size < 1:
         defaults = ", ".join(str(b) for b in chosen.batch_sizes(device))
-        return f"batch size {case.batch_size!r} is not a whole number above 0; {chosen.name} sweeps {defaults} by default"
+        return f"batch size {case.batch_size!r} is no whole number above 0; the default ones are: {defaults}"
     if case.setting and case.setting not in chosen.settings:
         return f"{chosen.name} has no setting {case.setting!r}; it has: {', '.join(chosen.settings) or 'none'}"
     return None

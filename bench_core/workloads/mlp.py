@@ -19,8 +19,8 @@ _mlp = partial(
     workload,
     family="mlp",
     unit="image",
-    source="The 784-128-10 network of common PyTorch tutorials (ReLU, cross-entropy, SGD .01, batch 64), on the data of "
-    "LeCun et al., Gradient-Based Learning Applied to Document Recognition, Proc. IEEE 86(11), 1998, section III.A",
+    source="The 784-128-10 network of common PyTorch tutorials (ReLU, cross-entropy, SGD .01, batch 64), on the data "
+    "of LeCun et al., Gradient-Based Learning Applied to Document Recognition, Proc. IEEE 86(11), 1998, section III.A",
     batches={"cpu": _BATCHES, "cuda": (*_BATCHES, 16_384, 65_536)},
     reference_batch=64,
     variants=("eager", "compile"),

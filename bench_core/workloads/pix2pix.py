@@ -1,18 +1,14 @@
 """Image-to-image translation with a conditional adversarial network (Isola et al. 2017)."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim import Adam, Optimizer
+from torch.optim import Adam
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench_core.build import BuildContext, resident, restorer, rotate
@@ -36,16 +32,15 @@ _SIDE = 256
 )
 def pix2pix256_step(ctx: BuildContext) -> Step:
     """One alternating step of pix2pix that colours photos of 256x256: the discriminator learns, then the generator."""
-    generator, discriminator = ctx.model(UNet256, train=True), ctx.model(PatchGAN, train=True)
-    game = Game.of(generator, discriminator, ctx.forward(generator), ctx.forward(discriminator), ctx.autocast)
+    game = Game(ctx.model(UNet256, train=True), ctx.model(PatchGAN, train=True), ctx.forward, ctx.autocast)
     pairs = [grey_and_colour(ctx) for _ in range(resident(2 * 4 * ctx.batch_size * 3 * _SIDE**2))]
-    feed = rotate(pairs, restorer([generator, discriminator], list(game.optimizers.values())))
+    feed = rotate(pairs, restorer(list(game.networks.values()), list(game.optimizers.values())))
     return ctx.step(
         lambda: game.play(*next(feed)),
         units=ctx.batch_size,
         flops=game_flops(ctx.batch_size),
         data=PHOTOS_LABEL,
-        modules={"generator": generator, "discriminator": discriminator},
+        modules=game.networks,
         optimizers=game.optimizers,
     )
 
@@ -53,36 +48,32 @@ def pix2pix256_step(ctx: BuildContext) -> Step:
 def grey_and_colour(ctx: BuildContext) -> tuple[Tensor, Tensor]:
     """A batch of photos without and with their colours, both (batch, 3, 256, 256) of -1 to 1."""
     colour = photo_crops(ctx.rng, ctx.batch_size, _SIDE) / 127.5 - 1
-    grey: NDArray[np.float64] = np.repeat(colour @ np.array((0.299, 0.587, 0.114)), 3).reshape(colour.shape)
+    grey = (colour @ np.array((0.299, 0.587, 0.114)))[..., None].repeat(3, axis=-1)
     return ctx.tensor(grey.transpose(0, 3, 1, 2)), ctx.tensor(colour.transpose(0, 3, 1, 2))
 
 
-@dataclass(frozen=True)
 class Game:
-    """A generator and a discriminator that learn in turn; ``generate`` and ``judge`` call them as the variant does."""
+    """A generator and a discriminator that learn in turn, each with the optimizer of section 3.3.
 
-    discriminator: nn.Module
-    generate: Callable[[Tensor], Tensor]
-    judge: Callable[[Tensor], Tensor]
-    autocast: Callable[[], Any]
-    optimizers: Mapping[str, Optimizer]
+    ``forward`` makes of a network what is called in its place, and ``autocast`` the context of those calls.
+    """
 
-    @classmethod
-    def of(
-        cls,
+    def __init__(
+        self,
         generator: nn.Module,
         discriminator: nn.Module,
-        generate: Callable[[Tensor], Tensor],
-        judge: Callable[[Tensor], Tensor],
-        autocast: Callable[[], Any] = nullcontext,
-    ) -> Game:
-        """A game with the optimizers of section 3.3."""
-        players = {"generator": generator, "discriminator": discriminator}
-        adam = {name: Adam(player.parameters(), lr=2e-4, betas=(0.5, 0.999)) for name, player in players.items()}
-        return cls(discriminator, generate, judge, autocast, adam)
+        forward: Callable[[nn.Module], Callable[[Tensor], Tensor]] = lambda network: network,
+        autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    ) -> None:
+        self.networks = {"generator": generator, "discriminator": discriminator}
+        self.optimizers = {
+            name: Adam(network.parameters(), lr=2e-4, betas=(0.5, 0.999)) for name, network in self.networks.items()
+        }
+        self.generate, self.judge = forward(generator), forward(discriminator)
+        self.autocast = autocast
 
     def play(self, given: Tensor, wanted: Tensor) -> dict[str, Tensor]:
-        """One step on a batch of pairs; the losses before it, detached and not yet synchronized.
+        """One step on a batch of pairs; returns the losses, detached and not yet synchronized.
 
         The discriminator's loss is halved to slow it down, and the generator maximizes log D (section 3.3).
         """
@@ -92,12 +83,13 @@ class Game:
             fake = binary_loss(self.judge(torch.cat((given, made.detach()), 1)), 0)
         self.descend("discriminator", (real + fake) / 2)
 
-        self.discriminator.requires_grad_(False)  # else its weights' gradients would be computed for nothing
+        # Else the gradients of the discriminator's weights would be computed for nothing.
+        self.networks["discriminator"].requires_grad_(False)
         with self.autocast():
             fooled = binary_loss(self.judge(torch.cat((given, made), 1)), 1)
             distance = F.l1_loss(made, wanted)
         self.descend("generator", fooled + L1_WEIGHT * distance)
-        self.discriminator.requires_grad_(True)
+        self.networks["discriminator"].requires_grad_(True)
         losses = {"real": real, "fake": fake, "fooled": fooled, "l1": distance}
         return {name: loss.detach() for name, loss in losses.items()}
 
@@ -119,7 +111,7 @@ def game_flops(batch_size: int) -> int:
         generator, discriminator = UNet256(), PatchGAN()
         pair = [torch.empty(batch_size, 3, _SIDE, _SIDE) for _ in range(2)]
     with FlopCounterMode(display=False) as counter:
-        Game.of(generator, discriminator, generator, discriminator).play(*pair)
+        Game(generator, discriminator).play(*pair)
     return int(counter.get_total_flops())
 
 

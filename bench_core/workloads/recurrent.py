@@ -28,8 +28,8 @@ _ar_train = partial(
 
 
 @_ar_train(
-    source="Hochreiter & Schmidhuber, Long Short-Term Memory, Neural Computation 9(8), 1997, section 4, with the forget "
-    "gate of Gers et al. 2000, section 3; one-step forecasts as in common PyTorch tutorials: k 5, hidden 64, Adam .001"
+    source="Hochreiter & Schmidhuber, Long Short-Term Memory, Neural Computation 9(8), 1997, section 4, with the "
+    "forget gate of Gers et al. 2000, section 3; the forecaster of common PyTorch tutorials: k 5, hidden 64, Adam .001"
 )
 def lstm_ar_train(ctx: BuildContext) -> Step:
     """Training of an LSTM to forecast the next value of an AR(1) series: forward, backward and Adam."""

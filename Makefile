@@ -1,0 +1,29 @@
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+
+.PHONY: bench test lint clean
+
+## Measure everything on this machine and write the report.
+bench: $(INSTALLED)
+	status=0; $(PY) -m pytest benchmarks --benchmark-autosave || status=$$?; \
+	$(PY) -m bench_core report && exit $$status
+
+## Run all tests.
+test: $(INSTALLED)
+	$(PY) -m pytest tests
+
+## Check style and types.
+lint: $(INSTALLED)
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) report

@@ -1,0 +1,98 @@
+"""The command line. Exit codes: 0 fine, 1 something is SLOWER, 2 the request could not be carried out, 3 UNCLEAR or
+MISSING but nothing SLOWER."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+app = typer.Typer(
+    help="CPU-vs-GPU benchmarks for PyTorch. Measure with `pytest benchmarks --benchmark-autosave`.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+RESULTS = Path("results")
+
+
+def main() -> None:
+    """Run the command line; bad input gives one line on standard error and exit code 2."""
+    try:
+        app()
+    except (ValueError, OSError) as error:
+        message = " ".join(str(error).split())
+        print(f"bench-core: {message}", file=sys.stderr)
+        sys.exit(2)
+
+
+@app.command("list")
+def list_workloads() -> None:
+    """The workloads there are, and what each sweeps."""
+    from bench_core import workloads
+
+    for name in workloads.names():
+        w = workloads.get(name)
+        print(f"{w.name}  ({w.kind}, counts {w.unit})")
+        print(textwrap.fill(w.summary, 78, initial_indent="    ", subsequent_indent="    "))
+        for kind in ("cpu", "cuda"):
+            print(f"    {kind + ' batches':<13s} {', '.join(map(str, w.batch_sizes(kind)))}")
+        if w.settings:
+            print(f"    {'settings':<13s} {', '.join(w.settings)}")
+
+
+@app.command()
+def doctor() -> None:
+    """Is this machine fit to measure on? Devices, cores, versions, load, counters, and how to mend what is short."""
+    from bench_core.doctor import examine
+
+    findings = examine()
+    table = Table.grid(padding=(0, 2))
+    for finding in findings:
+        style = "yellow" if finding.mend else ""
+        table.add_row(finding.what, finding.value, style=style)
+        if finding.mend:
+            table.add_row("", f"-> {finding.mend}", style=style)
+    Console().print(table)
+    short = sum(bool(finding.mend) for finding in findings)
+    print(f"\n{short} of {len(findings)} findings could be mended." if short else "\nNothing to mend.")
+
+
+@app.command()
+def report(
+    paths: Annotated[list[Path] | None, typer.Argument(help="Stored runs or folders; default: results/.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("report"),
+) -> None:
+    """Write index.html, plots, speedups.csv and report.md from stored runs."""
+    from bench_core import records
+    from bench_core.report import write
+
+    page = write(records.load_all(paths or default_paths()), out)
+    print(f"The report lies at {page}")
+
+
+def default_paths(results: Path = RESULTS) -> list[Path]:
+    """Own runs if there are any, else the reference runs that come with the project."""
+    if not results.is_dir():
+        raise ValueError(f"{results}: no such folder here; run from the checkout, or name stored runs")
+    own = [p for p in sorted(results.iterdir()) if p.is_dir() and p.name != "reference" and any(p.rglob("*.json"))]
+    return own or [results]
+
+
+@app.command()
+def compare(
+    base: Annotated[Path, typer.Argument(help="The stored run to compare with.")],
+    head: Annotated[Path, typer.Argument(help="The stored run to judge.")],
+) -> None:
+    """Compare two stored runs case by case: ratio, interval and verdict. Descriptive: two runs allow no test."""
+    raise NotImplementedError
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""Is this machine fit to measure on? Findings in words, each with the way to mend it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import psutil
+
+from bench_core import machine
+
+BUSY_SHARE = 0.2
+"""A one-minute load above this share of the usable cores disturbs measurements."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One fact about the machine; ``mend`` says what to do if it is a shortcoming, else it is empty."""
+
+    what: str
+    value: str
+    mend: str = ""
+
+
+def examine() -> list[Finding]:
+    """All findings, the devices first. Imports torch."""
+    return [*_devices(), *_cpus(), *_versions(), *_load(), *_counters()]
+
+
+def _devices() -> Iterator[Finding]:
+    from bench_core.device import cuda_absence
+
+    found = machine.fingerprint()
+    yield Finding("CPU", f"{found.cpu}, {found.cpu_capability}")
+    absence = cuda_absence()
+    if absence:
+        yield Finding("GPU", f"none: {absence}", _gpu_mend())
+    for gpu in found.gpus:
+        size = f"{gpu.memory / 2**30:.0f} GiB"
+        yield Finding("GPU", f"{gpu.model}, {size}, compute capability {gpu.compute_capability}")
+
+
+def _gpu_mend() -> str:
+    import torch
+
+    if torch.version.cuda is None:
+        return "install a CUDA build of torch"
+    if not Path("/proc/driver/nvidia/version").exists() and shutil.which("nvidia-smi") is None:
+        return "no NVIDIA driver here; on a machine with an NVIDIA GPU, install its driver"
+    return "the driver is there: check `nvidia-smi`, CUDA_VISIBLE_DEVICES and the container's access to the GPU"
+
+
+def _cpus() -> Iterator[Finding]:
+    found = machine.fingerprint()
+    quota = machine.cgroup_quota()
+    limits = f"{found.logical_cpus} on the box, quota {f'{quota:g}' if quota else 'none'}"
+    yield Finding("usable cores", f"{found.usable_cpus} ({limits})")
+    import torch
+
+    threads = torch.get_num_threads()
+    yield Finding(
+        "torch threads",
+        f"{threads} by default; cases use {found.usable_cpus}",
+        ""
+        if threads == found.usable_cpus
+        else "unset OMP_NUM_THREADS to let other torch programs use all usable cores",
+    )
+    governor = _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+    if governor is None:
+        yield Finding("CPU frequency governor", "not readable (usual in virtual machines)")
+    else:
+        mend = "" if governor == "performance" else "sudo cpupower frequency-set -g performance"
+        yield Finding("CPU frequency governor", governor, mend)
+    memory = psutil.virtual_memory()
+    yield Finding("memory", f"{memory.total / 2**30:.1f} GiB, {memory.available / 2**30:.1f} GiB available")
+
+
+def _versions() -> Iterator[Finding]:
+    found = machine.fingerprint()
+    yield Finding("Python", found.python)
+    yield Finding("torch", f"{found.torch}, CUDA {found.cuda or 'none'}, cuDNN {found.cudnn or 'none'}")
+    mend = "" if found.torchvision else "pip install torchvision, the version that goes with this torch"
+    yield Finding("torchvision", found.torchvision or "not installed", mend)
+    driver_mend = "" if found.driver or not found.gpus else "update nvidia-ml-py"
+    yield Finding("NVIDIA driver", found.driver or "none", driver_mend)
+    yield Finding("system", f"{found.os}, kernel {found.kernel}")
+    compiler = shutil.which(os.environ.get("CXX", "g++")) or shutil.which("clang++")
+    missing = "install g++ (needed for --bench-variant compile on the CPU)"
+    yield Finding("C++ compiler", compiler or "none", "" if compiler else missing)
+
+
+def _load() -> Iterator[Finding]:
+    load, usable = os.getloadavg()[0], machine.usable_cpus()
+    mend = "other work is running: stop it, or wait, then measure" if load > BUSY_SHARE * usable else ""
+    yield Finding("load, one minute", f"{load:.2f} on {usable} cores", mend)
+    steal = getattr(psutil.cpu_times(), "steal", None)
+    if steal is not None:
+        share = steal / max(1e-9, sum(psutil.cpu_times()))
+        mend = "the host takes the CPU away from this machine: measure on a quieter one" if share > 0.01 else ""
+        yield Finding("time stolen by the host", f"{100 * share:.2f}% since boot", mend)
+
+
+def _counters() -> Iterator[Finding]:
+    rapl = Path("/sys/class/powercap/intel-rapl:0/energy_uj")
+    if not rapl.exists():
+        yield Finding("CPU energy counter", "none (RAPL is not exposed, usual in virtual machines)")
+    elif os.access(rapl, os.R_OK):
+        yield Finding("CPU energy counter", "RAPL, readable")
+    else:
+        yield Finding("CPU energy counter", "RAPL, not readable", f"sudo chmod o+r {rapl}")
+    yield from _nvml_counters()
+
+
+def _nvml_counters() -> Iterator[Finding]:
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        yield Finding("GPU energy and clock counters", "none: NVML finds no NVIDIA driver")
+        return
+    try:
+        for index in range(pynvml.nvmlDeviceGetCount()):
+            handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+            readings: dict[str, Callable[[], str]] = {
+                "energy": partial(_energy, handle),
+                "SM clock": partial(_clock, handle),
+                "temperature": partial(_temperature, handle),
+            }
+            for name, read in readings.items():
+                try:
+                    yield Finding(f"GPU {index} {name}", read())
+                except pynvml.NVMLError as error:
+                    yield Finding(f"GPU {index} {name}", f"not readable ({error})")
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _energy(handle: object) -> str:
+    import pynvml
+
+    return f"{pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1e3:.0f} J since the driver started"
+
+
+def _clock(handle: object) -> str:
+    import pynvml
+
+    return f"{pynvml.nvmlDeviceGetClockInfo(handle, pynvml.NVML_CLOCK_SM)} MHz"
+
+
+def _temperature(handle: object) -> str:
+    import pynvml
+
+    return f"{pynvml.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU)} °C"
+
+
+def _read(path: str) -> str | None:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return None

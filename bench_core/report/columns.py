@@ -1,0 +1,182 @@
+"""The columns of the report's tables: how each cell is made from a figure, a comparison or a curve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench_core.report import text
+from bench_core.report.answers import answer, crossover_cell
+from bench_core.report.series import Letters, device_words
+from bench_core.report.tables import Column, Link
+from bench_core.speedup import Comparison, Curve, Figure
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Columns that know the machines' letters."""
+
+    letters: Letters
+
+    def letter(self, figure: Figure) -> str:
+        """The letter of a figure's machine."""
+        return self.letters[figure.machine.hardware]
+
+    def machine(self, c: Comparison) -> str:
+        """The letter of a comparison's machine, or both."""
+        sides = [side for side in (c.base, c.contender) if side is not None]
+        return " and ".join(dict.fromkeys(map(self.letter, sides)))
+
+    def case(self) -> tuple[Column[Figure], ...]:
+        """What names a figure: machine, device and the case."""
+        return (
+            Column("Machine", self.letter),
+            Column("Device", device_words),
+            Column("Setting", lambda f: f.case.setting),
+            Column("Dtype", lambda f: f.case.dtype),
+            Column("Variant", lambda f: f.case.variant),
+            Column("Batch", lambda f: text.whole(f.case.batch_size), numeric=True),
+        )
+
+    def figures(self, unit: str) -> tuple[Column[Figure], ...]:
+        """The absolute base: times, intervals, number of samples, target and flags."""
+        return (
+            *self.case(),
+            Column(f"Time per {unit}", lambda f: text.seconds(f.record.per_unit), numeric=True),
+            Column("Interval", lambda f: text.seconds_interval(f.interval), numeric=True),
+            Column("Half-width", lambda f: text.percent(f.record.timing.rel_half_width), numeric=True),
+            Column("Target", _target),
+            Column("Time per call", lambda f: text.seconds(f.record.timing.median), numeric=True),
+            Column(
+                f"{unit.capitalize() if unit.islower() else unit}/s",
+                lambda f: text.count(f.record.throughput),
+                numeric=True,
+            ),
+            Column("Samples", lambda f: text.whole(f.record.timing.count), numeric=True),
+            Column("Flags", lambda f: "; ".join(f.record.flags)),
+            Column("Device model", lambda f: f.record.device_model),
+        )
+
+    def extras(self) -> tuple[Column[Figure], ...]:
+        """Cold start, latency, host time, device time and memory."""
+        return (
+            *self.case(),
+            Column("Cold start", lambda f: text.seconds(f.record.timing.cold_start), numeric=True),
+            Column("Latency p50", lambda f: _latency(f, "p50"), numeric=True),
+            Column("p95", lambda f: _latency(f, "p95"), numeric=True),
+            Column("p99", lambda f: _latency(f, "p99"), numeric=True),
+            Column("Single calls", lambda f: _latency_calls(f), numeric=True),
+            Column("Host time", lambda f: text.seconds(f.record.timing.issue_time), numeric=True),
+            Column("Device time", lambda f: text.seconds(f.record.timing.device_time), numeric=True),
+            Column("Peak memory", lambda f: text.memory(f.record.peak_memory), numeric=True),
+        )
+
+    def matched(self, unit: str) -> tuple[Column[Comparison], ...]:
+        """CPU against GPU at the same case."""
+        return (
+            Column("Machine", self.machine),
+            Column("Setting", lambda c: c.case.setting),
+            Column("Dtype", lambda c: c.case.dtype),
+            Column("Variant", lambda c: c.case.variant),
+            Column("Batch", lambda c: text.whole(c.case.batch_size), numeric=True),
+            Column("R", lambda c: text.ratio(c.ratio), numeric=True),
+            Column("Interval of R", lambda c: text.ratio_interval(c.interval), numeric=True),
+            Column("Verdict", lambda c: str(c.verdict)),
+            *_sides(f"CPU time per {unit}", f"GPU time per {unit}"),
+            Column("CPU threads", lambda c: text.whole(c.base and c.base.record.threads), numeric=True),
+            Column("CPU", lambda c: _model(c.base)),
+            Column("GPU", lambda c: _model(c.contender)),
+            Column("Notes", lambda c: "; ".join(c.notes)),
+        )
+
+    def best(self) -> tuple[Column[Comparison], ...]:
+        """Best against best, with what each side chose."""
+        return (
+            Column("Workload", lambda c: Link(c.case.workload, c.case.workload)),
+            Column("Machine", self.machine),
+            Column("Setting", lambda c: c.case.setting),
+            Column("R", lambda c: text.ratio(c.ratio), numeric=True),
+            Column("Interval of R", lambda c: text.ratio_interval(c.interval), numeric=True),
+            Column("Verdict", lambda c: str(c.verdict)),
+            *_sides("Best CPU time per unit", "Best GPU time per unit"),
+            Column("CPU's choice", lambda c: _choice(c.base)),
+            Column("GPU's choice", lambda c: _choice(c.contender)),
+            Column("Notes", lambda c: "; ".join(c.notes)),
+        )
+
+    def threads(self) -> tuple[Column[Comparison], ...]:
+        """One thread against all usable cores."""
+        return (
+            Column("Workload", lambda c: Link(c.case.workload, c.case.workload)),
+            Column("Machine", self.machine),
+            Column("Setting", lambda c: c.case.setting),
+            Column("Dtype", lambda c: c.case.dtype),
+            Column("Variant", lambda c: c.case.variant),
+            Column("Batch", lambda c: text.whole(c.case.batch_size), numeric=True),
+            Column("R", lambda c: text.ratio(c.ratio), numeric=True),
+            Column("Interval of R", lambda c: text.ratio_interval(c.interval), numeric=True),
+            Column("Verdict", lambda c: str(c.verdict)),
+            *_sides("1 thread, time per unit", "All cores, time per unit"),
+            Column("Threads", lambda c: text.whole(c.contender and c.contender.record.threads), numeric=True),
+            Column("Notes", lambda c: "; ".join(c.notes)),
+        )
+
+    def curve(self) -> tuple[Column[Curve], ...]:
+        """What a line of matched speedups comes to."""
+        return (
+            Column("Machine", lambda c: self.machine(next(iter(c.measured or c.rows)))),
+            Column("Worth it?", lambda c: answer(c).worth_it),
+            Column("Crossover batch", crossover_cell),
+            Column("Largest R", lambda c: text.ratio(c.peak and c.peak.ratio), numeric=True),
+            Column("Interval of R", lambda c: text.ratio_interval(c.peak and c.peak.interval), numeric=True),
+            Column("At batch", lambda c: text.whole(c.peak and c.peak.case.batch_size), numeric=True),
+            Column("CPU time per unit", lambda c: _time(c.peak and c.peak.base), numeric=True),
+            Column("GPU time per unit", lambda c: _time(c.peak and c.peak.contender), numeric=True),
+            Column(
+                "CPU threads", lambda c: text.whole(c.peak and c.peak.base and c.peak.base.record.threads), numeric=True
+            ),
+            Column("Case", lambda c: case_words(c.rows[0])),
+        )
+
+
+def case_words(c: Comparison) -> str:
+    """Setting, dtype and variant of a comparison."""
+    return ", ".join(part for part in (c.case.setting, c.case.dtype, c.case.variant) if part)
+
+
+def _sides(base: str, contender: str) -> tuple[Column[Comparison], ...]:
+    return (
+        Column(base, lambda c: _time(c.base), numeric=True),
+        Column("Interval", lambda c: text.seconds_interval(c.base and c.base.interval), numeric=True),
+        Column(contender, lambda c: _time(c.contender), numeric=True),
+        Column("Interval", lambda c: text.seconds_interval(c.contender and c.contender.interval), numeric=True),
+    )
+
+
+def _time(figure: Figure | None) -> str:
+    return text.seconds(figure and figure.record.per_unit)
+
+
+def _model(figure: Figure | None) -> str:
+    return text.NONE if figure is None else figure.record.device_model
+
+
+def _choice(figure: Figure | None) -> str:
+    if figure is None:
+        return text.NONE
+    case = figure.case
+    return f"batch {text.whole(case.batch_size)}, {case.dtype}, {case.variant}, {device_words(figure)}"
+
+
+def _target(figure: Figure) -> str:
+    timing = figure.record.timing
+    return "met" if timing.met_target else f"missed {text.percent(timing.rel_ci)}"
+
+
+def _latency(figure: Figure, name: str) -> str:
+    latency = figure.record.timing.latency
+    return text.seconds(getattr(latency, name) if latency else None)
+
+
+def _latency_calls(figure: Figure) -> str:
+    latency = figure.record.timing.latency
+    return text.whole(latency.calls if latency else None)

@@ -1,0 +1,233 @@
+"""Charts as matplotlib figures, through its object interface only.
+
+Layout is by inches, not by matplotlib's own: title, legend and footer get their rows outside the axes, so that none of
+them can cover data.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from bench_core.report import text
+from bench_core.report.series import Chart, Crossing, DotChart, Line, Point
+from bench_core.speedup import Verdict
+
+# Okabe & Ito's colours, told apart by most readers however they see colour.
+BLUE, SKY, GREEN, ORANGE, VERMILLION, PURPLE, BLACK = (
+    "#0072B2", "#56B4E9", "#009E73", "#E69F00", "#D55E00", "#CC79A7", "#222222",
+)  # fmt: skip
+COLOURS = {"gpu": (BLUE, GREEN, SKY), "cpu": (VERMILLION, ORANGE, PURPLE), "cpu, 1 thread": (BLACK, "#888888")}
+MARKERS = {"gpu": "s", "cpu": "o", "cpu, 1 thread": "D"}
+DASHES = ("-", "--", ":")
+VERDICT_STYLE = {
+    Verdict.FASTER: (BLUE, "o"),
+    Verdict.SLOWER: (VERMILLION, "s"),
+    Verdict.SAME: ("#666666", "D"),
+    Verdict.UNCLEAR: ("#666666", "x"),
+}
+WIDTH, PLOT_HEIGHT = 5.0, 2.7
+LEFT, RIGHT, LINE = 0.78, 0.22, 0.19
+INK, GREY = "#1f2328", "#57606a"
+SETTINGS: Any = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "bench-core",
+    "font.family": ["DejaVu Sans", "sans-serif"],
+    "font.size": 10,
+    "axes.edgecolor": "#8c959f",
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+}
+
+
+def save(chart: Chart | DotChart, svg: Path, png: Path) -> None:
+    """Draw a chart into two files; the same chart gives the same bytes."""
+    with rc_context(SETTINGS):
+        figure = lines_figure(chart) if isinstance(chart, Chart) else dots_figure(chart)
+        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(png, format="png", dpi=150, metadata={"Software": None})
+
+
+def lines_figure(chart: Chart) -> Figure:
+    """Lines over the batch, with raw points behind them and intervals on them."""
+    legend_rows = math.ceil((len(chart.lines) + len(chart.crossings[:1])) / _legend_columns(chart))
+    figure, ax = _canvas(chart, PLOT_HEIGHT, legend_rows)
+    batches = sorted({point.batch for line in chart.lines for point in line.points})
+    used: dict[str, int] = {}
+    for line in chart.lines:
+        nth = used.setdefault(line.side, 0)
+        used[line.side] += 1
+        _draw_line(ax, line, nth, (batches[-1] / batches[0]) ** 0.025 if len(batches) > 1 else 1.04)
+    values = [v for line in chart.lines for p in line.points for v in (p.value, *(p.interval or ()), *p.raw)]
+    _log_axes(ax, batches, values + ([1.0] if chart.unity else []), chart)
+    if chart.unity:
+        _draw_unity(ax, chart.crossings)
+    ax.set_xlabel("Batch size")
+    _legend(figure, chart, _legend_columns(chart))
+    return figure
+
+
+def dots_figure(chart: DotChart) -> Figure:
+    """A row of dots for each name: all ratios on a line, coloured by verdict."""
+    height = 0.24 * len(chart.rows) + 0.15
+    legend_rows = math.ceil(len({verdict for row in chart.rows for _, _, verdict in row.ratios}) / 2)
+    figure, ax = _canvas(chart, height, legend_rows, left=_name_width(chart))
+    for y, row in enumerate(chart.rows):
+        ratios = [ratio for ratio, _, _ in row.ratios]
+        ax.plot([min(ratios), max(ratios)], [y, y], color="#d0d7de", linewidth=2, zorder=1)
+        for ratio, interval, verdict in row.ratios:
+            colour, marker = VERDICT_STYLE[verdict]
+            if interval:
+                ax.plot(interval, [y, y], color=colour, linewidth=1.2, zorder=2)
+            ax.plot([ratio], [y], color=colour, marker=marker, markersize=4.5, linestyle="none", zorder=3)
+    ax.axvline(1.0, color=INK, linewidth=1)
+    ax.set_yticks(range(len(chart.rows)), [row.label for row in chart.rows])
+    ax.set_ylim(len(chart.rows) - 0.4, -0.6)
+    ax.set_xscale("log")
+    values = [v for row in chart.rows for ratio, interval, _ in row.ratios for v in (ratio, *(interval or ()))]
+    low, high = _limits([*values, 1.0])
+    ax.set_xlim(low, high)
+    ax.xaxis.set_major_locator(FixedLocator(_ticks(low, high, most=6)))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: text.short(text.ratio(value))))
+    ax.set_xlabel(chart.axis)
+    for verdict in dict.fromkeys(verdict for row in chart.rows for _, _, verdict in row.ratios):
+        colour, marker = VERDICT_STYLE[verdict]
+        ax.plot([], [], color=colour, marker=marker, linestyle="none", markersize=5, label=chart.words[verdict])
+    _clean(ax)
+    _legend(figure, chart, 2)
+    return figure
+
+
+def _legend(figure: Figure, chart: Chart | DotChart, columns: int) -> None:
+    top = 1.0 - (0.12 + LINE * (1 + _lines_of(chart.subtitle))) / figure.get_figheight()
+    figure.legend(
+        loc="upper left", bbox_to_anchor=(0.005, top), ncol=columns, frameon=False, fontsize=9,
+        handlelength=2.2, columnspacing=1.4, borderaxespad=0.2,
+    )  # fmt: skip
+
+
+def _canvas(chart: Chart | DotChart, plot_height: float, legend_rows: int, left: float = LEFT) -> tuple[Figure, Axes]:
+    """A figure with title, subtitle and footer set, and axes of this height in inches below the legend's rows."""
+    footer = textwrap.fill(chart.footer, 82)
+    above = 0.2 + LINE * (1 + _lines_of(chart.subtitle) + legend_rows)
+    below = 0.62 + 0.14 * (footer.count("\n") + 1)
+    height = above + plot_height + below
+    figure = Figure(figsize=(WIDTH, height), facecolor="white")
+    ax = figure.add_axes((left / WIDTH, below / height, (WIDTH - left - RIGHT) / WIDTH, plot_height / height))
+    figure.text(0.02, 1 - 0.06 / height, chart.title, va="top", fontsize=11, fontweight="bold")
+    figure.text(0.02, 1 - (0.08 + LINE) / height, textwrap.fill(chart.subtitle, 68), va="top", fontsize=9, color=GREY)
+    figure.text(0.02, 0.06 / height, footer, va="bottom", fontsize=7.5, color=GREY)
+    return figure, ax
+
+
+def _lines_of(subtitle: str) -> int:
+    return len(textwrap.wrap(subtitle, 68))
+
+
+def _legend_columns(chart: Chart) -> int:
+    return 2 if max((len(line.label) for line in chart.lines), default=0) <= 26 else 1
+
+
+def _name_width(chart: DotChart) -> float:
+    return min(2.4, 0.25 + 0.085 * max(len(row.label) for row in chart.rows))
+
+
+def _draw_line(ax: Axes, line: Line, nth: int, spread: float) -> None:
+    colours = COLOURS[line.side]
+    colour, dash, marker = colours[nth % len(colours)], DASHES[nth // len(colours) % len(DASHES)], MARKERS[line.side]
+    for point in line.points:
+        # Spread sideways in the order taken, else they would hide behind the median.
+        x = point.batch * np.geomspace(1 / spread, spread, len(point.raw))
+        ax.plot(x, point.raw, linestyle="none", marker=".", markersize=4, color=colour, alpha=0.4, mew=0, zorder=1)
+    at, values = [p.batch for p in line.points], [p.value for p in line.points]
+    ax.plot(at, values, dash, color=colour, marker=marker, markersize=4, linewidth=1.4, label=line.label, zorder=3)
+    known = [(p, p.interval) for p in line.points if p.interval]
+    if known:
+        errors = [[p.value - i[0] for p, i in known], [i[1] - p.value for p, i in known]]
+        places = [p.batch for p, _ in known], [p.value for p, _ in known]
+        ax.errorbar(*places, yerr=errors, linestyle="none", ecolor=colour, elinewidth=1.2, capsize=3.5, zorder=2)
+    _mark_unsure(ax, line.points, marker, colour)
+
+
+def _mark_unsure(ax: Axes, points: Sequence[Point], marker: str, colour: str) -> None:
+    """A hollow marker where there is no interval."""
+    unsure = [p for p in points if p.interval is None]
+    ax.plot(
+        [p.batch for p in unsure], [p.value for p in unsure], linestyle="none", marker=marker, markersize=5,
+        markerfacecolor="white", markeredgecolor=colour, zorder=4,
+    )  # fmt: skip
+
+
+def _draw_unity(ax: Axes, crossings: Sequence[Crossing]) -> None:
+    ax.axhline(1.0, color=INK, linewidth=1, zorder=2)
+    low, high = ax.get_ylim()
+    ax.axhspan(1.0, high, color=BLUE, alpha=0.06, linewidth=0, zorder=0)
+    ax.axhspan(low, 1.0, color=VERMILLION, alpha=0.06, linewidth=0, zorder=0)
+    left, right = ax.get_xlim()
+    for nth, found in enumerate(crossings):
+        label = f"crossover at {text.significant(found.batch)}" if len(crossings) == 1 else "crossovers"
+        ax.axvspan(found.low or left, found.high or right, color=PURPLE, alpha=0.25, linewidth=0, zorder=1)
+        ax.axvline(found.batch, color=PURPLE, linewidth=1.3, linestyle="--", label=None if nth else label, zorder=2)
+
+
+def _log_axes(ax: Axes, batches: Sequence[int], values: Sequence[float], chart: Chart) -> None:
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    shown = batches[:: math.ceil(len(batches) / 8)]
+    margin = (batches[-1] / batches[0]) ** 0.05 if len(batches) > 1 else 2.0
+    ax.set_xlim(batches[0] / margin, batches[-1] * margin)
+    ax.xaxis.set_major_locator(FixedLocator(shown))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _batch_tick(value)))
+    low, high = _limits(values)
+    ax.set_ylim(low, high)
+    ax.yaxis.set_major_locator(FixedLocator(_ticks(low, high)))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: text.short(chart.tick(value))))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_minor_locator(NullLocator())
+    _clean(ax)
+
+
+def _batch_tick(value: float) -> str:
+    return str(round(value)) if value < 1e4 else text.count(round(value))
+
+
+def _clean(ax: Axes) -> None:
+    ax.grid(visible=True, which="major", color="#d8dee4", linewidth=0.7)
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.tick_params(length=3, labelsize=9.5)
+
+
+def _limits(values: Sequence[float]) -> tuple[float, float]:
+    """The range of values with a margin, at least a factor of two wide, so that noise does not fill the plot."""
+    low, high = min(values), max(values)
+    widen = max(1.0, math.sqrt(2.0 / (high / low))) * (high / low) ** 0.06
+    return low / widen, high * widen
+
+
+def _ticks(low: float, high: float, most: int = 7) -> list[float]:
+    """Round numbers within the limits: the densest of several series that has at most this many."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    for steps in (
+        (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0),
+        (1.0, 1.5, 2.0, 3.0, 5.0, 7.0),
+        (1.0, 2.0, 5.0),
+        (1.0, 3.0),
+        (1.0,),
+    ):
+        found = [s * 10.0**e for e in range(first, last + 1) for s in steps if low <= s * 10.0**e <= high]
+        if len(found) <= most:
+            return found
+    return found[:: math.ceil(len(found) / most)]

@@ -1,0 +1,206 @@
+"""Builders of real records and runs, and of the JSON files they are stored in. All times are synthetic.
+
+A call takes ``overhead + units * cost`` seconds, on devices that are named "Synthetic ...".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench_core import records, stats
+from bench_core.machine import Gpu, Machine
+from bench_core.records import NotRun, Record, Run, RunInfo, Timing
+from bench_core.sampling import Latency
+from bench_core.spec import Case
+
+BATCHES = (1, 8, 64, 512, 4096)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of a call: a fixed part, and one for each unit."""
+
+    overhead: float
+    unit: float
+
+    def seconds(self, units: int) -> float:
+        return self.overhead + units * self.unit
+
+
+CPU, CPU_ALONE, GPU = Cost(2e-5, 4e-6), Cost(1e-5, 1.4e-5), Cost(2e-4, 1e-7)
+
+
+def machine(gpu: bool = True, **changes: Any) -> Machine:
+    found = Machine(
+        cpu="Synthetic CPU",
+        cpu_capability="AVX512",
+        usable_cpus=16,
+        logical_cpus=32,
+        threads=16,
+        memory=128 * 2**30,
+        gpus=(Gpu("Synthetic GPU", 80 * 2**30, "9.0"),) if gpu else (),
+        driver="570.1" if gpu else None,
+        cuda="12.8" if gpu else None,
+        cudnn="91002" if gpu else None,
+        torch="2.11.0",
+        torchvision="0.26.0",
+        python="3.11.9",
+        os="Synthetic Linux 1",
+        kernel="6.1",
+    )
+    return replace(found, **changes)
+
+
+def timing(seconds: float, count: int = 40, spread: float = 0.03, seed: int = 0, **changes: Any) -> Timing:
+    """Samples spread log-normally about a median of ``seconds`` per call."""
+    noise = np.random.default_rng(seed).normal(0.0, spread, count)
+    samples = seconds * np.exp(noise - np.median(noise))
+    interval = stats.median_interval(samples)
+    half = stats.relative_half_width(seconds, interval)
+    met = half is not None and half <= 0.02
+    made = Timing(
+        median=stats.median(samples),
+        interval=interval,
+        confidence=0.95,
+        rel_ci=0.02,
+        rel_half_width=half,
+        count=count,
+        effective_samples=float(count),
+        samples=tuple(map(float, samples)),
+        thinned=False,
+        inner_calls=1 if seconds > 0.01 else 10,
+        met_target=met,
+        stop_reason="target met at look 1 of 4" if met else "time cap reached before the target",
+        steady=True,
+        warmup_calls=30,
+        cold_start=seconds * 40,
+        issue_time=seconds * 0.4,
+        device_time=None,
+        clock_overhead=1e-6,
+        cross_check=1.0,
+        latency=Latency(100, seconds * 1.05, seconds * 1.2, seconds * 1.5),
+    )
+    return replace(made, **changes)
+
+
+def record(case: Case, seconds: float = 1e-3, *, count: int = 40, units: int | None = None, **changes: Any) -> Record:
+    """A record of a case whose call takes ``seconds``; a unit is an image."""
+    gpu = case.device != "cpu"
+    seed = sum(map(ord, case.id))
+    made = Record(
+        case=case,
+        family="synthetic",
+        kind="train",
+        unit="image",
+        units=units or case.batch_size,
+        flops=609_792 * (units or case.batch_size),
+        parameters=101_770,
+        data="digits stand-in",
+        device_model="Synthetic GPU" if gpu else "Synthetic CPU",
+        threads=case.threads or 16,
+        timing=timing(seconds, count, seed=seed, device_time=seconds * 0.9 if gpu else None),
+        build_seconds=0.2,
+        wall_seconds=1.5,
+        peak_memory=64 * 2**20 if gpu else None,
+        load_before=0.3,
+        flags=(),
+        unavailable={} if gpu else {"peak_memory": "torch does not count host memory"},
+    )
+    return replace(made, **changes)
+
+
+def sweep(
+    workload: str = "mlp_train",
+    devices: Sequence[str] = ("cpu", "cuda"),
+    batches: Sequence[int] = BATCHES,
+    costs: Mapping[str, Cost] | None = None,
+    one_thread_at: int | None = 64,
+    case: Case | None = None,
+    **changes: Any,
+) -> list[Record]:
+    """The records of one workload over its batches, with a single-thread case on the CPU."""
+    costs = {"cpu": CPU, "cuda": GPU} | dict(costs or {})
+    like = replace(case or Case(workload), workload=workload)
+    made = [
+        record(replace(like, device=device, batch_size=batch), costs[device].seconds(batch), **changes)
+        for device in devices
+        for batch in batches
+    ]
+    if one_thread_at and "cpu" in devices:
+        alone = replace(like, batch_size=one_thread_at, threads=1)
+        made.append(record(alone, CPU_ALONE.seconds(one_thread_at), **changes))
+    return made
+
+
+def run(
+    made: Iterable[Record] | None = None,
+    on: Machine | None = None,
+    started: str = "2026-01-02T03:04:05+00:00",
+    not_run: Sequence[NotRun] = (),
+    passed_over: Sequence[str] = (),
+    partial: bool = False,
+    path: Path = Path("results/synthetic/0001_run.json"),
+    **changes: Any,
+) -> Run:
+    """A run of these records (by default one sweep) on a machine (by default the one with a GPU)."""
+    on = on or machine()
+    kept = tuple(sweep(devices=("cpu", "cuda") if on.gpus else ("cpu",)) if made is None else made)
+    info = RunInfo(
+        run_id=f"synthetic-{started}-{on.digest}",
+        started=started,
+        version="0.1.0",
+        machine=on,
+        commit="0123456789abcdef0123456789abcdef01234567",
+        options={"--bench-rel-ci": "0.02"},
+        planned=len(kept) + len(not_run) + (3 if partial else 0),
+        partial=partial,
+        not_run=tuple(not_run),
+    )
+    return Run(path, replace(info, **changes), kept, tuple(passed_over))
+
+
+def large_run(on: Machine | None = None, workloads: int = 35) -> Run:
+    """Many workloads in several families, of which the GPU wins some always, some from a batch on and some never."""
+    on = on or machine()
+    devices = ("cpu", "cuda") if on.gpus else ("cpu",)
+    made: list[Record] = []
+    for i in range(workloads):
+        costs = {"cuda": Cost(2e-6 * 4 ** (i % 7), 1e-7 * 4 ** (i % 4))}
+        made += sweep(f"workload_{i:02d}_train", devices, costs=costs, family=f"family {i // 6 + 1}")
+    return run(made, on)
+
+
+def document(of: Run) -> dict[str, Any]:
+    """A run as pytest-benchmark stores it."""
+    benches = [
+        {
+            "name": f"test_{r.family}[{r.case.id}]",
+            "fullname": f"benchmarks/test_{r.family}.py::test_{r.family}[{r.case.id}]",
+            "group": r.case.workload,
+            "params": None,
+            "stats": {"median": r.timing.median, "rounds": r.timing.count, "iterations": 1},
+            "extra_info": {records.KEY: records.encode(r)},
+        }
+        for r in of.records
+    ]
+    return {
+        "machine_info": {"cpu": {"brand_raw": of.info.machine.cpu}, "synthetic": True},
+        "commit_info": {"id": of.info.commit},
+        "benchmarks": benches,
+        "datetime": of.info.started,
+        "version": "5.3.1",
+        records.KEY: records.encode(of.info),
+    }
+
+
+def store(of: Run, path: Path) -> Path:
+    """Write a run as a stored JSON file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document(of)), encoding="utf-8")
+    return path

@@ -1,0 +1,44 @@
+"""A device whose work is done on another thread, as a GPU's is: calls return at once, synchronize waits."""
+
+import queue
+import threading
+import time
+
+
+class FakeAsyncDevice:
+    """Holds the members of ``bench_core.device.Device``; ``submit`` gives it work that takes some seconds."""
+
+    name = "fake:0"
+
+    def __init__(self):
+        self._work = queue.Queue()
+        self.finished = 0
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self):
+        while True:
+            seconds = self._work.get()
+            time.sleep(seconds)  # stands for the work itself
+            self.finished += 1
+            self._work.task_done()
+
+    def submit(self, seconds):
+        self._work.put(seconds)
+
+    def synchronize(self):
+        self._work.join()
+
+    def start_events(self):
+        return None
+
+    def elapsed(self, start):
+        raise NotImplementedError
+
+    def model(self):
+        return "fake asynchronous device"
+
+    def reset_peak_memory(self):
+        pass
+
+    def peak_memory(self):
+        return None

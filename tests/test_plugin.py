@@ -1,0 +1,175 @@
+"""The plugin in projects of others, in runs of their own processes."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from bench_core import records
+
+FOREIGN = """
+import pytest
+
+@pytest.fixture
+def device():
+    return "their own"
+
+def test_theirs(device, request):
+    assert device == "their own"
+    assert request.config.getoption("--device") == "x"
+
+def test_with_benchmark(benchmark):
+    assert benchmark(lambda: 3) == 3
+"""
+FOREIGN_CONFTEST = """
+def pytest_addoption(parser):
+    parser.addoption("--device", default="x")
+"""
+USER = """
+def step():
+    return sum(range(2000))
+
+def test_my_model(device_benchmark, bench_device):
+    device_benchmark(step, device=bench_device, units=64)
+"""
+PLUGIN = ("-p", "bench_core.plugin")
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch):
+    """The plugin can be imported there, installed or not."""
+    paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
+
+
+def saved(folder):
+    (path,) = folder.rglob("*.json")
+    return path
+
+
+def test_a_project_that_does_not_use_it_notices_nothing(pytester):
+    pytester.makepyfile(FOREIGN)
+    pytester.makeconftest(FOREIGN_CONFTEST)
+    without = pytester.runpytest_subprocess("-p", "no:bench_core.plugin", "--benchmark-save=before")
+    with_it = pytester.runpytest_subprocess(*PLUGIN, "--benchmark-save=after")
+    for result in (without, with_it):
+        result.assert_outcomes(passed=2)
+    assert "bench-core" not in with_it.stdout.str() + with_it.stderr.str()
+    before, after = (
+        json.loads(next(pytester.path.rglob(f"*_{name}.json")).read_text()) for name in ("before", "after")
+    )
+    assert set(before) == set(after)
+    assert after["benchmarks"][0]["extra_info"] == {}
+    assert before["benchmarks"][0]["options"] == after["benchmarks"][0]["options"]
+
+
+def test_a_project_that_does_not_use_it_does_not_import_torch(pytester):
+    pytester.makepyfile("import sys\n\ndef test_light():\n    assert 'torch' not in sys.modules")
+    pytester.runpytest_subprocess(*PLUGIN).assert_outcomes(passed=1)
+
+
+def test_it_does_no_harm_without_pytest_benchmark(pytester):
+    pytester.makepyfile("def test_fine():\n    pass")
+    pytester.runpytest_subprocess(*PLUGIN, "-p", "no:benchmark").assert_outcomes(passed=1)
+
+
+def test_entry_point_and_option_together_register_once(pytester):
+    pytester.makepyfile("def test_fine():\n    pass")
+    result = pytester.runpytest_subprocess(*PLUGIN, *PLUGIN)
+    result.assert_outcomes(passed=1)
+
+
+def test_every_option_begins_with_bench(pytester):
+    before = set(pytester.runpytest_subprocess("--help", "-p", "no:bench_core.plugin").stdout.lines)
+    lines = pytester.runpytest_subprocess("--help", *PLUGIN).stdout.lines
+    added = [line.split()[0] for line in lines if line not in before and line.strip().startswith("-")]
+    assert added
+    assert all(option.startswith("--bench-") for option in added)
+
+
+def test_a_users_step_is_measured_stored_and_replayed(pytester):
+    pytester.makepyfile(test_user=USER)
+    result = pytester.runpytest_subprocess(*PLUGIN, "--benchmark-autosave", "--bench-device", "cpu")
+    result.assert_outcomes(passed=1)
+    run = records.load(saved(pytester.path / ".benchmarks"))
+    (record,) = run.records
+    assert (record.case.workload, record.case.device, record.units) == ("test_my_model", "cpu", 64)
+    document = json.loads(run.path.read_text())
+    theirs = document["benchmarks"][0]["stats"]
+    assert theirs["median"] == pytest.approx(record.timing.median)
+    assert theirs["rounds"] == record.timing.count
+    assert theirs["iterations"] == 1
+
+
+def test_the_arguments_of_a_tests_own_marker_are_kept(pytester):
+    pytester.makepyfile(
+        test_user="""
+        import pytest
+
+        @pytest.mark.benchmark(group="mine")
+        def test_grouped(device_benchmark):
+            device_benchmark(lambda: None)
+        """
+    )
+    pytester.runpytest_subprocess(*PLUGIN, "--benchmark-autosave").assert_outcomes(passed=1)
+    (bench,) = json.loads(saved(pytester.path).read_text())["benchmarks"]
+    assert bench["group"] == "mine"
+    assert "replay" in bench["options"]["timer"]
+
+
+def test_benchmark_only_runs_it_and_benchmark_skip_does_not(pytester):
+    pytester.makepyfile(test_user=USER + "\ndef test_plain():\n    pass\n")
+    pytester.runpytest_subprocess(*PLUGIN, "--benchmark-only").assert_outcomes(passed=1, skipped=1)
+    pytester.runpytest_subprocess(*PLUGIN, "--benchmark-skip").assert_outcomes(passed=1, skipped=1)
+
+
+def test_disabled_the_step_runs_once(pytester):
+    pytester.makepyfile(
+        test_user="""
+        calls = []
+
+        def test_once(device_benchmark):
+            assert device_benchmark(lambda: calls.append(1)) is None
+            assert len(calls) == 1
+        """
+    )
+    pytester.runpytest_subprocess(*PLUGIN, "--benchmark-disable").assert_outcomes(passed=1)
+
+
+def test_a_step_that_fails_fails_its_test_and_stores_nothing(pytester):
+    pytester.makepyfile(
+        test_user="""
+        def test_broken(device_benchmark):
+            device_benchmark(lambda: 1 / 0)
+
+        def test_infinite(device_benchmark):
+            import torch
+            device_benchmark(lambda: torch.tensor([1.0, float("inf")]))
+        """
+    )
+    result = pytester.runpytest_subprocess(*PLUGIN, "--benchmark-autosave")
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["*not finite*"])
+    assert not list(pytester.path.rglob("*.json"))
+
+
+def test_running_out_of_memory_is_a_skip_with_its_reason(pytester):
+    pytester.makepyfile(
+        test_user="""
+        def test_huge(device_benchmark):
+            import torch
+            device_benchmark(lambda: torch.empty(2**50))
+        """
+    )
+    result = pytester.runpytest_subprocess(*PLUGIN, "-rs")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["*SKIPPED*out of memory*"])
+
+
+def test_bad_options_are_usage_errors_in_one_line(pytester):
+    pytester.makepyfile(test_user=USER)
+    result = pytester.runpytest_subprocess(*PLUGIN, "--bench-device", "tpu")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (line,) = [line for line in result.stderr.lines if line.strip()]
+    assert "no device 'tpu'; there are: cpu, cuda" in line

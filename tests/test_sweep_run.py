@@ -1,0 +1,169 @@
+"""The suite's own sweep, as its users start it: in a process of its own, from the checkout."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from bench_core import records, workloads
+from bench_core.records import KEY
+
+ROOT = Path(__file__).parents[1]
+QUICK = ("--bench-max-time", "0.02", "--bench-batch-size", "8")
+NO_GPU = not torch.cuda.is_available()
+
+
+def pytest_run(*arguments, cwd=ROOT, command=(sys.executable, "-m", "pytest")):
+    return subprocess.run([*command, *arguments], cwd=cwd, capture_output=True, text=True, check=False, timeout=300)
+
+
+def sweep(tmp_path, *arguments, **options):
+    storage = tmp_path / "stored"
+    run = pytest_run(
+        "benchmarks", "--benchmark-autosave", f"--benchmark-storage=file://{storage}", *arguments, **options
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run, [records.load(path) for path in sorted(storage.rglob("*.json"))]
+
+
+@pytest.fixture(scope="module")
+def gemm_run(tmp_path_factory):
+    return sweep(tmp_path_factory.mktemp("gemm"), "--bench-workload", "gemm", *QUICK)
+
+
+def test_the_number_of_cases_and_the_time_come_first_then_a_line_a_case(gemm_run):
+    output = gemm_run[0].stdout
+    plan = output.index("bench-core: ")
+    assert "cases on cpu" in output[plan:]
+    assert " about " in output[plan : plan + 120]
+    assert "gemm-cpu-b8-fp32-eager" in output
+    assert "[1/" in output
+
+
+@pytest.mark.skipif(not NO_GPU, reason="a GPU is present")
+def test_without_a_gpu_its_cases_are_listed_once_as_not_run_and_none_passes(gemm_run):
+    run, (stored,) = gemm_run
+    (entry,) = [e for e in stored.info.not_run if e.what.startswith("cuda")]
+    assert entry.outcome == "not run"
+    assert "CUDA" in entry.reason
+    assert all(record.case.device == "cpu" for record in stored.records)
+    assert "not run: cuda" in run.stdout.split("= bench-core =")[1]
+
+
+def test_a_record_holds_the_case_and_its_figures(gemm_run):
+    _, (stored,) = gemm_run
+    record = stored.records[0]
+    assert (record.case.workload, record.case.batch_size, record.case.dtype) == ("gemm", 8, "fp32")
+    assert record.flops == 2 * 8**3
+    assert record.timing.samples
+    assert record.threads >= 1
+    assert stored.info.machine.torch == str(torch.__version__)
+    assert not stored.info.partial
+
+
+def test_two_runs_stored_make_a_table_in_pytest_benchmarks_own_compare(tmp_path):
+    _, runs = sweep(tmp_path, "--bench-workload", "gemm", *QUICK)
+    _, runs = sweep(tmp_path, "--bench-workload", "gemm", *QUICK)
+    tool = shutil.which("pytest-benchmark", path=str(Path(sys.executable).parent)) or shutil.which("pytest-benchmark")
+    command = (tool,) if tool else (sys.executable, "-m", "pytest_benchmark")
+    result = pytest_run("compare", *(str(run.path) for run in runs), command=command)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("gemm-cpu-b8-fp32-eager") >= 2
+
+
+def test_every_family_has_its_benchmark_file():
+    marked = "".join(path.read_text() for path in (ROOT / "benchmarks").glob("test_*.py"))
+    for name in workloads.names():
+        assert f'bench_family("{workloads.get(name).family}")' in marked
+
+
+def test_a_bare_pytest_in_the_checkout_finds_the_plugin(tmp_path):
+    tool = shutil.which("pytest", path=str(Path(sys.executable).parent)) or shutil.which("pytest")
+    result = pytest_run("benchmarks/test_gemm.py", "--collect-only", "-q", command=(tool,))
+    assert result.returncode == 0, result.stderr
+    assert "gemm-cpu-b64-fp32-eager" in result.stdout
+
+
+def test_storage_is_a_folder_of_this_machine_unless_named(tmp_path):
+    from bench_core.machine import fingerprint
+
+    copy = tmp_path / "checkout"
+    for part in ("bench_core", "benchmarks"):
+        shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", copy)
+    run = pytest_run("benchmarks", "--benchmark-autosave", "--bench-workload", "gemm", *QUICK, cwd=copy)
+    assert run.returncode == 0, run.stdout + run.stderr
+    (path,) = (copy / "results").rglob("*.json")
+    assert path.relative_to(copy / "results").parts[0] == fingerprint().slug
+    assert fingerprint().slug.endswith("_no-gpu") is NO_GPU
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--bench-workload", "nope"), ("nope", "gemm")),
+        (("--bench-dtype", "fp7"), ("fp7", "bf16")),
+        (("--bench-variant", "eager+fast"), ("fast", "channels_last")),
+        (("--bench-batch-size", "0"), ("'0'", "above 0")),
+        (("--bench-batch-size", "-3"), ("'-3'", "above 0")),
+        (("--bench-threads", "two"), ("two",)),
+        (("--bench-rel-ci", "7"), ("rel-ci",)),
+        (("--bench-max-time", "nan"), ("max-time",)),
+        (("--bench-sweep", "half"), ("half", "full")),
+        (("--bench-data", "no/such/folder"), ("no/such/folder",)),
+        pytest.param(
+            ("--bench-device", "cuda"),
+            ("cuda", "doctor"),
+            marks=pytest.mark.skipif(not NO_GPU, reason="a GPU is present"),
+        ),
+    ],
+)
+def test_bad_requests_end_before_the_sweep_in_one_line(arguments, words):
+    result = pytest_run("benchmarks", *arguments)
+    assert result.returncode == pytest.ExitCode.USAGE_ERROR
+    (line,) = [line for line in result.stderr.splitlines() if line.strip()]
+    for word in words:
+        assert word in line
+
+
+def test_an_interrupted_run_is_stored_as_partial(tmp_path):
+    run = pytest_run(
+        "benchmarks/test_gemm.py",
+        "--benchmark-autosave",
+        f"--benchmark-storage=file://{tmp_path}",
+        *QUICK[:2],
+        "--maxfail=1",
+        "-p",
+        "stop_after_two",
+        cwd=ROOT,
+        command=(
+            sys.executable,
+            "-c",
+            STOP_AFTER_TWO,
+        ),
+    )
+    assert run.returncode == pytest.ExitCode.INTERRUPTED, run.stdout + run.stderr
+    (path,) = tmp_path.rglob("*.json")
+    stored = records.load(path)
+    assert stored.info.partial
+    assert 0 < len(stored.records) < stored.info.planned
+    assert json.loads(path.read_text())[KEY]["partial"] is True
+
+
+STOP_AFTER_TWO = """
+import sys, types, pytest
+module = types.ModuleType("stop_after_two")
+seen = []
+def pytest_runtest_logreport(report):
+    if report.when == "call":
+        seen.append(report)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+module.pytest_runtest_logreport = pytest_runtest_logreport
+sys.modules["stop_after_two"] = module
+sys.exit(pytest.main(sys.argv[1:]))
+"""
