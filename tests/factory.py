@@ -59,8 +59,8 @@ def machine(gpu: bool = True, **changes: Any) -> Machine:
 
 def timing(seconds: float, count: int = 40, spread: float = 0.03, seed: int = 0, **changes: Any) -> Timing:
     """Samples spread log-normally about a median of ``seconds`` per call."""
-    noise = np.random.default_rng(seed).normal(0.0, spread, count)
-    samples = seconds * np.exp(noise - np.median(noise))
+    noise = np.exp(np.random.default_rng(seed).normal(0.0, spread, count))
+    samples = seconds * noise / np.median(noise)
     interval = stats.median_interval(samples)
     half = stats.relative_half_width(seconds, interval)
     met = half is not None and half <= 0.02

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -65,6 +66,8 @@ def refusal(case: Case) -> str | None:
         return f"{chosen.name} is not defined in {case.dtype}; it is in: {', '.join(chosen.dtypes)}"
     if case.dtype == "tf32" and device == "cpu":
         return "tf32 exists on GPUs only; its counterpart on a CPU is fp32"
+    if case.dtype == "fp16" and device == "cpu" and not torch.cpu._is_amx_fp16_supported():
+        return "this CPU has no fp16 arithmetic: torch would emulate it, up to hundreds of times slower than fp32"
     for part in case.variant.split("+"):
         if part not in VARIANTS:
             return f"no variant {part!r}; there are: {', '.join(VARIANTS)}, or several joined by '+'"
@@ -79,6 +82,4 @@ def refusal(case: Case) -> str | None:
 
 
 def _with_setting(case: Case, chosen: Workload) -> Case:
-    from dataclasses import replace
-
     return replace(case, setting=case.setting or (chosen.settings[0] if chosen.settings else ""))

@@ -1,0 +1,353 @@
+"""The report's files: what they say, and that a failure loses nothing."""
+
+import csv
+import itertools
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import factory
+import pytest
+from factory import Case, Cost
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench_core.records import NotRun
+from bench_core.report import ReportError, plots, text, write
+from bench_core.report.content import content, findings
+from bench_core.speedup import compare, curves, pool
+
+NO_GPU = factory.machine(gpu=False)
+FAILED = NotRun("mlp_train-cuda-b8192-fp32-eager", "failed", "outputs <differ> from the | float64 reference")
+SKIPPED = NotRun("mlp_train-cuda-b65536-fp32-eager", "skipped", "out of GPU memory")
+
+
+class Page(HTMLParser):
+    """What a page holds: its text, its images, the addresses it names, and its anchors."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.images: list[str] = []
+        self.alts: list[str] = []
+        self.links: list[str] = []
+        self.ids: list[str] = []
+        self.tags: set[str] = set()
+        self.feed(source)
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        self.tags.add(tag)
+        if tag == "img":
+            self.images.append(found["src"])
+            self.alts.append(found["alt"])
+        if "href" in found:
+            self.links.append(found["href"])
+        if "id" in found:
+            self.ids.append(found["id"])
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def page_of(out: Path) -> Page:
+    return Page((out / "index.html").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def runs():
+    old = factory.run(started="2025-01-01T00:00:00+00:00")
+    new = factory.run(
+        [
+            *factory.sweep(batches=(1, 64, 4096)),
+            *factory.sweep("gan_step", batches=(1, 64), costs={"cpu": Cost(0.1, 0.2)}, count=4, one_thread_at=None),
+        ],
+        not_run=(FAILED, SKIPPED),
+        passed_over=("0009_x.json: test_a: written in schema 9, this bench-core reads up to 1; update bench-core",),
+        partial=True,
+    )
+    return [old, new]
+
+
+@pytest.fixture(scope="module")
+def out(runs, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("made") / "report"
+    assert write(runs, folder) == folder / "index.html"
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cpu_out(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("made") / "cpu"
+    write(
+        [factory.run(on=NO_GPU, not_run=[NotRun("cuda (6 cases)", "not run", "torch was built without CUDA")])], folder
+    )
+    return folder
+
+
+def test_all_files_are_there_and_nothing_else(out):
+    assert {path.name for path in out.iterdir()} == {"index.html", "report.md", "speedups.csv", "cases.csv", "plots"}
+    stems = {path.stem for path in (out / "plots").iterdir()}
+    names = {"overview_speedup", "overview_threads", "mlp_train_time", "mlp_train_speedup", "gan_step_time"}
+    assert stems == names | {"gan_step_speedup"}
+    assert {path.suffix for path in (out / "plots").iterdir()} == {".svg", ".png"}
+
+
+def test_the_page_stands_alone(out):
+    page = page_of(out)
+    assert len(page.images) == 6
+    assert all(source.startswith("data:image/svg+xml;base64,") for source in page.images)
+    assert all(page.alts)
+    assert "script" not in page.tags
+    assert all(link.startswith("#") for link in page.links)
+    assert {link.removeprefix("#") for link in page.links} <= set(page.ids)
+    assert len(page.ids) == len(set(page.ids))
+
+
+@pytest.mark.parametrize("name", ["index.html", "report.md"])
+def test_the_answer_comes_first_with_batch_ratio_and_interval(out, name):
+    words = page_of(out).text if name == "index.html" else (out / name).read_text(encoding="utf-8")
+    assert "mlp_train: The GPU is worth it from batch 64 on. At most it is 26." in words
+    assert re.search(r"26\.\d× as fast as the CPU \(interval 2\d\.\d to 2\d\.\d\), at batch 4,096", words)
+    assert words.index("The GPU is worth it") < words.index("Machines and runs")
+    assert "too few samples for an interval, but the medians put the GPU ahead at 2 of 2 batches" in words
+
+
+@pytest.mark.parametrize("name", ["index.html", "report.md"])
+def test_what_is_missing_is_said_with_its_reason(out, name):
+    words = page_of(out).text if name == "index.html" else (out / name).read_text(encoding="utf-8")
+    assert "is partial: it did not end, and holds 11 of 16 planned cases" in words
+    assert "written in schema 9, this bench-core reads up to 1" in words
+    assert "7 older records not shown" in words
+    assert "out of GPU memory" in words
+    assert "peak memory: torch does not count host memory" in words
+
+
+def test_stored_text_cannot_break_page_or_table(out):
+    source = (out / "index.html").read_text(encoding="utf-8")
+    assert "outputs &lt;differ&gt; from the | float64 reference" in source
+    row = next(line for line in (out / "report.md").read_text(encoding="utf-8").splitlines() if "&lt;differ" in line)
+    assert "from the \\| float64" in row
+
+
+def test_every_table_row_of_the_markdown_has_as_many_cells_as_its_heading(out):
+    lines = (out / "report.md").read_text(encoding="utf-8").splitlines()
+    widths = [len(re.findall(r"(?<!\\)\|", line)) if line.startswith("|") else 0 for line in lines]
+    assert widths.count(0) < len(widths)
+    for before, now in itertools.pairwise(widths):
+        assert before == now or 0 in (before, now)
+
+
+def test_the_csv_holds_every_comparison_with_its_absolute_base(runs, out):
+    rows = list(csv.DictReader((out / "speedups.csv").open(encoding="utf-8")))
+    matched = [row for row in rows if row["comparison"] == "matched"]
+    expected = [row for curve in curves(pool(runs)) for row in curve.rows]
+    assert len(matched) == len(expected) == 7
+    for row, comparison in zip(matched, expected, strict=True):
+        assert row["verdict"] == comparison.verdict
+        if comparison.ratio is not None:
+            assert float(row["ratio"]) == pytest.approx(comparison.ratio, rel=1e-5)
+            quotient = float(row["base_seconds_per_unit"]) / float(row["contender_seconds_per_unit"])
+            assert quotient == pytest.approx(comparison.ratio, rel=1e-4)
+            assert (row["base_threads"], row["base_device_model"]) == ("16", "Synthetic CPU")
+    assert {row["comparison"] for row in rows} == {"matched", "best against best", "threads"}
+
+
+def test_the_cases_csv_holds_every_figure(runs, out):
+    rows = list(csv.DictReader((out / "cases.csv").open(encoding="utf-8")))
+    assert len(rows) == len(pool(runs).figures)
+    assert {row["data"] for row in rows} == {"digits stand-in"}
+
+
+def test_machine_and_data_stand_on_every_plot(out):
+    for path in (out / "plots").glob("*_time.svg"):
+        drawing = path.read_text(encoding="utf-8")
+        assert "<text" in drawing
+        assert "Synthetic CPU (16 cores) + Synthetic GPU" in drawing
+        assert "Data: digits stand-in." in drawing
+
+
+def test_without_a_gpu_it_says_so_and_how_to_measure_one(cpu_out):
+    words = page_of(cpu_out).text
+    assert "No GPU was measured" in words
+    assert "pytest benchmarks --benchmark-autosave" in words
+    assert "torch was built without CUDA" in words
+    assert "All usable CPU cores are faster than one thread in 1 of 1 case" in words
+    assert {path.stem for path in (cpu_out / "plots").glob("*.svg")} == {
+        "overview_threads", "mlp_train_time", "mlp_train_throughput",
+    }  # fmt: skip
+
+
+def test_the_same_runs_give_the_same_bytes(runs, out, tmp_path):
+    write(runs, tmp_path / "again")
+    for path in (p for p in out.rglob("*") if p.is_file()):
+        assert (tmp_path / "again" / path.relative_to(out)).read_bytes() == path.read_bytes(), path.name
+
+
+def test_a_report_needs_no_torch(tmp_path):
+    stored = factory.store(factory.run(), tmp_path / "0001_run.json")
+    code = (
+        "import sys; from pathlib import Path;"
+        "from bench_core.records import load_all; from bench_core.report import write;"
+        f"write(load_all([Path({str(stored)!r})]), Path({str(tmp_path / 'out')!r})); sys.exit('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, timeout=120, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "index.html").is_file()
+
+
+class TestOutput:
+    RUN = factory.run(factory.sweep(devices=("cpu",), batches=(1,), one_thread_at=None), NO_GPU)
+
+    def test_no_runs(self, tmp_path):
+        with pytest.raises(ReportError, match="no run to report; store one with"):
+            write([], tmp_path / "out")
+
+    def test_a_file_in_its_place(self, tmp_path):
+        (tmp_path / "out").write_text("mine")
+        with pytest.raises(ReportError, match=r"out: is a file.*--out"):
+            write([self.RUN], tmp_path / "out")
+        assert (tmp_path / "out").read_text() == "mine"
+
+    def test_a_folder_that_cannot_be_made(self, tmp_path):
+        (tmp_path / "file").write_text("")
+        with pytest.raises(ReportError, match=r"out: cannot be written \(.+\); name a folder"):
+            write([self.RUN], tmp_path / "file" / "out")
+
+    def test_missing_parents_are_made(self, tmp_path):
+        assert write([self.RUN], tmp_path / "a" / "b").is_file()
+
+    def test_foreign_files_stay_and_own_files_are_replaced(self, tmp_path):
+        (tmp_path / "out" / "plots").mkdir(parents=True)
+        for name in ("notes.txt", "plots/mine.svg", "index.html"):
+            (tmp_path / "out" / name).write_text("before")
+        page = write([self.RUN], tmp_path / "out")
+        assert page.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+        assert (tmp_path / "out" / "notes.txt").read_text() == "before"
+        assert (tmp_path / "out" / "plots" / "mine.svg").read_text() == "before"
+
+    @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("broken")])
+    def test_a_failure_leaves_the_report_of_before_and_no_rubbish(self, tmp_path, monkeypatch, error):
+        write([self.RUN], tmp_path / "out")
+        before = (tmp_path / "out" / "index.html").read_bytes()
+
+        def fail(*_):
+            raise error
+
+        monkeypatch.setattr(plots, "save", fail)
+        with pytest.raises(ReportError if isinstance(error, OSError) else RuntimeError):
+            write([self.RUN], tmp_path / "out")
+        assert (tmp_path / "out" / "index.html").read_bytes() == before
+        assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+class TestContent:
+    def made(self, *runs):
+        return content(findings(runs))
+
+    def test_a_run_without_figures_still_tells_what_was_not_run(self):
+        made = self.made(factory.run([], not_run=[SKIPPED], partial=True))
+        assert (made.families, made.plots, made.gpu_measured) == ({}, (), False)
+        assert made.not_run.rows[0][-1] == "out of GPU memory"
+        assert made.warnings
+
+    def test_a_gpu_alone_gets_its_figures_but_no_answer(self):
+        made = self.made(factory.run(factory.sweep(devices=("cuda",))))
+        assert made.gpu_measured
+        assert "nothing can be said" in made.answers[1]
+        assert [plot.name for plot in made.plots] == ["mlp_train_time", "mlp_train_throughput"]
+
+    def test_what_was_measured_later_is_no_longer_missing(self):
+        case = Case("mlp_train", device="cuda", batch_size=8)
+        early = factory.run([], not_run=[NotRun(case.id, "failed", "why")], started="2026-01-01T00:00:00+00:00")
+        late = factory.run([factory.record(case)], started="2026-01-02T00:00:00+00:00")
+        assert self.made(early).not_run is not None
+        assert self.made(early, late).not_run is None
+
+    def test_a_partial_run_that_was_measured_again_needs_no_warning(self):
+        early = factory.run(partial=True, started="2026-01-01T00:00:00+00:00")
+        assert len(self.made(early).warnings) == 1
+        assert self.made(early, factory.run()).warnings == ()
+
+    def test_a_ratio_across_machines_is_said_in_the_sentence(self):
+        gpu = factory.run(factory.sweep(devices=("cuda",)))
+        cpu = factory.run(factory.sweep(devices=("cpu",)), NO_GPU)
+        section = self.made(gpu, cpu).families["synthetic"][0]
+        assert "This is across machines: Synthetic CPU (16 cores), no GPU against" in section.sentences[0]
+
+    def test_single_batch_settings_share_one_plot(self):
+        settings = [
+            Case("conv2d_grid", device=d, batch_size=32, setting=f"k{k}") for d in ("cpu", "cuda") for k in range(9)
+        ]
+        made = self.made(factory.run([factory.record(case) for case in settings]))
+        assert [plot.name for plot in made.plots] == ["overview_speedup", "conv2d_grid_settings"]
+
+    def test_many_lines_are_spread_over_plots(self):
+        lines = [
+            Case("w", dtype=dtype, variant=v)
+            for dtype in ("fp32", "bf16")
+            for v in ("eager", "compile", "channels_last")
+        ]
+        records = [r for line in lines for r in factory.sweep("w", case=line, one_thread_at=None)]
+        made = self.made(factory.run(records))
+        drawn = [plot.chart for plot in made.plots if plot.name.startswith("w_time")]
+        assert len(drawn) == 3
+        assert all(len(chart.lines) <= 6 for chart in drawn)
+        assert len({plot.name for plot in made.plots}) == len(made.plots)
+
+    def test_missed_targets_flags_and_achieved_widths_are_shown(self):
+        late = factory.record(Case("w"), count=8, flags=("not steady: the warm-up's time ran out",))
+        late = replace(late, timing=replace(late.timing, met_target=False, rel_half_width=0.044))
+        tables = self.made(factory.run([late])).families["synthetic"][0].tables
+        row = dict(zip(tables[0].headings, tables[0].rows[0], strict=True))
+        assert (row["Target"], row["Half-width"], row["Samples"]) == ("missed ±2.0%", "±4.4%", "8")
+        assert row["Flags"] == "not steady: the warm-up's time ran out"
+
+    def test_every_verdict_word_is_explained(self):
+        terms = dict(self.made(factory.run()).terms)
+        verdicts = {str(row.verdict) for row in compare(factory.run(), factory.run())}
+        assert {"FASTER", "SLOWER", "SAME", "UNCLEAR", "MISSING", *verdicts} <= set(terms)
+
+
+class TestText:
+    @pytest.mark.parametrize(
+        ("value", "expected"),
+        [
+            (1.234e-5, "12.3 µs"), (9.999e-4, "1.00 ms"), (1.0, "1.00 s"), (1234.0, "1230 s"), (5e-10, "500 ps"),
+            (2e-14, "20.0 fs"), (None, "–"),
+        ],
+    )  # fmt: skip
+    def test_seconds(self, value, expected):
+        assert text.seconds(value) == expected
+
+    @given(st.floats(1e-14, 1e6))
+    def test_seconds_keep_three_digits(self, value):
+        number, unit = text.seconds(value).split()
+        scale = {name: scale for scale, name in text.TIME_PREFIXES}[unit]
+        assert float(number) * scale == pytest.approx(value, rel=0.00501)
+        assert len(number.replace(".", "").lstrip("0")) >= 3
+
+    @pytest.mark.parametrize(
+        ("value", "expected"),
+        [(0, "0"), (7, "7"), (999, "999"), (1024, "1.02k"), (6.72e6, "6.72M"), (0.5, "0.500"), (None, "–")],
+    )
+    def test_count(self, value, expected):
+        assert text.count(value) == expected
+
+    def test_intervals(self):
+        assert text.seconds_interval((9.98e-4, 1.02e-3)) == "998 to 1020 µs"
+        assert text.seconds_interval(None) == "–"
+        assert text.open_interval((3.8, 4.71)) == "3.80 to 4.71"
+        assert text.open_interval((None, 4.71)) == "up to 4.71, open below"
+        assert text.open_interval((3.8, None)) == "from 3.80, open above"
+        assert text.open_interval((None, None)) == "open on both sides"
+
+    def test_memory(self):
+        assert [text.memory(v) for v in (None, 12, 2048, 80 * 2**30)] == ["–", "12 B", "2.00 KiB", "80.0 GiB"]

@@ -1,0 +1,84 @@
+"""The page in a real browser: nothing sticks out sideways, every image shows, nothing is asked of the network."""
+
+import json
+import os
+import shutil
+
+import factory
+import pytest
+
+from bench_core.report import write
+
+webdriver = pytest.importorskip("selenium.webdriver")
+
+REQUIRED = os.environ.get("BENCH_CORE_REQUIRE_BROWSER") == "1"
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+
+WIDER_THAN_THE_PAGE = """
+const inside = e => e.parentElement && (e.parentElement.closest('.scroll') !== null);
+return [...document.querySelectorAll('body *')]
+  .filter(e => !inside(e) && e.getClientRects().length)
+  .filter(e => e.getBoundingClientRect().right > window.innerWidth + 0.5 || e.getBoundingClientRect().left < -0.5)
+  .map(e => e.tagName + '.' + e.className + ': ' + e.textContent.trim().slice(0, 60));
+"""
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    binary = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if not (binary and driver):
+        reason = "no Chromium with chromedriver on this machine"
+        pytest.fail(reason) if REQUIRED else pytest.skip(reason)
+    options = webdriver.ChromeOptions()
+    options.binary_location = binary
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
+    started = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield started
+    started.quit()
+
+
+RUNS = {
+    "gpu": lambda: [factory.run()],
+    "no gpu": lambda: [factory.run(on=factory.machine(gpu=False))],
+    "35 workloads": lambda: [factory.large_run()],
+    "long names": lambda: [
+        factory.run(
+            factory.sweep(
+                "test_a_step_of_somebody_elses_project_with_a_long_name[cuda-some-parameter]", batches=(1, 8)
+            ),
+            factory.machine(cpu="Synthetic(R) Processor(TM) Platinum 0000XYZ CPU @ 0.00GHz, of a very long name"),
+        )
+    ],
+}
+
+
+@pytest.fixture(scope="module", params=list(RUNS))
+def page(request, tmp_path_factory):
+    return write(RUNS[request.param](), tmp_path_factory.mktemp("page") / "report")
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_the_page_fits_shows_all_images_and_asks_for_nothing(browser, page, width):
+    browser.get_log("performance")
+    screen = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    browser.get(page.as_uri())
+    for opened in (False, True):
+        if opened:
+            browser.execute_script("document.querySelectorAll('details').forEach(e => e.open = true)")
+        assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
+        assert browser.execute_script(WIDER_THAN_THE_PAGE) == []
+    assert browser.execute_script("return window.innerWidth") == width
+    images = browser.execute_script("return [...document.images].map(i => [i.complete, i.naturalWidth])")
+    assert images
+    assert all(complete and natural > 0 for complete, natural in images)
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    assert any(url.startswith("file:") for url in asked), "the log of requests works"

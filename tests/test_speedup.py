@@ -1,0 +1,364 @@
+"""Pooling, ratios, verdicts, crossovers: from runs to comparisons."""
+
+import math
+import random
+from dataclasses import replace
+
+import factory
+import pytest
+from factory import Cost
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench_core.records import Run
+from bench_core.spec import Case
+from bench_core.speedup import (
+    Verdict,
+    best_against_best,
+    compare,
+    crossover,
+    curves,
+    pool,
+    threads,
+    verdict,
+)
+from bench_core.stats import ratio_interval
+
+GPU_CASE = Case("mlp_train", device="cuda", batch_size=64)
+CPU_CASE = Case("mlp_train", batch_size=64)
+NO_GPU = factory.machine(gpu=False)
+
+
+def one_run(*records, **facts) -> Run:
+    return factory.run(records, **facts)
+
+
+def only(found):
+    assert len(found) == 1
+    return found[0]
+
+
+class TestVerdict:
+    @pytest.mark.parametrize(
+        ("interval", "expected"),
+        [
+            ((1.2, 1.4), Verdict.FASTER),
+            ((0.5, 0.9), Verdict.SLOWER),
+            ((0.96, 1.04), Verdict.SAME),
+            ((0.9, 1.2), Verdict.UNCLEAR),
+            ((1.01, 1.04), Verdict.SAME),  # sure, but smaller than the tolerance
+            ((0.96, 0.99), Verdict.SAME),
+            ((1.01, 1.06), Verdict.FASTER),
+            ((0.94, 0.99), Verdict.SLOWER),
+            ((0.95, 1.05), Verdict.SAME),  # the ends belong to it
+            ((1.0, 1.2), Verdict.UNCLEAR),  # 1 is not wholly above 1
+            ((0.8, 1.0), Verdict.UNCLEAR),
+            (None, Verdict.UNCLEAR),
+        ],
+    )
+    def test_by_interval(self, interval, expected):
+        assert verdict(interval) is expected
+
+    def test_without_tolerance_only_1_itself_is_the_same(self):
+        assert verdict((1.001, 1.002), 0.0) is Verdict.FASTER
+        assert verdict((1.0, 1.0), 0.0) is Verdict.SAME
+
+    @pytest.mark.parametrize("tolerance", [-0.01, 1.0, math.nan, math.inf])
+    def test_a_senseless_tolerance_is_refused(self, tolerance):
+        with pytest.raises(ValueError, match="tolerance"):
+            verdict((1.0, 2.0), tolerance)
+
+    @given(st.floats(0.01, 100.0), st.floats(1.0, 10.0), st.floats(0.0, 0.5))
+    def test_faster_and_slower_never_hold_1(self, low, factor, tolerance):
+        interval = (low, low * factor)
+        found = verdict(interval, tolerance)
+        if found in (Verdict.FASTER, Verdict.SLOWER):
+            assert not interval[0] <= 1.0 <= interval[1]
+            assert max(abs(end - 1.0) for end in interval) > tolerance
+
+
+class TestPool:
+    def test_the_newest_record_of_a_machine_and_case_counts(self):
+        old = one_run(factory.record(CPU_CASE, 1.0), started="2026-01-01T00:00:00+00:00")
+        new = one_run(factory.record(CPU_CASE, 2.0), started="2026-01-02T00:00:00+00:00")
+        for order in ([old, new], [new, old]):
+            pooled = pool(order)
+            assert only(pooled.figures).record.timing.median == pytest.approx(2.0)
+            assert pooled.older == 1
+
+    def test_new_software_on_the_same_hardware_is_the_same_machine(self):
+        runs = [
+            one_run(factory.record(CPU_CASE), on=factory.machine(torch=version), started=f"2026-01-0{day}")
+            for day, version in ((1, "2.11.0"), (2, "2.12.0"))
+        ]
+        assert only(pool(runs).figures).machine.torch == "2.12.0"
+
+    def test_other_hardware_and_other_cases_stay(self):
+        runs = [one_run(factory.record(CPU_CASE)), one_run(factory.record(CPU_CASE), on=NO_GPU)]
+        runs.append(one_run(factory.record(replace(CPU_CASE, seed=1))))
+        pooled = pool(runs)
+        assert (len(pooled.figures), pooled.older) == (3, 0)
+
+    @given(st.randoms(use_true_random=False), st.lists(st.integers(0, 3), min_size=1, max_size=8))
+    def test_every_record_is_shown_or_counted(self, shuffle: random.Random, batches):
+        runs = [
+            one_run(factory.record(Case("w", batch_size=b + 1)), started=f"2026-01-{day + 1:02d}")
+            for day, b in enumerate(batches)
+        ]
+        shuffle.shuffle(runs)
+        pooled = pool(runs)
+        assert len(pooled.figures) == len(set(batches))
+        assert len(pooled.figures) + pooled.older == len(batches)
+
+
+class TestMatched:
+    def test_ratio_is_cpu_time_over_gpu_time_per_unit_with_the_interval_of_both(self):
+        cpu, gpu = factory.record(CPU_CASE, 8e-3, units=64), factory.record(GPU_CASE, 1e-3, units=32)
+        row = only(only(curves(pool([one_run(cpu, gpu)]))).rows)
+        assert row.ratio == pytest.approx(cpu.per_unit / gpu.per_unit) == pytest.approx(4.0)
+        ends = [tuple(end / r.units for end in r.timing.interval) for r in (cpu, gpu)]
+        assert row.interval == pytest.approx(ratio_interval(cpu.per_unit, ends[0], gpu.per_unit, ends[1]))
+        assert (row.verdict, row.across_machines) == (Verdict.FASTER, False)
+        assert (row.base.record.threads, row.base.record.device_model) == (16, "Synthetic CPU")
+        assert row.contender.record.device_model == "Synthetic GPU"
+        assert "the work of a call differs" in row.notes
+
+    def test_a_batch_on_one_side_only_is_missing(self):
+        records = [factory.record(replace(CPU_CASE, batch_size=b)) for b in (1, 8)]
+        records += [factory.record(replace(GPU_CASE, batch_size=b)) for b in (8, 64)]
+        curve = only(curves(pool([one_run(*records)])))
+        assert [row.case.batch_size for row in curve.rows] == [1, 8, 64]
+        assert [row.verdict is Verdict.MISSING for row in curve.rows] == [True, False, True]
+        assert [row.case.batch_size for row in curve.measured] == [8]
+
+    def test_without_an_interval_it_is_unclear_however_large(self):
+        run = one_run(factory.record(CPU_CASE, 1.0, count=3), factory.record(GPU_CASE, 1e-3))
+        row = only(only(curves(pool([run]))).rows)
+        assert row.ratio == pytest.approx(1000)
+        assert (row.interval, row.verdict) == (None, Verdict.UNCLEAR)
+
+    def test_intervals_of_different_confidence_are_not_joined(self):
+        cpu = factory.record(CPU_CASE, timing=factory.timing(1.0, confidence=0.99))
+        row = only(only(curves(pool([one_run(cpu, factory.record(GPU_CASE))]))).rows)
+        assert row.interval is None
+        assert "no interval: confidence 0.99 against 0.95" in row.notes
+
+    @pytest.mark.parametrize(
+        "change",
+        [{"threads": 1}, {"threads": 8}, {"dtype": "bf16"}, {"variant": "compile"}, {"setting": "k3"}, {"seed": 1}],
+    )
+    def test_another_case_is_no_counterpart(self, change):
+        run = one_run(factory.record(replace(CPU_CASE, **change)), factory.record(GPU_CASE))
+        assert only(only(curves(pool([run]))).rows).verdict is Verdict.MISSING
+
+    def test_tf32_is_matched_with_fp32_and_says_so(self):
+        run = one_run(factory.record(CPU_CASE), factory.record(replace(GPU_CASE, dtype="tf32")))
+        row = only(only(curves(pool([run]))).rows)
+        assert row.ratio is not None
+        assert row.notes == ("tf32 on the GPU against fp32 on the CPU",)
+
+    def test_across_machines_only_without_a_counterpart_and_said_in_words(self):
+        gpu_run = one_run(factory.record(GPU_CASE))
+        cpu_run = one_run(factory.record(CPU_CASE), on=NO_GPU)
+        row = only(only(curves(pool([gpu_run, cpu_run]))).rows)
+        assert row.across_machines
+        assert row.notes[0] == f"across machines: {NO_GPU.label} against {factory.machine().label}"
+
+    def test_the_own_machine_comes_first_and_a_curve_never_mixes_machines(self):
+        own = one_run(
+            factory.record(CPU_CASE), factory.record(GPU_CASE), factory.record(replace(GPU_CASE, batch_size=8))
+        )
+        other = one_run(
+            factory.record(CPU_CASE, 5.0),
+            factory.record(replace(CPU_CASE, batch_size=8), 5.0),
+            on=NO_GPU,
+            started="2026-02-01T00:00:00+00:00",
+        )
+        curve = only(curves(pool([own, other])))
+        assert not any(row.across_machines for row in curve.rows)
+        assert [row.verdict is Verdict.MISSING for row in curve.rows] == [True, False]
+
+    def test_of_several_other_machines_the_one_with_most_shared_batches(self):
+        gpu = one_run(*(factory.record(replace(GPU_CASE, batch_size=b)) for b in (8, 64)))
+        more = one_run(*(factory.record(replace(CPU_CASE, batch_size=b)) for b in (8, 64)), on=NO_GPU)
+        newer = one_run(factory.record(CPU_CASE), on=factory.machine(gpu=False, cpu="Another"), started="2027-01-01")
+        curve = only(curves(pool([gpu, more, newer])))
+        assert {row.base.machine.cpu for row in curve.rows} == {"Synthetic CPU"}
+
+    def test_different_software_and_data_are_said(self):
+        cpu = one_run(factory.record(CPU_CASE, data="real MNIST"), on=factory.machine(torch="2.12.0"))
+        row = only(only(curves(pool([cpu, one_run(factory.record(GPU_CASE))]))).rows)
+        assert row.notes == ("torch 2.12.0 against 2.11.0", "input data differ: real MNIST against digits stand-in")
+
+    def test_from_batch_and_peak(self):
+        curve = only(curves(pool([factory.run()])))
+        assert [row.verdict.value for row in curve.rows] == ["SLOWER", "SLOWER", "FASTER", "FASTER", "FASTER"]
+        assert curve.from_batch == 64
+        assert curve.peak.case.batch_size == 4096
+        assert curve.crossover.word == "crossover"
+        assert 8 < curve.crossover.interval[0] < curve.crossover.batch < curve.crossover.interval[1] < 64
+
+    def test_no_gpu_no_curve(self):
+        assert curves(pool([factory.run(on=NO_GPU)])) == ()
+        assert best_against_best(pool([factory.run(on=NO_GPU)])) == ()
+
+
+class TestBestAgainstBest:
+    def test_each_side_chooses_batch_variant_and_threads(self):
+        run = one_run(
+            factory.record(replace(CPU_CASE, batch_size=8), 8e-3),
+            factory.record(replace(CPU_CASE, batch_size=16, threads=1), 8e-3),
+            factory.record(GPU_CASE, 6.4e-3),
+            factory.record(replace(GPU_CASE, batch_size=512, variant="compile"), 5.12e-3),
+        )
+        row = only(best_against_best(pool([run])))
+        assert row.kind == "best against best"
+        assert (row.base.case.batch_size, row.base.case.threads) == (16, 1)
+        assert (row.contender.case.batch_size, row.contender.case.variant) == (512, "compile")
+        assert row.ratio == pytest.approx(50.0)
+
+    def test_dtypes_and_settings_are_kept_apart(self):
+        cases = [
+            (device, dtype, setting) for device in ("cpu", "cuda") for dtype in ("fp32", "bf16") for setting in "ab"
+        ]
+        run = one_run(*(factory.record(Case("w", device=d, dtype=t, setting=s)) for d, t, s in cases))
+        found = best_against_best(pool([run]))
+        assert len(found) == 4
+        assert all(row.base.case == replace(row.case, device="cpu") for row in found)
+
+    def test_without_a_cpu_figure_it_is_missing(self):
+        assert only(best_against_best(pool([one_run(factory.record(GPU_CASE))]))).verdict is Verdict.MISSING
+
+
+class TestThreads:
+    def test_one_thread_is_the_base(self):
+        run = one_run(factory.record(CPU_CASE, 1e-3), factory.record(replace(CPU_CASE, threads=1), 4e-3))
+        row = only(threads(pool([run])))
+        assert row.ratio == pytest.approx(4.0)
+        assert (row.base.record.threads, row.contender.record.threads, row.verdict) == (1, 16, Verdict.FASTER)
+
+    def test_only_within_a_machine(self):
+        runs = [one_run(factory.record(replace(CPU_CASE, threads=1))), one_run(factory.record(CPU_CASE), on=NO_GPU)]
+        assert only(threads(pool(runs))).verdict is Verdict.MISSING
+
+
+def tight(ratios):
+    return [(r * 0.99, r * 1.01) for r in ratios]
+
+
+class TestCrossover:
+    @given(st.floats(1.5, 500.0), st.floats(0.1, 3.0))
+    def test_a_power_law_is_met_exactly(self, where, power):
+        batches = [1, 4, 16, 64, 256, 1024]
+        ratios = [(b / where) ** power for b in batches]
+        found = crossover(batches, ratios, tight(ratios))
+        assert found.batch == pytest.approx(where)
+        assert found.word == "crossover"
+
+    @given(st.lists(st.tuples(st.floats(0.01, 100.0), st.floats(1.0, 3.0)), min_size=2, max_size=8))
+    def test_the_interval_holds_the_batch_and_both_lie_within_what_was_measured(self, points):
+        batches = [2**i for i in range(len(points))]
+        ratios = [r for r, _ in points]
+        intervals = [(r / width, r * width) for r, width in points]
+        found = crossover(batches, ratios, intervals)
+        if found.batch is not None:
+            low, high = found.interval
+            assert batches[0] <= found.batch <= batches[-1]
+            assert low is None or low <= found.batch * (1 + 1e-9)
+            assert high is None or high >= found.batch * (1 - 1e-9)
+        assert (found.word == "crossover") == (found.batch is not None)
+        assert (found.word == "GPU always") == all(low > 1.0 for low, _ in intervals)
+        assert (found.word == "CPU always") == all(high < 1.0 for _, high in intervals)
+
+    def test_always_needs_every_interval_on_its_side(self):
+        assert crossover([1, 2], [2.0, 3.0], tight([2.0, 3.0])).word == "GPU always"
+        assert crossover([1, 2], [0.2, 0.3], tight([0.2, 0.3])).word == "CPU always"
+        unsure = crossover([1, 2], [2.0, 3.0], [(0.9, 4.0), (2.0, 4.0)])
+        assert (unsure.word, unsure.batch) == ("not reached", None)
+        assert "not every interval" in unsure.note
+
+    def test_an_end_outside_the_measured_batches_is_open(self):
+        found = crossover([1, 2, 4], [0.9, 1.1, 1.2], [(0.8, 1.2), (0.8, 1.3), (0.9, 1.4)])
+        assert found.interval == (None, None)
+
+    def test_a_missing_interval_bounds_nothing(self):
+        assert crossover([1, 2], [5.0, 9.0], [None, (8.0, 10.0)]).word == "not reached"
+        found = crossover([1, 2, 4], [0.5, 2.0, 3.0], [(0.4, 0.6), None, (2.0, 4.0)])
+        assert found.interval[0] == pytest.approx(1.0, abs=0.01)
+        assert found.interval[1] == pytest.approx(4.0, abs=0.01)
+
+    def test_of_several_crossings_the_last_counts(self):
+        ratios = [0.5, 2.0, 0.5, 2.0]
+        found = crossover([1, 4, 16, 64], ratios, tight(ratios))
+        assert found.batch == pytest.approx(32.0)
+        assert found.note == "R crosses 1 3 times; this is the last"
+
+    def test_a_gpu_that_falls_behind_again_has_no_crossover(self):
+        found = crossover([1, 4, 16], [0.5, 2.0, 0.5], tight([0.5, 2.0, 0.5]))
+        assert (found.word, found.note) == ("not reached", "R crosses 1 but ends below it")
+
+    @pytest.mark.parametrize("n", [0, 1])
+    def test_fewer_than_two_batches_say_too_little(self, n):
+        assert crossover([8][:n], [3.0][:n], [(2.0, 4.0)][:n]).word == "not reached"
+
+    @pytest.mark.parametrize(
+        ("batches", "ratios", "intervals"),
+        [
+            ([2, 1], [1, 1], [None, None]),
+            ([1, 1], [1, 1], [None, None]),
+            ([1, 2], [0, 1], [None, None]),
+            ([1], [1], []),
+        ],
+    )
+    def test_senseless_arrays_are_refused(self, batches, ratios, intervals):
+        with pytest.raises(ValueError, match="batches"):
+            crossover(batches, ratios, intervals)
+
+
+class TestCompare:
+    def test_faster_means_the_head(self):
+        base, head = one_run(factory.record(CPU_CASE, 2.0)), one_run(factory.record(CPU_CASE, 1.0))
+        row = only(compare(base, head))
+        assert (row.kind, row.verdict) == ("descriptive", Verdict.FASTER)
+        assert row.ratio == pytest.approx(2.0)
+        assert only(compare(head, base)).verdict is Verdict.SLOWER
+
+    def test_a_case_on_one_side_only_is_missing(self):
+        base, head = one_run(factory.record(CPU_CASE)), one_run(factory.record(GPU_CASE))
+        rows = compare(base, head)
+        assert [row.verdict for row in rows] == [Verdict.MISSING, Verdict.MISSING]
+        assert [row.case for row in rows] == [CPU_CASE, GPU_CASE]
+
+    def test_the_tolerance_is_obeyed(self):
+        base = one_run(factory.record(CPU_CASE, 1.1, timing=factory.timing(1.1, spread=1e-4)))
+        head = one_run(factory.record(CPU_CASE, 1.0, timing=factory.timing(1.0, spread=1e-4)))
+        assert only(compare(base, head)).verdict is Verdict.FASTER
+        assert only(compare(base, head, tolerance=0.2)).verdict is Verdict.SAME
+
+    def test_another_machine_or_torch_is_said(self):
+        other = factory.machine(gpu=False, torch="2.12.0")
+        row = only(compare(one_run(factory.record(CPU_CASE)), one_run(factory.record(CPU_CASE), on=other)))
+        assert row.across_machines
+        assert row.notes[1] == "torch 2.11.0 against 2.12.0"
+
+    @given(st.floats(1e-6, 10.0), st.floats(1e-6, 10.0))
+    def test_swapping_the_runs_inverts_ratio_and_interval(self, a, b):
+        runs = one_run(factory.record(CPU_CASE, a)), one_run(factory.record(CPU_CASE, b))
+        there, back = only(compare(*runs)), only(compare(*reversed(runs)))
+        assert there.ratio * back.ratio == pytest.approx(1.0)
+        assert there.interval[0] * back.interval[1] == pytest.approx(1.0)
+        assert there.interval[0] <= there.ratio <= there.interval[1]
+
+
+def test_reading_comparisons_imports_neither_torch_nor_matplotlib():
+    import subprocess
+    import sys
+
+    code = "import sys, bench_core.speedup; sys.exit(any(m in sys.modules for m in ('torch', 'matplotlib', 'pandas')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+def test_the_costs_of_the_factory_cross_where_they_should():
+    costs = {"cpu": Cost(0.0, 1e-6), "cuda": Cost(1e-4, 0.0)}
+    curve = only(curves(pool([factory.run(factory.sweep(costs=costs, one_thread_at=None))])))
+    assert curve.crossover.batch == pytest.approx(100.0, rel=0.1)
