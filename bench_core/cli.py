@@ -5,12 +5,19 @@ from __future__ import annotations
 
 import sys
 import textwrap
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
+
+from bench_core import text
+
+if TYPE_CHECKING:
+    from bench_core.comparison import Comparison
 
 app = typer.Typer(
     help="CPU-vs-GPU benchmarks for PyTorch. Measure with `pytest benchmarks --benchmark-autosave`.",
@@ -40,11 +47,16 @@ def list_workloads() -> None:
     for name in workloads.names():
         w = workloads.get(name)
         print(f"{w.name}  ({w.kind}, counts {w.unit})")
-        print(textwrap.fill(w.summary, 78, initial_indent="    ", subsequent_indent="    "))
+        print(_wrapped("", w.summary))
         for kind in ("cpu", "cuda"):
-            print(f"    {kind + ' batches':<13s} {', '.join(map(str, w.batch_sizes(kind)))}")
+            print(_wrapped(f"{kind} batches", ", ".join(map(str, w.batch_sizes(kind)))))
         if w.settings:
-            print(f"    {'settings':<13s} {', '.join(w.settings)}")
+            print(_wrapped("settings", ", ".join(w.settings)))
+
+
+def _wrapped(label: str, words: str) -> str:
+    first, rest = (f"    {label:<13s} ", " " * 18) if label else (" " * 4, " " * 4)
+    return textwrap.fill(words, 80, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
 
 
 @app.command()
@@ -91,8 +103,40 @@ def compare(
     head: Annotated[Path, typer.Argument(help="The stored run to judge.")],
 ) -> None:
     """Compare two stored runs case by case: ratio, interval and verdict. Descriptive: two runs allow no test."""
-    raise NotImplementedError
+    from bench_core import records
+    from bench_core.comparison import DESCRIPTIVE
+    from bench_core.comparison import compare as put_all_beside
+
+    found = put_all_beside(records.load(base), records.load(head))
+    if not found:
+        raise ValueError(f"{base} and {head}: neither holds a record to compare")
+    print("Ratio: time in base / time in head; above 1 head is FASTER. [its 95% interval]\n")
+    for row in sorted(found, key=lambda row: (ORDER.index(row.verdict), row.ratio or 0.0)):
+        print(_row(row))
+    notes = dict.fromkeys(note for row in found for note in row.notes)
+    for note in notes:
+        print(f"\nNote: {note}")
+    counts: Counter[str] = Counter(row.verdict for row in found)
+    print("\n" + ", ".join(f"{counts[word]} {word}" for word in ORDER if counts[word]))
+    print(textwrap.fill(DESCRIPTIVE, 80))
+    sys.exit(exit_code(counts))
 
 
-if __name__ == "__main__":
-    main()
+ORDER = ("SLOWER", "UNCLEAR", "MISSING", "FASTER", "SAME")
+
+
+def exit_code(counts: Mapping[str, int]) -> int:
+    """1 if anything is SLOWER, else 3 if anything is UNCLEAR or MISSING, else 0."""
+    if counts.get("SLOWER"):
+        return 1
+    return 3 if counts.get("UNCLEAR") or counts.get("MISSING") else 0
+
+
+def _row(row: Comparison) -> str:
+    """Two lines: verdict and case, then the figures."""
+    times = [text.seconds(side.record.timing.median) if side else "no figure" for side in (row.base, row.contender)]
+    figure = f"{times[0]} -> {times[1]}"
+    if row.ratio is not None:
+        interval = f" [{row.interval[0]:.3f}, {row.interval[1]:.3f}]" if row.interval else " [no interval]"
+        figure += f"   ratio {row.ratio:.3f}{interval}"
+    return f"{row.verdict:<8s} {row.case.id}\n         {figure}"

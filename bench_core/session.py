@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench_core import __version__, device, machine, workloads
+from bench_core import __version__, device, machine, text, workloads
 from bench_core.options import Request
 from bench_core.records import NotRun, Record, RunInfo, load
 from bench_core.runner import Effort
@@ -132,16 +132,9 @@ def figure(record: Record) -> str:
     """A case's figure in a few words."""
     t = record.timing
     if t.rel_half_width is None:
-        return f"{_seconds(t.median):>8s} (no interval: {t.count} samples)"
+        return f"{text.seconds(t.median):>8s} (no interval: {t.count} samples)"
     missed = "" if t.met_target else f" (aimed at ±{100 * t.rel_ci:g}%)"
-    return f"{_seconds(t.median):>8s} ±{100 * t.rel_half_width:.1f}%{missed}"
-
-
-def _seconds(value: float) -> str:
-    for scale, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
-        if value >= scale:
-            return f"{value / scale:.3g} {unit}"
-    return f"{value * 1e9:.3g} ns"
+    return f"{text.seconds(t.median):>8s} ±{100 * t.rel_half_width:.1f}%{missed}"
 
 
 def _last_times(storage: Path | None) -> dict[str, float]:

@@ -27,7 +27,9 @@ def checkout(tmp_path):
 
 
 def python(*arguments, cwd):
-    result = subprocess.run([sys.executable, *arguments], cwd=cwd, capture_output=True, text=True, check=False, timeout=120)
+    result = subprocess.run(
+        [sys.executable, *arguments], cwd=cwd, capture_output=True, text=True, check=False, timeout=120
+    )
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
 
@@ -35,7 +37,9 @@ def python(*arguments, cwd):
 def test_the_workload_of_the_readme_is_found_and_measured(checkout):
     (checkout / "bench_core/workloads/softmax.py").write_text(example('"""Softmax'))
     (checkout / "benchmarks/test_softmax.py").write_text(example("import pytest"))
-    output = python("-m", "pytest", "benchmarks", "--bench-workload", "softmax", "--bench-max-time", "0.05", cwd=checkout)
+    output = python(
+        "-m", "pytest", "benchmarks", "--bench-workload", "softmax", "--bench-max-time", "0.05", cwd=checkout
+    )
     assert "softmax-cpu-b4096-fp32-eager" in output
     assert re.search(r"\b4 passed\b", output)
     assert "Softmax of rows of 1,000 numbers." in python("-m", "bench_core", "list", cwd=checkout)

@@ -49,9 +49,10 @@ RUNS = {
     "35 workloads": lambda: [factory.large_run()],
     "long names": lambda: [
         factory.run(
-            factory.sweep(
-                "test_a_step_of_somebody_elses_project_with_a_long_name[cuda-some-parameter]", batches=(1, 8)
-            ),
+            [
+                *factory.sweep("test_a_step_of_somebody_elses_project_with_a_long_name[cuda-some-parameter]"),
+                *factory.sweep("another_workload_whose_name_has_no_place_to_break_it_at_all_whatever_one_does"),
+            ],
             factory.machine(cpu="Synthetic(R) Processor(TM) Platinum 0000XYZ CPU @ 0.00GHz, of a very long name"),
         )
     ],

@@ -1,6 +1,5 @@
 """Pooling, ratios, verdicts, crossovers: from runs to comparisons."""
 
-import math
 import random
 from dataclasses import replace
 
@@ -15,12 +14,9 @@ from bench_core.spec import Case
 from bench_core.speedup import (
     Verdict,
     best_against_best,
-    compare,
-    crossover,
     curves,
     pool,
     threads,
-    verdict,
 )
 from bench_core.stats import ratio_interval
 
@@ -36,45 +32,6 @@ def one_run(*records, **facts) -> Run:
 def only(found):
     assert len(found) == 1
     return found[0]
-
-
-class TestVerdict:
-    @pytest.mark.parametrize(
-        ("interval", "expected"),
-        [
-            ((1.2, 1.4), Verdict.FASTER),
-            ((0.5, 0.9), Verdict.SLOWER),
-            ((0.96, 1.04), Verdict.SAME),
-            ((0.9, 1.2), Verdict.UNCLEAR),
-            ((1.01, 1.04), Verdict.SAME),  # sure, but smaller than the tolerance
-            ((0.96, 0.99), Verdict.SAME),
-            ((1.01, 1.06), Verdict.FASTER),
-            ((0.94, 0.99), Verdict.SLOWER),
-            ((0.95, 1.05), Verdict.SAME),  # the ends belong to it
-            ((1.0, 1.2), Verdict.UNCLEAR),  # 1 is not wholly above 1
-            ((0.8, 1.0), Verdict.UNCLEAR),
-            (None, Verdict.UNCLEAR),
-        ],
-    )
-    def test_by_interval(self, interval, expected):
-        assert verdict(interval) is expected
-
-    def test_without_tolerance_only_1_itself_is_the_same(self):
-        assert verdict((1.001, 1.002), 0.0) is Verdict.FASTER
-        assert verdict((1.0, 1.0), 0.0) is Verdict.SAME
-
-    @pytest.mark.parametrize("tolerance", [-0.01, 1.0, math.nan, math.inf])
-    def test_a_senseless_tolerance_is_refused(self, tolerance):
-        with pytest.raises(ValueError, match="tolerance"):
-            verdict((1.0, 2.0), tolerance)
-
-    @given(st.floats(0.01, 100.0), st.floats(1.0, 10.0), st.floats(0.0, 0.5))
-    def test_faster_and_slower_never_hold_1(self, low, factor, tolerance):
-        interval = (low, low * factor)
-        found = verdict(interval, tolerance)
-        if found in (Verdict.FASTER, Verdict.SLOWER):
-            assert not interval[0] <= 1.0 <= interval[1]
-            assert max(abs(end - 1.0) for end in interval) > tolerance
 
 
 class TestPool:
@@ -240,114 +197,6 @@ class TestThreads:
     def test_only_within_a_machine(self):
         runs = [one_run(factory.record(replace(CPU_CASE, threads=1))), one_run(factory.record(CPU_CASE), on=NO_GPU)]
         assert only(threads(pool(runs))).verdict is Verdict.MISSING
-
-
-def tight(ratios):
-    return [(r * 0.99, r * 1.01) for r in ratios]
-
-
-class TestCrossover:
-    @given(st.floats(1.5, 500.0), st.floats(0.1, 3.0))
-    def test_a_power_law_is_met_exactly(self, where, power):
-        batches = [1, 4, 16, 64, 256, 1024]
-        ratios = [(b / where) ** power for b in batches]
-        found = crossover(batches, ratios, tight(ratios))
-        assert found.batch == pytest.approx(where)
-        assert found.word == "crossover"
-
-    @given(st.lists(st.tuples(st.floats(0.01, 100.0), st.floats(1.0, 3.0)), min_size=2, max_size=8))
-    def test_the_interval_holds_the_batch_and_both_lie_within_what_was_measured(self, points):
-        batches = [2**i for i in range(len(points))]
-        ratios = [r for r, _ in points]
-        intervals = [(r / width, r * width) for r, width in points]
-        found = crossover(batches, ratios, intervals)
-        if found.batch is not None:
-            low, high = found.interval
-            assert batches[0] <= found.batch <= batches[-1]
-            assert low is None or low <= found.batch * (1 + 1e-9)
-            assert high is None or high >= found.batch * (1 - 1e-9)
-        assert (found.word == "crossover") == (found.batch is not None)
-        assert (found.word == "GPU always") == all(low > 1.0 for low, _ in intervals)
-        assert (found.word == "CPU always") == all(high < 1.0 for _, high in intervals)
-
-    def test_always_needs_every_interval_on_its_side(self):
-        assert crossover([1, 2], [2.0, 3.0], tight([2.0, 3.0])).word == "GPU always"
-        assert crossover([1, 2], [0.2, 0.3], tight([0.2, 0.3])).word == "CPU always"
-        unsure = crossover([1, 2], [2.0, 3.0], [(0.9, 4.0), (2.0, 4.0)])
-        assert (unsure.word, unsure.batch) == ("not reached", None)
-        assert "not every interval" in unsure.note
-
-    def test_an_end_outside_the_measured_batches_is_open(self):
-        found = crossover([1, 2, 4], [0.9, 1.1, 1.2], [(0.8, 1.2), (0.8, 1.3), (0.9, 1.4)])
-        assert found.interval == (None, None)
-
-    def test_a_missing_interval_bounds_nothing(self):
-        assert crossover([1, 2], [5.0, 9.0], [None, (8.0, 10.0)]).word == "not reached"
-        found = crossover([1, 2, 4], [0.5, 2.0, 3.0], [(0.4, 0.6), None, (2.0, 4.0)])
-        assert found.interval[0] == pytest.approx(1.0, abs=0.01)
-        assert found.interval[1] == pytest.approx(4.0, abs=0.01)
-
-    def test_of_several_crossings_the_last_counts(self):
-        ratios = [0.5, 2.0, 0.5, 2.0]
-        found = crossover([1, 4, 16, 64], ratios, tight(ratios))
-        assert found.batch == pytest.approx(32.0)
-        assert found.note == "R crosses 1 3 times; this is the last"
-
-    def test_a_gpu_that_falls_behind_again_has_no_crossover(self):
-        found = crossover([1, 4, 16], [0.5, 2.0, 0.5], tight([0.5, 2.0, 0.5]))
-        assert (found.word, found.note) == ("not reached", "R crosses 1 but ends below it")
-
-    @pytest.mark.parametrize("n", [0, 1])
-    def test_fewer_than_two_batches_say_too_little(self, n):
-        assert crossover([8][:n], [3.0][:n], [(2.0, 4.0)][:n]).word == "not reached"
-
-    @pytest.mark.parametrize(
-        ("batches", "ratios", "intervals"),
-        [
-            ([2, 1], [1, 1], [None, None]),
-            ([1, 1], [1, 1], [None, None]),
-            ([1, 2], [0, 1], [None, None]),
-            ([1], [1], []),
-        ],
-    )
-    def test_senseless_arrays_are_refused(self, batches, ratios, intervals):
-        with pytest.raises(ValueError, match="batches"):
-            crossover(batches, ratios, intervals)
-
-
-class TestCompare:
-    def test_faster_means_the_head(self):
-        base, head = one_run(factory.record(CPU_CASE, 2.0)), one_run(factory.record(CPU_CASE, 1.0))
-        row = only(compare(base, head))
-        assert (row.kind, row.verdict) == ("descriptive", Verdict.FASTER)
-        assert row.ratio == pytest.approx(2.0)
-        assert only(compare(head, base)).verdict is Verdict.SLOWER
-
-    def test_a_case_on_one_side_only_is_missing(self):
-        base, head = one_run(factory.record(CPU_CASE)), one_run(factory.record(GPU_CASE))
-        rows = compare(base, head)
-        assert [row.verdict for row in rows] == [Verdict.MISSING, Verdict.MISSING]
-        assert [row.case for row in rows] == [CPU_CASE, GPU_CASE]
-
-    def test_the_tolerance_is_obeyed(self):
-        base = one_run(factory.record(CPU_CASE, 1.1, timing=factory.timing(1.1, spread=1e-4)))
-        head = one_run(factory.record(CPU_CASE, 1.0, timing=factory.timing(1.0, spread=1e-4)))
-        assert only(compare(base, head)).verdict is Verdict.FASTER
-        assert only(compare(base, head, tolerance=0.2)).verdict is Verdict.SAME
-
-    def test_another_machine_or_torch_is_said(self):
-        other = factory.machine(gpu=False, torch="2.12.0")
-        row = only(compare(one_run(factory.record(CPU_CASE)), one_run(factory.record(CPU_CASE), on=other)))
-        assert row.across_machines
-        assert row.notes[1] == "torch 2.11.0 against 2.12.0"
-
-    @given(st.floats(1e-6, 10.0), st.floats(1e-6, 10.0))
-    def test_swapping_the_runs_inverts_ratio_and_interval(self, a, b):
-        runs = one_run(factory.record(CPU_CASE, a)), one_run(factory.record(CPU_CASE, b))
-        there, back = only(compare(*runs)), only(compare(*reversed(runs)))
-        assert there.ratio * back.ratio == pytest.approx(1.0)
-        assert there.interval[0] * back.interval[1] == pytest.approx(1.0)
-        assert there.interval[0] <= there.ratio <= there.interval[1]
 
 
 def test_reading_comparisons_imports_neither_torch_nor_matplotlib():

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench_core.report import text
+from bench_core import text
 from bench_core.speedup import Comparison, Curve, Verdict
 
 
@@ -44,6 +45,11 @@ def _judge(curve: Curve) -> tuple[str, str]:
         return "No", "The GPU is not worth it: the CPU is faster at every batch measured."
     if all(row.verdict in (Verdict.SLOWER, Verdict.SAME) for row in rows):
         return "No", "The GPU is not worth it: it is nowhere faster by more than the tolerance."
+    bare = [row for row in rows if row.interval is None]
+    if bare:
+        ahead = sum((row.ratio or 0.0) > 1.0 for row in rows)
+        words = f"the medians put the GPU ahead at {ahead} of {len(rows)} batches measured"
+        return "Unclear, too few samples", f"Unclear: there are too few samples for an interval, but {words}."
     return "Unclear", "Unclear: at no batch is the GPU surely faster, and not at every batch is it surely not."
 
 
@@ -63,7 +69,7 @@ def _crossover_words(curve: Curve) -> str:
         span = text.open_interval(found.interval)
         note = f" ({found.note})" if found.note else ""
         return f"Both are equally fast at about batch {text.significant(found.batch)} (interval {span}){note}."
-    return ""
+    return f"No crossover: {found.note}." if found.note and len(curve.measured) > 1 else ""
 
 
 def crossover_cell(curve: Curve) -> str:
@@ -74,21 +80,17 @@ def crossover_cell(curve: Curve) -> str:
     return f"{text.significant(found.batch)} ({text.open_interval(found.interval)})"
 
 
-def overall(curves: list[Curve]) -> str:
-    """One sentence on all primary curves: counts only, since a mean of speedups would hide what differs."""
+def overall(curves: Sequence[Curve]) -> str:
+    """One sentence on several curves: counts only, since a mean of speedups would hide what differs."""
     judged = [answer(curve).worth_it for curve in curves]
-    always = sum(a.startswith("Yes, at") for a in judged)
-    later = sum(a.startswith("Yes, from") for a in judged)
-    partly = sum(a.startswith("Only") for a in judged)
-    never = judged.count("No")
-    rest = len(judged) - always - later - partly - never
-    counts = [
-        (always, "at every batch measured"),
-        (later, "from some batch on"),
-        (partly, "only at smaller batches"),
-        (never, "at no batch"),
-    ]
-    words = ", ".join(f"for {n} {where}" for n, where in counts if n)
-    unclear = f"{'; ' if words else ''}for {rest} it is unclear or there is no figure on both sides" if rest else ""
-    work = "1 workload" if len(judged) == 1 else f"{len(judged)} workloads"
-    return f"Of {work} the GPU is faster than the CPU {words}{unclear}." if words else f"Of {work}:{unclear}."
+    counts = (
+        (sum(a.startswith("Yes, at") for a in judged), "at every batch measured"),
+        (sum(a.startswith("Yes, from") for a in judged), "from some batch on"),
+        (sum(a.startswith("Only") for a in judged), "only at smaller batches"),
+        (judged.count("No"), "at no batch"),
+    )
+    words = ", ".join(f"{where} for {n}" for n, where in counts if n)
+    rest = len(judged) - sum(n for n, _ in counts)
+    parts = [f"the GPU is faster {words}"] if words else []
+    parts += [f"it is unclear, or a side has no figure, for {rest}"] if rest else []
+    return f"of {len(judged)} workloads, {'; '.join(parts)}."

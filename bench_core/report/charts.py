@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench_core.report import series, text
+from bench_core import text
+from bench_core.report import series
 from bench_core.report.series import Chart, DotChart, Letters
 from bench_core.speedup import Comparison, Curve, Figure, Verdict
 
@@ -43,7 +44,8 @@ def workload_plots(figures: Sequence[Figure], curves: Sequence[Curve], letters: 
         drawn = [c for c in curves if any(row.contender in panel for row in c.measured)]
         plots.append(_time_plot(panel, letters, tag))
         plots.append(_speedup_plot(drawn, letters, tag) if drawn else _throughput_plot(panel, letters, tag))
-    return tuple(plots)
+    settings = settings_plot(curves, letters)
+    return (*plots, settings) if settings else tuple(plots)
 
 
 def _time_plot(panel: Sequence[Figure], letters: Letters, tag: str) -> Plot:
@@ -57,7 +59,7 @@ def _time_plot(panel: Sequence[Figure], letters: Letters, tag: str) -> Plot:
         tick=text.seconds,
     )
     alt = f"{first.case.workload}: time per {unit} over the batch size, by device. The figures are in the table below."
-    caption = f"Time per {unit}. Small dots are samples (spread sideways), bars are intervals of the median. {footer}"
+    caption = f"Time per {unit}. {_DOTS}{_hollow(chart)} {footer}"
     return Plot(file_name(first.case.workload, "time", tag), chart, alt, caption)
 
 
@@ -72,9 +74,8 @@ def _throughput_plot(panel: Sequence[Figure], letters: Letters, tag: str) -> Plo
         tick=text.count,
     )
     alt = f"{first.case.workload}: {unit} per second over the batch size. The figures are in the table below."
-    return Plot(
-        file_name(first.case.workload, "throughput", tag), chart, alt, f"Throughput at the median time. {footer}"
-    )
+    caption = f"Throughput. {_DOTS}{_hollow(chart)} {footer}"
+    return Plot(file_name(first.case.workload, "throughput", tag), chart, alt, caption)
 
 
 def _speedup_plot(drawn: Sequence[Curve], letters: Letters, tag: str) -> Plot:
@@ -83,19 +84,45 @@ def _speedup_plot(drawn: Sequence[Curve], letters: Letters, tag: str) -> Plot:
     footer = series.machines_footer(sides, letters)
     chart = Chart(
         title=workload,
-        subtitle=_subtitle(
-            "Speedup R = CPU time / GPU time", [s for s in sides if s.on_gpu], "above 1 the GPU is faster"
-        ),
+        subtitle=_subtitle("R = CPU time / GPU time", [s for s in sides if s.on_gpu], "above 1 the GPU is faster"),
         footer=footer,
         lines=series.speedup_lines(drawn, letters),
         tick=text.ratio,
         unity=True,
         crossings=series.crossings(drawn),
     )
-    alt = f"{workload}: speedup of the GPU over the CPU by batch size, with a line at 1. The figures are in the table below."
+    alt = f"{workload}: speedup of the GPU over the CPU by batch size. The figures are in the table below."
     band = " The violet band is the crossover's interval." if chart.crossings else ""
-    caption = f"Speedup R, matched; bars are its intervals.{band} {footer}"
+    caption = f"Speedup R, matched; bars are its intervals.{band}{_hollow(chart)} {footer}"
     return Plot(file_name(workload, "speedup", tag), chart, alt, caption)
+
+
+_DOTS = "Small dots are samples, spread sideways to be seen; bars are intervals of the median."
+
+
+def _hollow(chart: Chart) -> str:
+    without = any(point.interval is None for line in chart.lines for point in line.points)
+    return " A hollow mark has too few samples for an interval." if without else ""
+
+
+def settings_plot(curves: Sequence[Curve], letters: Letters) -> Plot | None:
+    """The speedups of a workload's settings beside each other; ``None`` unless there are several."""
+    drawn = [curve for curve in curves if curve.measured]
+    if len({curve.rows[0].case.setting for curve in drawn}) < 2:
+        return None
+    sides = [side for curve in drawn for row in curve.measured for side in (row.base, row.contender) if side]
+    names = series.telling([row.contender for curve in drawn for row in curve.measured[:1] if row.contender], letters)
+    workload, footer = drawn[0].rows[0].case.workload, series.machines_footer(sides, letters)
+    chart = DotChart(
+        title=f"{workload}: its settings",
+        subtitle="One dot a batch size; right of 1 the GPU is faster",
+        footer=footer,
+        axis="Speedup R = CPU time / GPU time",
+        words=GPU_WORDS,
+        rows=series.speedup_rows(list(zip(names, drawn, strict=True))),
+    )
+    alt = f"{workload}: speedup of the GPU over the CPU for each setting. The figures are in the table below."
+    return Plot(file_name(workload, "settings"), chart, alt, f"Speedup R of every setting. {footer}")
 
 
 def _subtitle(what: str, figures: Sequence[Figure], better: str) -> str:
@@ -113,7 +140,7 @@ def overview_plot(curves: Sequence[Curve], letters: Letters) -> Plot | None:
     footer = series.machines_footer(sides, letters, data=False)
     chart = DotChart(
         title="GPU against CPU, all workloads",
-        subtitle="One dot a batch size, right of the line at 1 the GPU is faster; bars are intervals",
+        subtitle="One dot a batch size; right of 1 the GPU is faster",
         footer=footer,
         axis="Speedup R = CPU time / GPU time",
         words=GPU_WORDS,
@@ -143,7 +170,7 @@ def threads_plot(comparisons: Sequence[Comparison], letters: Letters) -> Plot | 
     footer = series.machines_footer(sides, letters, data=False)
     chart = DotChart(
         title="All usable cores against one thread",
-        subtitle="Right of the line at 1 all cores are faster; bars are intervals",
+        subtitle="Right of 1 all cores are faster; b64 stands for batch 64",
         footer=footer,
         axis="R = time of one thread / time of all cores",
         words=THREAD_WORDS,
@@ -155,4 +182,5 @@ def threads_plot(comparisons: Sequence[Comparison], letters: Letters) -> Plot | 
 
 def _thread_row_name(c: Comparison, letters: Letters, many: bool) -> str:
     letter = f" ({letters[c.base.machine.hardware]})" if many and c.base else ""
-    return f"{c.case.workload}, {text.count(c.case.batch_size)}{letter}"
+    setting = f" {c.case.setting}" if c.case.setting else ""
+    return f"{c.case.workload}{setting} b{c.case.batch_size}{letter}"

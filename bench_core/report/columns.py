@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench_core.report import text
+from bench_core import text
 from bench_core.report.answers import answer, crossover_cell
 from bench_core.report.series import Letters, device_words
 from bench_core.report.tables import Column, Link
@@ -29,11 +29,11 @@ class Columns:
     def case(self) -> tuple[Column[Figure], ...]:
         """What names a figure: machine, device and the case."""
         return (
-            Column("Machine", self.letter),
+            Column("Machine", self.letter, once=True),
             Column("Device", device_words),
-            Column("Setting", lambda f: f.case.setting),
-            Column("Dtype", lambda f: f.case.dtype),
-            Column("Variant", lambda f: f.case.variant),
+            Column("Setting", lambda f: f.case.setting, once=True),
+            Column("Dtype", lambda f: f.case.dtype, once=True),
+            Column("Variant", lambda f: f.case.variant, once=True),
             Column("Batch", lambda f: text.whole(f.case.batch_size), numeric=True),
         )
 
@@ -73,16 +73,16 @@ class Columns:
     def matched(self, unit: str) -> tuple[Column[Comparison], ...]:
         """CPU against GPU at the same case."""
         return (
-            Column("Machine", self.machine),
-            Column("Setting", lambda c: c.case.setting),
-            Column("Dtype", lambda c: c.case.dtype),
-            Column("Variant", lambda c: c.case.variant),
+            Column("Machine", self.machine, once=True),
+            Column("Setting", lambda c: c.case.setting, once=True),
+            Column("Dtype", lambda c: c.case.dtype, once=True),
+            Column("Variant", lambda c: c.case.variant, once=True),
             Column("Batch", lambda c: text.whole(c.case.batch_size), numeric=True),
             Column("R", lambda c: text.ratio(c.ratio), numeric=True),
             Column("Interval of R", lambda c: text.ratio_interval(c.interval), numeric=True),
             Column("Verdict", lambda c: str(c.verdict)),
             *_sides(f"CPU time per {unit}", f"GPU time per {unit}"),
-            Column("CPU threads", lambda c: text.whole(c.base and c.base.record.threads), numeric=True),
+            Column("CPU threads", lambda c: _threads(c.base), numeric=True),
             Column("CPU", lambda c: _model(c.base)),
             Column("GPU", lambda c: _model(c.contender)),
             Column("Notes", lambda c: "; ".join(c.notes)),
@@ -92,8 +92,8 @@ class Columns:
         """Best against best, with what each side chose."""
         return (
             Column("Workload", lambda c: Link(c.case.workload, c.case.workload)),
-            Column("Machine", self.machine),
-            Column("Setting", lambda c: c.case.setting),
+            Column("Machine", self.machine, once=True),
+            Column("Setting", lambda c: c.case.setting, once=True),
             Column("R", lambda c: text.ratio(c.ratio), numeric=True),
             Column("Interval of R", lambda c: text.ratio_interval(c.interval), numeric=True),
             Column("Verdict", lambda c: str(c.verdict)),
@@ -107,34 +107,31 @@ class Columns:
         """One thread against all usable cores."""
         return (
             Column("Workload", lambda c: Link(c.case.workload, c.case.workload)),
-            Column("Machine", self.machine),
-            Column("Setting", lambda c: c.case.setting),
-            Column("Dtype", lambda c: c.case.dtype),
-            Column("Variant", lambda c: c.case.variant),
+            Column("Machine", self.machine, once=True),
+            Column("Setting", lambda c: c.case.setting, once=True),
+            Column("Dtype", lambda c: c.case.dtype, once=True),
+            Column("Variant", lambda c: c.case.variant, once=True),
             Column("Batch", lambda c: text.whole(c.case.batch_size), numeric=True),
             Column("R", lambda c: text.ratio(c.ratio), numeric=True),
             Column("Interval of R", lambda c: text.ratio_interval(c.interval), numeric=True),
             Column("Verdict", lambda c: str(c.verdict)),
             *_sides("1 thread, time per unit", "All cores, time per unit"),
-            Column("Threads", lambda c: text.whole(c.contender and c.contender.record.threads), numeric=True),
+            Column("Threads", lambda c: _threads(c.contender), numeric=True),
             Column("Notes", lambda c: "; ".join(c.notes)),
         )
 
     def curve(self) -> tuple[Column[Curve], ...]:
         """What a line of matched speedups comes to."""
         return (
-            Column("Machine", lambda c: self.machine(next(iter(c.measured or c.rows)))),
+            Column("Machine", lambda c: self.machine(next(iter(c.measured or c.rows))), once=True),
             Column("Worth it?", lambda c: answer(c).worth_it),
             Column("Crossover batch", crossover_cell),
-            Column("Largest R", lambda c: text.ratio(c.peak and c.peak.ratio), numeric=True),
-            Column("Interval of R", lambda c: text.ratio_interval(c.peak and c.peak.interval), numeric=True),
-            Column("At batch", lambda c: text.whole(c.peak and c.peak.case.batch_size), numeric=True),
-            Column("CPU time per unit", lambda c: _time(c.peak and c.peak.base), numeric=True),
-            Column("GPU time per unit", lambda c: _time(c.peak and c.peak.contender), numeric=True),
-            Column(
-                "CPU threads", lambda c: text.whole(c.peak and c.peak.base and c.peak.base.record.threads), numeric=True
-            ),
-            Column("Case", lambda c: case_words(c.rows[0])),
+            Column("Largest R (interval)", _peak, numeric=True),
+            Column("at batch", lambda c: text.whole(c.peak and c.peak.case.batch_size), numeric=True),
+            Column("CPU time/unit", lambda c: _time(c.peak and c.peak.base), numeric=True),
+            Column("GPU time/unit", lambda c: _time(c.peak and c.peak.contender), numeric=True),
+            Column("CPU threads", lambda c: _threads(c.peak and c.peak.base), numeric=True),
+            Column("Case", lambda c: case_words(c.rows[0]), once=True),
         )
 
 
@@ -152,8 +149,19 @@ def _sides(base: str, contender: str) -> tuple[Column[Comparison], ...]:
     )
 
 
+def _peak(curve: Curve) -> str:
+    if curve.peak is None:
+        return text.NONE
+    interval = f" ({text.ratio_interval(curve.peak.interval)})" if curve.peak.interval else " (no interval)"
+    return f"{text.ratio(curve.peak.ratio)}{interval}"
+
+
 def _time(figure: Figure | None) -> str:
-    return text.seconds(figure and figure.record.per_unit)
+    return text.seconds(figure.record.per_unit if figure else None)
+
+
+def _threads(figure: Figure | None) -> str:
+    return text.whole(figure.record.threads if figure else None)
 
 
 def _model(figure: Figure | None) -> str:
@@ -180,3 +188,18 @@ def _latency(figure: Figure, name: str) -> str:
 def _latency_calls(figure: Figure) -> str:
     latency = figure.record.timing.latency
     return text.whole(latency.calls if latency else None)
+
+
+def best_throughput(columns: Columns) -> tuple[Column[Figure], ...]:
+    """A workload's figure of highest throughput."""
+    return (
+        Column("Workload", lambda f: Link(f.case.workload, f.case.workload)),
+        Column("Machine", columns.letter, once=True),
+        Column("Units/s", lambda f: text.count(f.record.throughput), numeric=True),
+        Column("Unit", lambda f: f.record.unit),
+        Column("Time per unit", lambda f: text.seconds(f.record.per_unit), numeric=True),
+        Column("Interval", lambda f: text.seconds_interval(f.interval), numeric=True),
+        Column("At batch", lambda f: text.whole(f.case.batch_size), numeric=True),
+        Column("Threads", _threads, numeric=True),
+        Column("Case", lambda f: ", ".join(p for p in (f.case.setting, f.case.dtype, f.case.variant) if p)),
+    )

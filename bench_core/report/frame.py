@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -26,6 +27,11 @@ def speedups_frame(comparisons: Iterable[Comparison]) -> pd.DataFrame:
         for c in comparisons
     ]
     return pd.DataFrame(rows, columns=columns)
+
+
+def write_csv(frame: pd.DataFrame, path: Path) -> None:
+    """Write with six significant digits, one newline a row on every system."""
+    frame.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
 
 
 def _figure_row(figure: Figure) -> dict[str, Any]:

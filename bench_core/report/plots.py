@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from bench_core.report import text
+from bench_core import text
 from bench_core.report.series import Chart, Crossing, DotChart, Line, Point
 from bench_core.speedup import Verdict
 
@@ -35,14 +35,15 @@ VERDICT_STYLE = {
     Verdict.SAME: ("#666666", "D"),
     Verdict.UNCLEAR: ("#666666", "x"),
 }
-WIDTH, PLOT_HEIGHT = 5.0, 2.7
-LEFT, RIGHT, LINE = 0.78, 0.22, 0.19
+WIDTH, PLOT_HEIGHT = 4.6, 2.6
+TITLE_LETTERS, SUBTITLE_LETTERS, FOOTER_LETTERS, LEGEND_LETTERS, NAME_LETTERS = 44, 62, 74, 23, 27
+LEFT, RIGHT, LINE = 0.78, 0.22, 0.2
 INK, GREY = "#1f2328", "#57606a"
 SETTINGS: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "bench-core",
     "font.family": ["DejaVu Sans", "sans-serif"],
-    "font.size": 10,
+    "font.size": 10.5,
     "axes.edgecolor": "#8c959f",
     "text.color": INK,
     "axes.labelcolor": INK,
@@ -92,18 +93,20 @@ def dots_figure(chart: DotChart) -> Figure:
                 ax.plot(interval, [y, y], color=colour, linewidth=1.2, zorder=2)
             ax.plot([ratio], [y], color=colour, marker=marker, markersize=4.5, linestyle="none", zorder=3)
     ax.axvline(1.0, color=INK, linewidth=1)
-    ax.set_yticks(range(len(chart.rows)), [row.label for row in chart.rows])
+    ax.set_yticks(range(len(chart.rows)), [text.fitted(row.label, NAME_LETTERS) for row in chart.rows])
     ax.set_ylim(len(chart.rows) - 0.4, -0.6)
     ax.set_xscale("log")
     values = [v for row in chart.rows for ratio, interval, _ in row.ratios for v in (ratio, *(interval or ()))]
     low, high = _limits([*values, 1.0])
     ax.set_xlim(low, high)
-    ax.xaxis.set_major_locator(FixedLocator(_ticks(low, high, most=6)))
+    ax.xaxis.set_major_locator(FixedLocator(ticks(low, high, most=int((WIDTH - RIGHT - _name_width(chart)) / 0.5))))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: text.short(text.ratio(value))))
-    ax.set_xlabel(chart.axis)
-    for verdict in dict.fromkeys(verdict for row in chart.rows for _, _, verdict in row.ratios):
-        colour, marker = VERDICT_STYLE[verdict]
+    ax.set_xlabel(chart.axis, loc="right")
+    present = {verdict for row in chart.rows for _, _, verdict in row.ratios}
+    for verdict, (colour, marker) in VERDICT_STYLE.items():
+        if verdict not in present:
+            continue
         ax.plot([], [], color=colour, marker=marker, linestyle="none", markersize=5, label=chart.words[verdict])
     _clean(ax)
     _legend(figure, chart, 2)
@@ -113,35 +116,44 @@ def dots_figure(chart: DotChart) -> Figure:
 def _legend(figure: Figure, chart: Chart | DotChart, columns: int) -> None:
     top = 1.0 - (0.12 + LINE * (1 + _lines_of(chart.subtitle))) / figure.get_figheight()
     figure.legend(
-        loc="upper left", bbox_to_anchor=(0.005, top), ncol=columns, frameon=False, fontsize=9,
+        loc="upper left", bbox_to_anchor=(0.005, top), ncol=columns, frameon=False, fontsize=9.5,
         handlelength=2.2, columnspacing=1.4, borderaxespad=0.2,
     )  # fmt: skip
 
 
 def _canvas(chart: Chart | DotChart, plot_height: float, legend_rows: int, left: float = LEFT) -> tuple[Figure, Axes]:
     """A figure with title, subtitle and footer set, and axes of this height in inches below the legend's rows."""
-    footer = textwrap.fill(chart.footer, 82)
+    footer = textwrap.fill(chart.footer, FOOTER_LETTERS)
     above = 0.2 + LINE * (1 + _lines_of(chart.subtitle) + legend_rows)
-    below = 0.62 + 0.14 * (footer.count("\n") + 1)
+    below = 0.64 + 0.15 * (footer.count("\n") + 1)
     height = above + plot_height + below
     figure = Figure(figsize=(WIDTH, height), facecolor="white")
     ax = figure.add_axes((left / WIDTH, below / height, (WIDTH - left - RIGHT) / WIDTH, plot_height / height))
-    figure.text(0.02, 1 - 0.06 / height, chart.title, va="top", fontsize=11, fontweight="bold")
-    figure.text(0.02, 1 - (0.08 + LINE) / height, textwrap.fill(chart.subtitle, 68), va="top", fontsize=9, color=GREY)
-    figure.text(0.02, 0.06 / height, footer, va="bottom", fontsize=7.5, color=GREY)
+    figure.text(
+        0.02, 1 - 0.06 / height, text.fitted(chart.title, TITLE_LETTERS), va="top", fontsize=11, fontweight="bold"
+    )
+    figure.text(
+        0.02,
+        1 - (0.08 + LINE) / height,
+        textwrap.fill(chart.subtitle, SUBTITLE_LETTERS),
+        va="top",
+        fontsize=9.5,
+        color=GREY,
+    )
+    figure.text(0.02, 0.06 / height, footer, va="bottom", fontsize=8, color=GREY)
     return figure, ax
 
 
 def _lines_of(subtitle: str) -> int:
-    return len(textwrap.wrap(subtitle, 68))
+    return len(textwrap.wrap(subtitle, SUBTITLE_LETTERS))
 
 
 def _legend_columns(chart: Chart) -> int:
-    return 2 if max((len(line.label) for line in chart.lines), default=0) <= 26 else 1
+    return 2 if max((len(line.label) for line in chart.lines), default=0) <= LEGEND_LETTERS else 1
 
 
 def _name_width(chart: DotChart) -> float:
-    return min(2.4, 0.25 + 0.085 * max(len(row.label) for row in chart.rows))
+    return 0.25 + 0.082 * min(NAME_LETTERS, max(len(row.label) for row in chart.rows))
 
 
 def _draw_line(ax: Axes, line: Line, nth: int, spread: float) -> None:
@@ -192,7 +204,7 @@ def _log_axes(ax: Axes, batches: Sequence[int], values: Sequence[float], chart: 
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _batch_tick(value)))
     low, high = _limits(values)
     ax.set_ylim(low, high)
-    ax.yaxis.set_major_locator(FixedLocator(_ticks(low, high)))
+    ax.yaxis.set_major_locator(FixedLocator(ticks(low, high)))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: text.short(chart.tick(value))))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.yaxis.set_minor_locator(NullLocator())
@@ -217,7 +229,7 @@ def _limits(values: Sequence[float]) -> tuple[float, float]:
     return low / widen, high * widen
 
 
-def _ticks(low: float, high: float, most: int = 7) -> list[float]:
+def ticks(low: float, high: float, most: int = 7) -> list[float]:
     """Round numbers within the limits: the densest of several series that has at most this many."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     for steps in (

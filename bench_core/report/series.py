@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bench_core import stats
-from bench_core.report import text
+from bench_core import stats, text
 from bench_core.spec import Case
 from bench_core.speedup import Curve, Figure, Verdict
 from bench_core.stats import Interval
@@ -87,18 +86,23 @@ def line_key(figure: Figure) -> tuple[str, Case]:
 def panels(figures: Sequence[Figure]) -> list[tuple[Figure, ...]]:
     """Figures in groups of at most ``MOST_LINES`` lines, split by setting, then variant, then dtype, where needed.
 
-    Where some setting has several batches, those with only one are left out: they would be lonely points.
+    Where some setting has several batches, those with only one are left out: lonely points. Where none has
+    and the settings are many, there is no panel.
     """
     batches: dict[str, set[int]] = {}
     for figure in figures:
         batches.setdefault(figure.case.setting, set()).add(figure.case.batch_size)
-    swept = {setting for setting, found in batches.items() if len(found) > 1} or set(batches)
+    swept = {setting for setting, found in batches.items() if len(found) > 1}
+    if not swept and len(batches) <= MOST_LINES // 2:
+        swept = set(batches)
     kept = [figure for figure in figures if figure.case.setting in swept]
     keys = (lambda f: f.case.setting, lambda f: f.case.variant, lambda f: f.case.dtype)
     return _split(kept, keys)
 
 
 def _split(figures: Sequence[Figure], keys: Sequence[Callable[[Figure], str]]) -> list[tuple[Figure, ...]]:
+    if not figures:
+        return []
     if not keys or len({line_key(f) for f in figures}) <= MOST_LINES:
         return [tuple(figures)]
     groups: dict[str, list[Figure]] = {}
@@ -172,15 +176,21 @@ def crossings(curves: Sequence[Curve]) -> tuple[Crossing, ...]:
 
 
 def _names(firsts: Sequence[Figure], letters: Letters) -> list[str]:
-    """A name for each line that holds what tells it from the others."""
+    """A name for each line: its device, and what tells it from the others."""
+    told = telling(firsts, letters)
+    return [", ".join(part for part in (device_words(f), more) if part) for f, more in zip(firsts, told, strict=True)]
+
+
+def telling(firsts: Sequence[Figure], letters: Letters) -> list[str]:
+    """What tells each line from the others: setting, dtype, variant or machine."""
     parts = [
         [f.case.setting for f in firsts],
         [f.case.dtype for f in firsts],
         [f.case.variant for f in firsts],
         [f"machine {letters[f.machine.hardware]}" for f in firsts],
     ]
-    telling = [part for part in parts if len(set(part)) > 1]
-    return [", ".join([device_words(f), *(part[i] for part in telling if part[i])]) for i, f in enumerate(firsts)]
+    differ = [part for part in parts if len(set(part)) > 1]
+    return [", ".join(part[i] for part in differ if part[i]) for i in range(len(firsts))]
 
 
 def device_words(figure: Figure) -> str:

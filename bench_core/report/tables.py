@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from bench_core.report.text import NONE
+from bench_core.text import NONE
 
 T = TypeVar("T")
 
@@ -24,11 +24,15 @@ Cell = str | Link
 
 @dataclass(frozen=True)
 class Column(Generic[T]):
-    """A heading and how to make its cell from an item; ``numeric`` cells stand on the right."""
+    """A heading and how to make its cell from an item; ``numeric`` cells stand on the right.
+
+    Where a column marked ``once`` has the same text in all rows, the caption says it and the column is left out.
+    """
 
     name: str
     cell: Callable[[T], Cell]
     numeric: bool = False
+    once: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,18 +43,23 @@ class Table:
     headings: tuple[str, ...]
     numeric: tuple[bool, ...]
     rows: tuple[tuple[Cell, ...], ...]
+    notes: tuple[str, ...] = ()
 
 
-def table(caption: str, columns: Iterable[Column[T]], items: Iterable[T]) -> Table | None:
-    """A table with a row for each item, without the columns that say nothing in any row; ``None`` without items."""
+def table(caption: str, columns: Iterable[Column[T]], items: Iterable[T], notes: Iterable[str] = ()) -> Table | None:
+    """A table with a row for each item, without the columns that say nothing; ``None`` without items."""
     columns, items = tuple(columns), tuple(items)
     if not items:
         return None
     cells = [[column.cell(item) for item in items] for column in columns]
-    kept = [i for i, column in enumerate(cells) if any(cell not in ("", NONE) for cell in column)]
+    said = {i for i, column in enumerate(cells) if any(cell not in ("", NONE) for cell in column)}
+    once = [i for i in said if columns[i].once and len(set(cells[i])) == 1]
+    kept = sorted(said.difference(once))
+    shared = ", ".join(f"{columns[i].name.lower()} {cells[i][0]}" for i in sorted(once))
     return Table(
-        caption=caption,
+        caption=f"{caption}: {shared}" if shared else caption,
         headings=tuple(columns[i].name for i in kept),
         numeric=tuple(columns[i].numeric for i in kept),
         rows=tuple(zip(*(cells[i] for i in kept), strict=True)),
+        notes=tuple(dict.fromkeys(notes)),
     )

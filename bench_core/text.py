@@ -88,6 +88,14 @@ def short(label: str) -> str:
     return re.sub(r"[\d.]+", lambda number: f"{float(number[0]):g}", label, count=1)
 
 
+def fitted(label: str, most: int) -> str:
+    """A label of at most this many letters, its middle left out where it is longer."""
+    if len(label) <= most:
+        return label
+    tail = (most - 1) // 2
+    return f"{label[: most - 1 - tail]}…{label[-tail:]}"
+
+
 def memory(value: int | None) -> str:
     """Bytes in binary units, such as ``80.0 GiB``."""
     if value is None:

@@ -1,0 +1,39 @@
+"""The report: stored runs in, one offline page with its plots, CSV and Markdown out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench_core.records import Run
+from bench_core.report.output import ReportError, staged
+
+__all__ = ["ReportError", "write"]
+
+
+def write(runs: Sequence[Run], out: Path) -> Path:
+    """Write ``index.html``, ``report.md``, ``speedups.csv``, ``cases.csv`` and ``plots/`` to a folder.
+
+    Returns the path of the page, which holds its plots and works alone. Other files in the folder stay. Raises
+    ``ReportError`` (a ``ValueError``) without runs, or where the folder cannot be written.
+    """
+    if not runs:
+        raise ReportError("there is no run to report; store one with `pytest benchmarks --benchmark-autosave`")
+    # Here and not above: pandas and matplotlib take a second to import.
+    from bench_core.report import frame, page, plots
+    from bench_core.report.content import content, findings
+
+    found = findings(runs)
+    made = content(found)
+    with staged(out) as folder:
+        (folder / "plots").mkdir()
+        svgs = {}
+        for plot in made.plots:
+            svg, png = (folder / "plots" / f"{plot.name}.{kind}" for kind in ("svg", "png"))
+            plots.save(plot.chart, svg, png)
+            svgs[plot.name] = svg.read_bytes()
+        frame.write_csv(frame.records_frame(found.pooled.figures), folder / "cases.csv")
+        frame.write_csv(frame.speedups_frame(found.comparisons), folder / "speedups.csv")
+        (folder / "report.md").write_text(page.markdown(made), encoding="utf-8")
+        (folder / "index.html").write_text(page.html(made, svgs), encoding="utf-8")
+    return out / "index.html"

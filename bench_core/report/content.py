@@ -1,0 +1,216 @@
+"""What the report says: texts, tables and plots in the order of the page. Knows no template and no file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bench_core.records import Run
+from bench_core.report import facts
+from bench_core.report.answers import answer, overall
+from bench_core.report.charts import Plot, overview_plot, threads_plot, workload_plots
+from bench_core.report.columns import Columns, best_throughput
+from bench_core.report.glossary import METHOD, TERMS
+from bench_core.report.series import Letters
+from bench_core.report.tables import Column, Link, Table, table
+from bench_core.speedup import Comparison, Curve, Figure, Pool, Verdict, best_against_best, curves, pool, threads
+
+FEW = 3
+"""Up to this many workloads are answered in full at the top, more are counted."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One workload."""
+
+    name: str
+    facts: str
+    sentences: tuple[str, ...]
+    plots: tuple[Plot, ...]
+    tables: tuple[Table, ...]
+
+
+@dataclass(frozen=True)
+class Content:
+    """The whole report. ``gpu_measured`` is false where no figure is from a GPU."""
+
+    title: str
+    subtitle: str
+    warnings: tuple[str, ...]
+    gpu_measured: bool
+    answers: tuple[str, ...]
+    summary: Table | None
+    overview: tuple[Plot, ...]
+    machines: Table
+    runs: Table
+    families: Mapping[str, tuple[Section, ...]]
+    best: Table | None
+    threads: Table | None
+    not_run: Table | None
+    notes: tuple[str, ...]
+    terms: tuple[tuple[str, str], ...]
+    method: tuple[str, ...]
+
+    @property
+    def plots(self) -> tuple[Plot, ...]:
+        """All plots, in the order of the page."""
+        sections = [section for found in self.families.values() for section in found]
+        return (*self.overview, *(plot for section in sections for plot in section.plots))
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that is computed from the runs before any of it is put into words."""
+
+    runs: tuple[Run, ...]
+    pooled: Pool
+    curves: tuple[Curve, ...]
+    best: tuple[Comparison, ...]
+    threads: tuple[Comparison, ...]
+    letters: Letters
+
+    @property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """Every comparison, for the CSV."""
+        return (*(row for curve in self.curves for row in curve.rows), *self.best, *self.threads)
+
+
+def findings(runs: Sequence[Run]) -> Findings:
+    """Pool the runs and compare what can be compared."""
+    pooled = pool(runs)
+    return Findings(
+        runs=tuple(runs),
+        pooled=pooled,
+        curves=curves(pooled),
+        best=best_against_best(pooled),
+        threads=threads(pooled),
+        letters=facts.letters(runs),
+    )
+
+
+def content(found: Findings) -> Content:
+    """Put the findings into words, tables and plots."""
+    columns = Columns(found.letters)
+    primary = primary_curves(found.curves)
+    gpu_measured = any(figure.on_gpu for figure in found.pooled.figures)
+    plots = (overview_plot(primary, found.letters), threads_plot(found.threads, found.letters))
+    workloads = len({figure.case.workload for figure in found.pooled.figures})
+    return Content(
+        title="Is the GPU worth it?" if gpu_measured else "How fast is this CPU?",
+        subtitle=facts.subtitle(found.runs, len(found.pooled.figures), workloads),
+        warnings=tuple(facts.partial_runs(found.runs, found.pooled, found.letters)),
+        gpu_measured=gpu_measured,
+        answers=tuple(_answers(found, primary)),
+        summary=_gpu_summary(primary, found, columns) if gpu_measured else _cpu_summary(found, columns),
+        overview=tuple(plot for plot in plots if plot is not None),
+        machines=facts.machines(found.runs, found.letters),
+        runs=facts.runs_table(found.runs, found.pooled, found.letters),
+        families=_families(found, columns),
+        best=table("Best against best", columns.best(), found.best),
+        threads=table("One thread against all usable cores", columns.threads(), found.threads),
+        not_run=facts.not_run(found.runs, found.letters),
+        notes=tuple(facts.passed_over(found.runs, found.pooled)),
+        terms=TERMS,
+        method=METHOD,
+    )
+
+
+def primary_curves(found: Iterable[Curve]) -> list[Curve]:
+    """One curve a workload and GPU: fp32 and eager where there is such, then the one with most batches."""
+    best: dict[tuple[str, str, str], Curve] = {}
+    for curve in found:
+        side = next(row.contender for row in curve.rows if row.contender)
+        key = (curve.rows[0].case.workload, side.machine.hardware, side.case.device)
+        if key not in best or _rank(curve) > _rank(best[key]):
+            best[key] = curve
+    return list(best.values())
+
+
+def _rank(curve: Curve) -> tuple[bool, bool, bool, int]:
+    case = curve.rows[0].case
+    return bool(curve.measured), case.dtype == "fp32", case.variant == "eager", len(curve.measured)
+
+
+def _answers(found: Findings, primary: Sequence[Curve]) -> Iterable[str]:
+    labels = {run.info.machine.hardware: run.info.machine.label for run in found.runs}
+    for hardware, letter in found.letters.items():
+        own = [c for c in primary if any(r.contender and r.contender.machine.hardware == hardware for r in c.rows)]
+        if own:
+            counts = overall(own) if len(own) > FEW else ""
+            yield f"Machine {letter}, {labels[hardware]}: {counts}".strip()
+        if len(own) <= FEW:
+            yield from (f"{curve.rows[0].case.workload}: {answer(curve).sentence}" for curve in own)
+    judged = [c for c in found.threads if c.ratio is not None]
+    faster = sum(c.verdict == Verdict.FASTER for c in judged)
+    if judged:
+        cases = "1 case" if len(judged) == 1 else f"{len(judged)} cases"
+        yield f"All usable CPU cores are faster than one thread in {faster} of {cases} measured with both."
+
+
+def _gpu_summary(primary: Sequence[Curve], found: Findings, columns: Columns) -> Table | None:
+    workload = Column[Curve]("Workload", lambda c: Link(c.rows[0].case.workload, c.rows[0].case.workload))
+    with_gpu = {curve.rows[0].case.workload for curve in primary}
+    without = dict.fromkeys(f.case.workload for f in found.pooled.figures if f.case.workload not in with_gpu)
+    notes = [
+        "Shown is fp32 in eager mode where it was measured, in the setting with most batches. All else is in the "
+        "workloads' sections."
+    ]
+    notes.append("Intervals are from one process; a difference of a few percent may not come back in the next run.")
+    if without:
+        notes.append(
+            f"Without a figure from a GPU: {', '.join(without)}. Reasons, if known, are under 'What was not run'."
+        )
+    return table("CPU against GPU, matched", (workload, *columns.curve()), primary, notes)
+
+
+def _cpu_summary(found: Findings, columns: Columns) -> Table | None:
+    best: dict[tuple[str, str], Figure] = {}
+    for figure in found.pooled.figures:
+        key = (figure.machine.hardware, figure.case.workload)
+        if key not in best or figure.record.per_unit < best[key].record.per_unit:
+            best[key] = figure
+    notes = ["Shown is the case of highest throughput of each workload. All else is in the workloads' sections."]
+    return table("Highest throughput of each workload", best_throughput(columns), best.values(), notes)
+
+
+def _families(found: Findings, columns: Columns) -> Mapping[str, tuple[Section, ...]]:
+    workloads: dict[str, list[Figure]] = {}
+    for figure in found.pooled.figures:
+        workloads.setdefault(figure.case.workload, []).append(figure)
+    families: dict[str, list[Section]] = {}
+    for name, figures in workloads.items():
+        section = _section(name, figures, found, columns)
+        families.setdefault(figures[0].record.family, []).append(section)
+    return {family: tuple(sections) for family, sections in families.items()}
+
+
+def _section(name: str, figures: Sequence[Figure], found: Findings, columns: Columns) -> Section:
+    own = [curve for curve in found.curves if curve.rows[0].case.workload == name]
+    unit = figures[0].record.unit
+    settings = list(dict.fromkeys(f.case.setting for f in figures))
+    ordered = sorted(
+        figures, key=lambda f: (settings.index(f.case.setting), f.case.dtype, f.case.variant, f.case.batch_size)
+    )
+    reasons = [f"{field.replace('_', ' ')}: {why}" for f in ordered for field, why in f.record.unavailable.items()]
+    tables = (
+        table("Every line: CPU against GPU", columns.curve(), own if len(own) > 1 else ()),
+        table("Speedups, matched", columns.matched(unit), (row for curve in own for row in curve.rows)),
+        table("All figures", columns.figures(unit), ordered),
+        table("Cold start, latency and memory", columns.extras(), ordered, reasons),
+    )
+    return Section(
+        name=name,
+        facts=facts.work(figures),
+        sentences=tuple(_sentences(own, found.letters)),
+        plots=workload_plots(figures, own, found.letters),
+        tables=tuple(made for made in tables if made is not None),
+    )
+
+
+def _sentences(own: Sequence[Curve], letters: Letters) -> Iterable[str]:
+    primary = primary_curves(own)
+    for curve in primary:
+        side = next(row.contender for row in curve.rows if row.contender)
+        where = f"Machine {letters[side.machine.hardware]}: " if len(primary) > 1 else ""
+        across = next((n for r in curve.measured for n in r.notes if n.startswith("across")), "")
+        yield f"{where}{answer(curve).sentence}{f' This is {across}.' if across else ''}"
