@@ -201,7 +201,8 @@ class DeviceBenchmark:
             dtype="default",
             setting="-".join(str(v) for v in params.values()),
         )
-        labels = Labels(family=self._item.path.stem, kind="op", unit="units")
+        where = self._item.path.name
+        labels = Labels(self._item.path.stem, kind="op", unit="unit", summary=f"A test of {where}.", source=where)
         return self._run(step, lambda effort: run_step(step, case, units, effort, labels))
 
     def case(self, case: Case) -> Measurement | None:

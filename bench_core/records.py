@@ -80,8 +80,9 @@ class Timing:
 class Record:
     """All that is stored of a case.
 
-    ``units`` and ``flops`` are per call. ``threads`` is the number of CPU threads torch used. ``flags`` are warnings in
-    words. What could not be measured is ``None``; ``unavailable`` then says why, by field.
+    ``summary`` says in a sentence what the work is, ``source`` where it is from, ``data`` what its input is. ``units`` and
+    ``flops`` are per call. ``threads`` is the number of CPU threads torch used. ``flags`` are warnings in words. What
+    could not be measured is ``None``; ``unavailable`` then says why, by field.
     """
 
     case: Case
@@ -91,6 +92,8 @@ class Record:
     units: int
     flops: int | None
     parameters: int | None
+    summary: str
+    source: str
     data: str
     device_model: str
     threads: int

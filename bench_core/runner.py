@@ -17,7 +17,7 @@ from bench_core.device import resolve
 from bench_core.machine import usable_cpus
 from bench_core.records import Record, Timing
 from bench_core.sampling import Measurement, measure
-from bench_core.spec import Case, Step
+from bench_core.spec import Case, Step, Workload
 
 
 class CaseSkipped(Exception):  # noqa: N818 - an outcome, not an error
@@ -44,6 +44,13 @@ class Labels:
     family: str
     kind: str
     unit: str
+    summary: str
+    source: str
+
+    @classmethod
+    def of(cls, workload: Workload) -> Labels:
+        """The labels of a workload of this suite."""
+        return cls(workload.family, workload.kind, workload.unit, workload.summary, workload.source)
 
 
 def run_case(case: Case, effort: Effort, data_dir: Path | None = None) -> tuple[Measurement, Record]:
@@ -57,7 +64,7 @@ def run_case(case: Case, effort: Effort, data_dir: Path | None = None) -> tuple[
     with threads(case.threads), out_of_memory_is_a_skip():
         step = workloads.build(case, data_dir=data_dir)
         built = time.perf_counter() - started
-        return _measured(step, case, effort, Labels(chosen.family, chosen.kind, chosen.unit), built)
+        return _measured(step, case, effort, Labels.of(chosen), built)
 
 
 def run_step(
@@ -83,6 +90,8 @@ def _measured(step: Step, case: Case, effort: Effort, labels: Labels, built: flo
         family=labels.family,
         kind=labels.kind,
         unit=labels.unit,
+        summary=labels.summary,
+        source=labels.source,
         units=step.units,
         flops=step.flops,
         parameters=step.parameters or None,

@@ -101,6 +101,8 @@ def record(case: Case, seconds: float = 1e-3, *, count: int = 40, units: int | N
         units=units or case.batch_size,
         flops=609_792 * (units or case.batch_size),
         parameters=101_770,
+        summary="Synthetic work.",
+        source="none: synthetic",
         data="digits stand-in",
         device_model="Synthetic GPU" if gpu else "Synthetic CPU",
         threads=case.threads or 16,

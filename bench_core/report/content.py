@@ -24,6 +24,7 @@ class Section:
     """One workload."""
 
     name: str
+    about: str
     facts: str
     sentences: tuple[str, ...]
     plots: tuple[Plot, ...]
@@ -200,6 +201,7 @@ def _section(name: str, figures: Sequence[Figure], found: Findings, columns: Col
     )
     return Section(
         name=name,
+        about=facts.about(figures),
         facts=facts.work(figures),
         sentences=tuple(_sentences(own, found.letters)),
         plots=workload_plots(figures, own, found.letters),

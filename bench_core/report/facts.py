@@ -139,3 +139,9 @@ def work(figures: Sequence[Figure]) -> str:
     parts += [f"{text.whole(count)} parameters" for count in parameters if count and len(parameters) == 1]
     parts += [f"{text.count(count)} FLOP per {unit}" for count in flops if count and len(flops) == 1 and unit != "FLOP"]
     return " · ".join([*parts, f"data: {'; '.join(dict.fromkeys(record.data for record in records))}"])
+
+
+def about(figures: Sequence[Figure]) -> str:
+    """What a workload does and where it is from, in the words stored with its newest figure."""
+    newest = max(figures, key=lambda figure: figure.info.started).record
+    return f"{newest.summary} Source: {newest.source}"
