@@ -80,9 +80,9 @@ class Timing:
 class Record:
     """All that is stored of a case.
 
-    ``summary`` says in a sentence what the work is, ``source`` where it is from, ``data`` what its input is. ``units`` and
-    ``flops`` are per call. ``threads`` is the number of CPU threads torch used. ``flags`` are warnings in words. What
-    could not be measured is ``None``; ``unavailable`` then says why, by field.
+    ``summary`` says in a sentence what the work is, ``source`` where it is from, ``data`` what its input is. ``units``
+    and ``flops`` are per call. ``threads`` is the number of CPU threads torch used. ``flags`` are warnings in words.
+    What could not be measured is ``None``; ``unavailable`` then says why, by field.
     """
 
     case: Case
