@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,9 @@ from torch.optim import Optimizer
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench_core import precision
-from bench_core.spec import Case, Step
+from bench_core.compiling import compiled
+from bench_core.device import find
+from bench_core.spec import Case, CaseSkipped, Step
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -25,7 +27,8 @@ RESTORE_EVERY = 256
 """Training calls after which the weights and the optimizer go back to their first state, so that thousands of calls
 stay the same work: no collapsed loss, no denormals."""
 RESIDENT_BYTES = 64 * 2**20
-"""What the input batches of a case may take up together on its device, unless a single one takes more."""
+"""What the input batches of a case with hot caches may take up on its device, unless a single one takes more."""
+MOST_BATCHES = 4096
 
 
 @dataclass(frozen=True)
@@ -90,16 +93,30 @@ class BuildContext:
 
     def draw_rows(self, population: int, row_bytes: int) -> list[NDArray[np.intp]]:
         """Row numbers of a few batches, drawn from a data set without replacement and repeated if it is too small."""
-        count = resident(self.batch_size * row_bytes)
+        count = self.resident(self.batch_size * row_bytes)
         rows = np.resize(self.rng.permutation(population), (count, self.batch_size))
         return list(rows)
 
+    def resident(self, batch_bytes: int) -> int:
+        """How many input batches of this size to keep on the device and rotate over.
+
+        With hot caches one to eight; with cold ones as many as together exceed twice the last-level cache, so that each
+        is gone from it when its turn comes again. Raises ``CaseSkipped`` where those would be too many to hold apart.
+        """
+        if self.case.caches == "hot":
+            return max(1, min(8, RESIDENT_BYTES // batch_bytes))
+        cache = find(self.case.device).cache_bytes()
+        count = 2 * cache // batch_bytes + 2
+        if count > MOST_BATCHES:
+            raise CaseSkipped(
+                f"cold caches: {count} batches of {batch_bytes} bytes would be needed to exceed twice the cache "
+                f"({cache / 2**20:.0f} MiB), more than {MOST_BATCHES}; take a larger batch"
+            )
+        return count
+
     def forward(self, model: Callable[..., Any]) -> Callable[..., Any]:
         """The model as the variant calls it: compiled or as it is."""
-        if "compile" in self.variants:
-            torch.compiler.reset()
-            return torch.compile(model, dynamic=False)
-        return model
+        return compiled(model) if "compile" in self.variants else model
 
     def autocast(self) -> Any:
         """The autocast context of the case's dtype."""
@@ -149,17 +166,13 @@ def training(
 
 
 def rotate(batches: Sequence[Any], restore: Callable[[], None] | None = None) -> Iterator[Any]:
-    """The batches in turn, for ever; every ``RESTORE_EVERY`` of them ``restore`` is called first."""
+    """The batches in turn, for ever; after every ``RESTORE_EVERY`` of them ``restore`` is called."""
+    turn = cycle(batches)
     while True:
-        for i in range(RESTORE_EVERY):
-            yield batches[i % len(batches)]
+        for _ in range(RESTORE_EVERY):
+            yield next(turn)
         if restore:
             restore()
-
-
-def resident(batch_bytes: int) -> int:
-    """How many batches of this size to keep on the device and rotate over: at least one, at most eight."""
-    return max(1, min(8, RESIDENT_BYTES // batch_bytes))
 
 
 def restorer(models: Sequence[nn.Module], optimizers: Sequence[Optimizer]) -> Callable[[], None]:

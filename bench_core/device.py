@@ -35,6 +35,10 @@ class Device(Protocol):
         """The hardware's model name."""
         ...
 
+    def cache_bytes(self) -> int:
+        """The size of the last-level cache."""
+        ...
+
     def reset_peak_memory(self) -> None:
         """Begin to watch the highest amount of memory in use."""
         ...
@@ -65,6 +69,12 @@ class Cpu:
         from bench_core.machine import cpu_model
 
         return cpu_model()
+
+    def cache_bytes(self) -> int:
+        """The size of the last-level cache, as the kernel tells it; 64 MiB where it does not."""
+        from bench_core.machine import last_level_cache
+
+        return last_level_cache() or 64 * 2**20
 
     def reset_peak_memory(self) -> None:
         """Torch does not count host memory."""
@@ -110,6 +120,10 @@ class Cuda:
     def model(self) -> str:
         """The GPU's model name."""
         return str(self._cuda.get_device_name(self.index))
+
+    def cache_bytes(self) -> int:
+        """The size of the L2 cache."""
+        return int(self._cuda.get_device_properties(self.index).L2_cache_size)
 
     def reset_peak_memory(self) -> None:
         """Forget earlier peaks and give cached blocks back, so that cases do not see each other's memory."""

@@ -84,6 +84,18 @@ def cpu_model() -> str:
     return platform.processor() or platform.machine()
 
 
+def last_level_cache() -> int | None:
+    """The size in bytes of the first CPU's last-level cache; ``None`` where the kernel does not tell."""
+    levels: dict[int, int] = {}
+    for index in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*"):
+        try:
+            size = (index / "size").read_text().strip()
+            levels[int((index / "level").read_text())] = int(size[:-1]) * {"K": 2**10, "M": 2**20}[size[-1]]
+        except (OSError, ValueError, KeyError):
+            continue
+    return levels[max(levels)] if levels else None
+
+
 def usable_cpus() -> int:
     """The CPUs this process may use: the least of its affinity mask and its cgroup quota, at least one."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from bench_core import device, machine, workloads
 from bench_core.runner import Effort
-from bench_core.spec import DEVICES, DTYPES, SWEEPS, VARIANTS
+from bench_core.spec import CACHES, DEVICES, DTYPES, SWEEPS, VARIANTS
 from bench_core.sweep import Sweep
 
 T = TypeVar("T")
@@ -42,6 +42,7 @@ def parse(given: Mapping[str, str], root: Path) -> Request:
         variants=_variants(given) or ("eager",),
         batch_sizes=_numbers("batch_size", given) or None,
         threads=_numbers("threads", given) or None,
+        caches=_words("caches", given, CACHES) or ("hot",),
         kind=(_words("sweep", given, SWEEPS) or ("default",))[0],
     )
     rel_ci, max_time = _real("rel_ci", given, 0.02, below=1.0), _real("max_time", given, 1.0, below=86400.0)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bench_core.spec import DTYPES, SWEEPS, VARIANTS, Case
+from bench_core.spec import CACHES, DTYPES, SWEEPS, VARIANTS, Case, CaseSkipped
 
 if TYPE_CHECKING:
     from bench_core.clock import ReplayClock
@@ -28,6 +28,7 @@ OPTIONS = (
     ("batch-size", "1,64", "Batch sizes. Default: each workload's own."),
     ("dtype", "fp32,bf16", f"Number formats: {', '.join(DTYPES)}. Default: fp32."),
     ("variant", "eager,...", f"Ways to run: {', '.join(VARIANTS)}, or several joined by '+'. Default: eager."),
+    ("caches", "|".join(CACHES), "Keep inputs in the cache, or rotate over so many that none is in it. Default: hot."),
     ("workload", "NAME,...", "Workloads. Default: all; `bench-core list` shows them."),
     ("threads", "1,2", "CPU threads. Default: all usable cores, and one thread at each reference batch."),
     ("rel-ci", "0.02", "Aimed-for half width of the median's interval, relative to it. Default: 0.02."),
@@ -220,7 +221,6 @@ class DeviceBenchmark:
         self, once: Callable[[], Any], run: Callable[[Effort], tuple[Measurement, Any]], case: Case | None = None
     ) -> Measurement | None:
         from bench_core.records import KEY, encode
-        from bench_core.runner import CaseSkipped
         from bench_core.session import figure
 
         if self._benchmark.disabled:

@@ -17,6 +17,7 @@ from bench_core.machine import Machine
 from bench_core.sampling import Latency, Measurement
 from bench_core.schema import RecordError, as_dataclass
 from bench_core.spec import Case
+from bench_core.telemetry import Compilation, Contention
 
 T = TypeVar("T")
 
@@ -49,6 +50,7 @@ class Timing:
     inner_calls: int
     met_target: bool
     stop_reason: str
+    decisions: tuple[str, ...]
     steady: bool
     warmup_calls: int
     cold_start: float
@@ -101,7 +103,8 @@ class Record:
     build_seconds: float
     wall_seconds: float
     peak_memory: int | None
-    load_before: float
+    contention: Contention
+    compilation: Compilation | None
     flags: tuple[str, ...]
     unavailable: dict[str, str] = field(default_factory=dict)
     schema: int = SCHEMA

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,15 +12,13 @@ from typing import Any
 import torch
 
 from bench_core import workloads
+from bench_core.compiling import compilation, no_compiler_is_a_skip
 from bench_core.device import resolve
 from bench_core.machine import usable_cpus
 from bench_core.records import Record, Timing
 from bench_core.sampling import Measurement, measure
-from bench_core.spec import Case, Step, Workload
-
-
-class CaseSkipped(Exception):  # noqa: N818 - an outcome, not an error
-    """A case that this machine cannot run; the message is the reason."""
+from bench_core.spec import Case, CaseSkipped, Step, Workload
+from bench_core.telemetry import ContentionWatch
 
 
 class NotFiniteError(ValueError):
@@ -56,12 +53,12 @@ class Labels:
 def run_case(case: Case, effort: Effort, data_dir: Path | None = None) -> tuple[Measurement, Record]:
     """Build and measure a case of a workload of this suite.
 
-    Raises ``CaseSkipped`` where memory does not suffice, ``NotFiniteError`` for broken output and ``ValueError`` for a
-    case that cannot be built.
+    Raises ``CaseSkipped`` where memory does not suffice or a compiler is missing, ``NotFiniteError`` for broken output
+    and ``ValueError`` for a case that cannot be built.
     """
     started = time.perf_counter()
     chosen = workloads.get(case.workload)
-    with threads(case.threads), out_of_memory_is_a_skip():
+    with threads(case.threads), out_of_memory_is_a_skip(), no_compiler_is_a_skip():
         step = workloads.build(case, data_dir=data_dir)
         built = time.perf_counter() - started
         return _measured(step, case, effort, Labels.of(chosen), built)
@@ -72,17 +69,18 @@ def run_step(
 ) -> tuple[Measurement, Record]:
     """Measure a callable of somebody else's; ``case`` names it. Raises as ``run_case`` does."""
     step = Step(fn=fn, units=units, flops=None, devices=(case.device,), data="the test's own")
-    with threads(case.threads), out_of_memory_is_a_skip():
+    with threads(case.threads), out_of_memory_is_a_skip(), no_compiler_is_a_skip():
         return _measured(step, case, effort, labels, 0.0)
 
 
 def _measured(step: Step, case: Case, effort: Effort, labels: Labels, built: float) -> tuple[Measurement, Record]:
     started = time.perf_counter()
-    load = os.getloadavg()[0]
     devices = resolve(step.devices)
     main = devices[0]
     main.reset_peak_memory()
+    watch = ContentionWatch()
     m = measure(step.fn, step.devices, effort.rel_ci, effort.confidence, effort.max_time)
+    contention = watch.read()
     peak = main.peak_memory()
     check_finite(step())
     record = Record(
@@ -102,8 +100,9 @@ def _measured(step: Step, case: Case, effort: Effort, labels: Labels, built: flo
         build_seconds=built,
         wall_seconds=built + time.perf_counter() - started,
         peak_memory=peak,
-        load_before=load,
-        flags=m.flags + dtype_flags(case),
+        contention=contention,
+        compilation=compilation() if "compile" in case.variant.split("+") else None,
+        flags=m.flags + contention.warnings + dtype_flags(case),
         unavailable=_unavailable(m, step, peak),
     )
     return m, record

@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from bench_core import stats
 from bench_core.clock import SynchronizedClock
 from bench_core.device import Device, resolve
+from bench_core.stopping import IntervalTarget, StoppingRule
 
 CLOCK_SHARE = 1e-3
 """Clock and synchronize may cost at most this share of a sample."""
+WINDOW = 5
+"""Blocks in a window of the warm-up."""
 LATENCY_CALLS = 100
 """Single synchronized calls made for the latency figures, where the time allows."""
 CROSS_CHECK_PAIRS = 8
@@ -36,7 +39,8 @@ class Measurement:
 
     ``samples`` are block means of ``inner_calls`` calls each, in the order taken; none was deleted. ``interval`` is the
     confidence interval of the median, ``None`` below six samples. ``cross_check`` is (T(2k) - T(k)) / k over the
-    median, where T(k) is the time of k calls: near 1 when a block's time is all in its calls.
+    median, where T(k) is the time of k calls: near 1 when a block's time is all in its calls. ``decisions`` tell in
+    words how each figure's effort was chosen; ``flags`` are warnings.
     """
 
     samples: tuple[float, ...]
@@ -57,73 +61,18 @@ class Measurement:
     clock_overhead: float
     cross_check: float | None
     latency: Latency | None
+    decisions: tuple[str, ...]
     flags: tuple[str, ...]
 
 
-class StoppingRule(Protocol):
-    """Decides how many samples are taken."""
+@dataclass(frozen=True)
+class Warmth:
+    """How warm-up ended: whether two windows agreed, the calls it took, the seconds of the last block, and why."""
 
-    def pilot(self) -> int:
-        """How many samples to take before the first look."""
-        ...
-
-    def more(self, samples: Sequence[float], affordable: int) -> int:
-        """How many further samples to take after a look at those there are; 0 stops.
-
-        ``affordable`` is the number of further samples that the time budget allows.
-        """
-        ...
-
-    def reason(self) -> str:
-        """Why it stopped, in words."""
-        ...
-
-
-class IntervalTarget:
-    """Stops when the median's interval is narrow enough, looking a few planned times only.
-
-    Every look is a chance to stop on an interval that is narrow by luck, so each is made at the confidence
-    1 - (1 - confidence) / looks (Bonferroni). After a look the number of samples still needed is forecast from the
-    width, which shrinks with the square root of their number.
-    """
-
-    def __init__(self, rel_ci: float, confidence: float, looks: int = 4, pilot: int = 20) -> None:
-        self.rel_ci, self.confidence, self.looks = rel_ci, confidence, looks
-        self._pilot, self._taken, self._reason = pilot, 0, ""
-
-    @property
-    def look_confidence(self) -> float:
-        """The confidence each look is made at."""
-        return 1.0 - (1.0 - self.confidence) / self.looks
-
-    def pilot(self) -> int:
-        """The first samples, enough for an interval at the confidence of a look."""
-        return self._pilot
-
-    def more(self, samples: Sequence[float], affordable: int) -> int:
-        """Stop at the target, at the cap or after the last look; else go on to the forecast number."""
-        self._taken += 1
-        width = self._width(samples)
-        if width is not None and width <= self.rel_ci:
-            return self._stop(f"target met at look {self._taken} of {self.looks}")
-        if affordable < 1:
-            return self._stop("time cap reached before the target")
-        if self._taken == self.looks:
-            return self._stop(f"target not met after {self.looks} looks")
-        needed = len(samples) * ((width / self.rel_ci) ** 2 * 1.1 - 1.0) if width else len(samples)
-        return max(1, min(affordable, math.ceil(needed)))
-
-    def reason(self) -> str:
-        """Why it stopped."""
-        return self._reason
-
-    def _width(self, samples: Sequence[float]) -> float | None:
-        interval = stats.median_interval(samples, self.look_confidence, stats.effective_size(samples))
-        return stats.relative_half_width(stats.median(samples), interval)
-
-    def _stop(self, reason: str) -> int:
-        self._reason = reason
-        return 0
+    steady: bool
+    calls: int
+    block: float
+    reason: str
 
 
 def measure(
@@ -149,20 +98,19 @@ def measure(
     overhead = clock.overhead()
     cold = clock.block(fn, 1).wall
     calls, calibration_calls = calibrate(clock, fn, overhead)
-    steady, warmup_calls = warm_up(clock, fn, calls, rel_ci, max_time)
-    rule = stopping or IntervalTarget(rel_ci, confidence, pilot=_pilot(clock.block(fn, calls).wall, max_time))
-    samples, issues = _collect(clock, fn, calls, rule, max_time)
+    warmth = warm_up(clock, fn, calls, rel_ci, max_time)
+    rule = stopping or IntervalTarget(rel_ci, confidence)
+    samples, issues = _collect(clock, fn, calls, rule, max_time, warmth.block)
 
     center = stats.median(samples)
     effective = stats.effective_size(samples)
     interval = stats.median_interval(samples, confidence, effective)
     width = stats.relative_half_width(center, interval)
     check, check_interval = cross_check(clock, fn, calls, center, max_time)
-    flags = []
-    if not steady:
-        flags.append("not steady: the warm-up's time ran out before two windows agreed")
+    flags = [] if warmth.steady else [f"not steady: {warmth.reason}"]
     if check_interval and interval and _apart(check_interval, _at_least(interval, center, rel_ci)):
         flags.append("cross-check: twice the calls did not take twice the time")
+    share = overhead / (calls * center)
     return Measurement(
         samples=tuple(samples),
         median=center,
@@ -173,15 +121,20 @@ def measure(
         effective_samples=effective,
         inner_calls=calls,
         met_target=width is not None and width <= rel_ci,
-        stop_reason=rule.reason(),
-        steady=steady,
-        warmup_calls=calibration_calls + warmup_calls,
+        stop_reason=rule.reasons()[-1],
+        steady=warmth.steady,
+        warmup_calls=calibration_calls + warmth.calls,
         cold_start=cold,
         issue_time=stats.median(issues),
         device_time=_device_time(clock, fn, calls),
         clock_overhead=overhead,
         cross_check=check,
         latency=latency(clock, fn, samples if calls == 1 else None, center, max_time),
+        decisions=(
+            f"calls in a block: {calls}, so that the clock costs {100 * share:.2g}% of a sample",
+            f"warm-up: {warmth.reason}",
+            *rule.reasons(),
+        ),
         flags=tuple(flags),
     )
 
@@ -201,53 +154,51 @@ def calibrate(clock: SynchronizedClock, fn: Callable[[], Any], overhead: float) 
         calls = min(10 * calls, max(calls + 1, math.ceil(1.1 * calls * wanted / max(took, 1e-9))))
 
 
-def warm_up(
-    clock: SynchronizedClock, fn: Callable[[], Any], calls: int, rel_ci: float, max_time: float
-) -> tuple[bool, int]:
-    """Run blocks until the medians of two neighbouring windows agree within ``rel_ci``, or ``max_time`` is spent.
+def warm_up(clock: SynchronizedClock, fn: Callable[[], Any], calls: int, rel_ci: float, max_time: float) -> Warmth:
+    """Run blocks until two neighbouring windows agree, or ``max_time`` is spent.
 
-    A window holds five blocks, or fewer where those would take over a tenth of the time. Returns whether they agreed,
-    and the number of calls made.
+    They agree when their medians do within ``rel_ci``, or, for noisy work, when neither window lies wholly above the
+    other (by chance two windows of five like ones would, 1 time in 126). A window holds five blocks, or fewer where
+    those would take over a tenth of the time; such small ones have to agree by their medians.
     """
-    spent, made = 0.0, 0
-    size, before = 1, None
+    spent, made, count, size = 0.0, 0, 0, 1
+    before: list[float] = []
     while True:
         window = []
         for _ in range(size):
-            wall = clock.block(fn, calls).wall
-            spent, made = spent + wall, made + calls
-            window.append(wall)
-        now = stats.median(window)
-        if before is not None and abs(now - before) <= rel_ci * now:
-            return True, made
+            window.append(clock.block(fn, calls).wall)
+            spent, made = spent + window[-1], made + calls
+        now, count = stats.median(window), count + 1
+        if before and len(before) == len(window):
+            change = now / stats.median(before) - 1.0
+            if abs(change) <= rel_ci:
+                return Warmth(
+                    True, made, now, f"steady after {count} windows of {size}: change of {100 * change:+.2g}%"
+                )
+            if size >= WINDOW and min(window) <= max(before) and min(before) <= max(window):
+                return Warmth(True, made, now, f"steady after {count} windows of {size}: they overlap")
         if spent >= max_time:
-            return False, made
-        before = now
-        size = max(1, min(5, int(max_time / 10 / now)))
+            return Warmth(False, made, now, "the warm-up's time ran out before two windows agreed")
+        before, size = window, max(1, min(WINDOW, int(max_time / 10 / now)))
 
 
 def _collect(
-    clock: SynchronizedClock, fn: Callable[[], Any], calls: int, rule: StoppingRule, max_time: float
+    clock: SynchronizedClock, fn: Callable[[], Any], calls: int, rule: StoppingRule, max_time: float, block: float
 ) -> tuple[list[float], list[float]]:
     samples: list[float] = []
     issues: list[float] = []
-    spent, wanted = 0.0, rule.pilot()
+    spent, wanted = 0.0, rule.pilot(int(max_time / block))
     while wanted > 0:
         for _ in range(wanted):
-            block = clock.block(fn, calls)
-            samples.append(block.wall / calls)
-            issues.append(block.issue / calls)
-            spent += block.wall
+            timed = clock.block(fn, calls)
+            samples.append(timed.wall / calls)
+            issues.append(timed.issue / calls)
+            spent += timed.wall
             if spent >= max_time:
                 break
         affordable = int((max_time - spent) / (stats.median(samples) * calls))
         wanted = rule.more(samples, max(0, affordable))
     return samples, issues
-
-
-def _pilot(block: float, max_time: float) -> int:
-    """Twenty samples; for slow work as few as eight, the fewest that the first look's confidence allows."""
-    return max(8, min(20, int(max_time / 4 / block)))
 
 
 def cross_check(

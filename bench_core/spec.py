@@ -22,7 +22,12 @@ Kind = Literal["train", "infer", "op", "pipeline"]
 DEVICES = ("cpu", "cuda")
 DTYPES = ("fp32", "default", "tf32", "bf16", "fp16")
 VARIANTS = ("eager", "channels_last", "compile")
+CACHES = ("hot", "cold")
 SWEEPS = ("default", "full")
+
+
+class CaseSkipped(Exception):  # noqa: N818 - an outcome, not an error
+    """A case that this machine cannot run; the message is the reason."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,8 @@ class Case:
 
     ``threads`` is the number of CPU threads torch may use; ``None`` means all usable cores.
     ``setting`` names one of the workload's own settings (a kernel size, a sequence length); empty means its first.
+    With ``caches`` ``hot`` a few input batches are used in turn; with ``cold`` so many that none is still in the last
+    cache when its turn comes again (the weights may be).
     """
 
     workload: str
@@ -39,6 +46,7 @@ class Case:
     dtype: str = "fp32"
     variant: str = "eager"
     setting: str = ""
+    caches: str = "hot"
     threads: int | None = None
     seed: int = 0
 
@@ -46,6 +54,8 @@ class Case:
     def id(self) -> str:
         """A short readable name, unique within a sweep."""
         parts = [self.workload, self.setting, self.device, f"b{self.batch_size}", self.dtype, self.variant]
+        if self.caches != "hot":
+            parts.append(self.caches)
         if self.threads is not None:
             parts.append(f"t{self.threads}")
         return "-".join(part for part in parts if part)

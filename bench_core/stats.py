@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Interval = tuple[float, float]
 Floats = NDArray[np.float64]
+
+CLEAR = 1.28
+"""Standard errors that an autocorrelation must reach to count."""
 
 
 def median(samples: ArrayLike) -> float:
@@ -39,6 +43,7 @@ def median_interval(samples: ArrayLike, confidence: float = 0.95, effective: flo
     return float(ordered[lower - 1]), float(ordered[n - lower])
 
 
+@cache
 def interval_rank(n: int, confidence: float) -> int | None:
     """The largest rank l (from 1) for which [x_(l), x_(n+1-l)] holds the median with at least this confidence.
 
@@ -68,23 +73,55 @@ def relative_half_width(center: float, interval: Interval | None) -> float | Non
 def effective_size(samples: ArrayLike) -> float:
     """How many independent samples these are worth for their median, from the autocorrelation of [x < median].
 
-    n / (1 + 2 sum of rho_k), the sum over the initial positive pairs of the autocorrelation (Geyer, Practical Markov
-    Chain Monte Carlo, Statistical Science 1992, section 3.3). Never above n, never below 1.
+    n / (1 + 2 sum of rho_k): the lags up to the first that is not above 1.28 / sqrt(n) (noise is, one time in ten),
+    and a geometric tail after them, as a first-order autoregressive process has. Each estimate is freed of its bias of
+    about -1/n. Where not even the first lag stands out, the samples count as independent. Never above n, never below 1.
     """
     values = np.asarray(samples, dtype=np.float64)
     n = len(values)
     below = (values < np.median(values)).astype(np.float64)
-    centered = below - below.mean()
-    variance = float(centered @ centered)
+    below -= below.mean()
+    variance = float(below @ below)
     if n < 8 or variance == 0.0:
         return float(n)
-    total = 0.0
-    for lag in range(1, n // 2, 2):
-        pair = float(centered[:-lag] @ centered[lag:] + centered[: -lag - 1] @ centered[lag + 1 :]) / variance
-        if pair <= 0.0:
-            break
-        total += pair
-    return float(min(n, max(1.0, n / (1.0 + 2.0 * total))))
+
+    def rho(lag: int) -> float:
+        return float(below[:-lag] @ below[lag:]) / variance + 1.0 / n
+
+    clear: list[float] = []
+    while len(clear) < n // 2 and (now := rho(len(clear) + 1)) > CLEAR / math.sqrt(n):
+        clear.append(now)
+    if not clear:
+        return float(n)
+    tail = clear[-1] * _geometric(_decay(clear, rho(2)))
+    return max(1.0, n / (1.0 + 2.0 * (sum(clear) + tail)))
+
+
+def _decay(clear: Sequence[float], second: float) -> float:
+    """The factor from lag to lag; from few lags the larger of two guesses, as too small a one narrows the interval."""
+    if len(clear) <= 2:
+        return max(clear[0], math.sqrt(max(0.0, second)))
+    return float((clear[-1] / clear[0]) ** (1.0 / (len(clear) - 1)))
+
+
+def _geometric(factor: float) -> float:
+    factor = min(0.95, factor)
+    return factor / (1.0 - factor)
+
+
+def expected_half_width(samples: ArrayLike, confidence: float, effective: float, reach: float = 2.5) -> float:
+    """A steadier estimate of the half width of the median's interval than the interval itself gives.
+
+    Half the distance between order statistics ``reach`` times as far from the middle as the interval's, scaled back:
+    more spacings are averaged, at the price of a small bias where the density is not flat. For forecasts, not for
+    reporting. At least six samples.
+    """
+    ordered = np.sort(np.asarray(samples, dtype=np.float64))
+    n = len(ordered)
+    middle = (n + 1) / 2
+    distance = (middle - (interval_rank(n, confidence) or 1)) * math.sqrt(n / effective)
+    lower = max(1, math.floor(middle - reach * distance))
+    return float(ordered[n - lower] - ordered[lower - 1]) / 2.0 * distance / (middle - lower)
 
 
 def ratio_interval(a: float, a_interval: Interval, b: float, b_interval: Interval) -> Interval:

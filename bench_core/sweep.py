@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 from bench_core.spec import Case, Workload
 
@@ -25,17 +26,16 @@ class Sweep:
     variants: tuple[str, ...] = ("eager",)
     batch_sizes: tuple[int, ...] | None = None
     threads: tuple[int, ...] | None = None
+    caches: tuple[str, ...] = ("hot",)
     kind: str = "default"
 
 
 def candidates(workload: Workload, sweep: Sweep) -> list[Case]:
     """The cases of a workload, without asking yet which of them can be built here."""
     found: dict[Case, None] = {}
-    for device in sweep.devices:
-        for dtype in sweep.dtypes:
-            for variant in sweep.variants:
-                base = Case(workload.name, device=device, dtype=_counterpart(dtype, device), variant=variant)
-                found |= dict.fromkeys(_points(base, workload, sweep))
+    for device, dtype, variant, caches in product(sweep.devices, sweep.dtypes, sweep.variants, sweep.caches):
+        base = Case(workload.name, device, dtype=_counterpart(dtype, device), variant=variant, caches=caches)
+        found |= dict.fromkeys(_points(base, workload, sweep))
     return list(found)
 
 
@@ -61,7 +61,7 @@ def _threads(case: Case, workload: Workload, sweep: Sweep) -> Iterator[Case]:
     else:
         yield case
         first = not workload.settings or case.setting == workload.settings[0]
-        plain = (case.dtype, case.variant) == ("fp32", "eager")
+        plain = (case.dtype, case.variant, case.caches) == ("fp32", "eager", "hot")
         by_default = first and plain and case.batch_size == workload.reference_batch and not workload.heavy
         if sweep.usable_cpus > 1 and (by_default or sweep.kind == "full"):
             yield replace(case, threads=1)

@@ -18,6 +18,7 @@ from bench_core.machine import Gpu, Machine
 from bench_core.records import NotRun, Record, Run, RunInfo, Timing
 from bench_core.sampling import Latency
 from bench_core.spec import Case
+from bench_core.telemetry import Contention
 
 BATCHES = (1, 8, 64, 512, 4096)
 
@@ -76,7 +77,8 @@ def timing(seconds: float, count: int = 40, spread: float = 0.03, seed: int = 0,
         thinned=False,
         inner_calls=1 if seconds > 0.01 else 10,
         met_target=met,
-        stop_reason="target met at look 1 of 4" if met else "time cap reached before the target",
+        stop_reason="target of ±2% met" if met else "time cap reached before the target of ±2%",
+        decisions=("calls in a block: 10", "warm-up: steady", "pilot of 28"),
         steady=True,
         warmup_calls=30,
         cold_start=seconds * 40,
@@ -110,7 +112,8 @@ def record(case: Case, seconds: float = 1e-3, *, count: int = 40, units: int | N
         build_seconds=0.2,
         wall_seconds=1.5,
         peak_memory=64 * 2**20 if gpu else None,
-        load_before=0.3,
+        contention=Contention(seconds=1.0, involuntary_switches=3, stolen=0.0, load_before=0.3),
+        compilation=None,
         flags=(),
         unavailable={} if gpu else {"peak_memory": "torch does not count host memory"},
     )

@@ -5,7 +5,7 @@ import pytest
 from fake_device import FakeAsyncDevice
 
 from bench_core import measure, stats
-from bench_core.sampling import IntervalTarget, Measurement
+from bench_core.sampling import Measurement
 
 
 class ScriptedClockDevice:
@@ -55,7 +55,7 @@ def scripted(monkeypatch):
 def test_a_steady_step_meets_its_target_and_says_so(scripted):
     m = scripted(itertools.cycle([1e-3, 1.001e-3, 0.999e-3]), rel_ci=0.02)
     assert m.met_target
-    assert m.stop_reason.startswith("target met")
+    assert m.stop_reason.endswith("met")
     assert m.median == pytest.approx(1e-3, rel=1e-3)
     assert m.interval[0] <= m.median <= m.interval[1]
     assert m.rel_half_width <= 0.02
@@ -156,33 +156,27 @@ def test_an_asynchronous_device_is_measured_whole():
 
 def test_a_stopping_rule_can_be_put_in():
     class Exactly:
-        def pilot(self):
+        def pilot(self, affordable):
             return 7
 
         def more(self, samples, affordable):
             return 0
 
-        def reason(self):
-            return "seven is enough"
+        def reasons(self):
+            return ("seven is enough",)
 
     m = measure(lambda: None, stopping=Exactly())
     assert len(m.samples) == 7
     assert m.stop_reason == "seven is enough"
 
 
-def test_the_rule_looks_a_few_times_only_and_at_a_stricter_level():
-    rule = IntervalTarget(rel_ci=1e-6, confidence=0.95, looks=3)
-    assert rule.look_confidence > 0.95
-    samples = [1.0 + 0.1 * (i % 7) for i in range(20)]
-    assert rule.more(samples, affordable=10**9) > 0
-    assert rule.more(samples * 2, affordable=10**9) > 0
-    assert rule.more(samples * 4, affordable=10**9) == 0
-    assert "3 looks" in rule.reason()
-
-
-def test_forecasts_stay_within_what_is_affordable():
-    rule = IntervalTarget(rel_ci=1e-6, confidence=0.95)
-    assert rule.more([1.0 + 0.1 * (i % 7) for i in range(20)], affordable=5) == 5
+def test_every_decision_is_told_with_its_reason(scripted):
+    m = scripted(itertools.cycle([1e-3, 1.1e-3, 0.9e-3]), rel_ci=0.02)
+    assert m.decisions[0].startswith("calls in a block: 1")
+    assert m.decisions[1].startswith("warm-up: steady after")
+    assert m.decisions[2].startswith("pilot of 28")
+    assert all("look at" in decision for decision in m.decisions[3:])
+    assert m.decisions[-1] == m.stop_reason
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from types import MappingProxyType
 import torch
 
 from bench_core.build import BuildContext
-from bench_core.spec import DEVICES, DTYPES, VARIANTS, Case, Step, Workload
+from bench_core.spec import CACHES, DEVICES, DTYPES, VARIANTS, Case, Step, Workload
 
 
 @cache
@@ -73,6 +73,8 @@ def refusal(case: Case) -> str | None:
             return f"no variant {part!r}; there are: {', '.join(VARIANTS)}, or several joined by '+'"
         if part not in chosen.variants:
             return f"{chosen.name} has no variant {part!r}; it has: {', '.join(chosen.variants)}"
+    if case.caches not in CACHES:
+        return f"no caches {case.caches!r}; there are: {', '.join(CACHES)}"
     if isinstance(case.batch_size, bool) or not isinstance(case.batch_size, int) or case.batch_size < 1:
         defaults = ", ".join(str(b) for b in chosen.batch_sizes(device))
         return f"batch size {case.batch_size!r} is no whole number above 0; the default ones are: {defaults}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from bench_core.build import BuildContext, forward_flops, inference, resident
+from bench_core.build import BuildContext, forward_flops, inference
 from bench_core.spec import Step, workload
 
 SIDE = 56
@@ -41,7 +41,7 @@ def conv2d_grid(ctx: BuildContext) -> Step:
     grid = Convolution.named(ctx.case.setting)
     shape = (ctx.batch_size, grid.channels_in, SIDE, SIDE)
     model = ctx.model(grid.layer, train=False)
-    batches = [ctx.normal(*shape) for _ in range(resident(4 * ctx.batch_size * grid.channels_in * SIDE**2))]
+    batches = [ctx.normal(*shape) for _ in range(ctx.resident(4 * ctx.batch_size * grid.channels_in * SIDE**2))]
     return ctx.step(
         inference(ctx, model, batches),
         units=ctx.batch_size,

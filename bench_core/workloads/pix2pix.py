@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from torch.optim import Adam
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench_core.build import BuildContext, resident, restorer, rotate
+from bench_core.build import BuildContext, restorer, rotate
 from bench_core.datasets import PHOTOS_LABEL, photo_crops
 from bench_core.spec import Step, workload
 
@@ -33,7 +33,7 @@ _SIDE = 256
 def pix2pix256_step(ctx: BuildContext) -> Step:
     """One alternating step of pix2pix that colours photos of 256x256: the discriminator learns, then the generator."""
     game = Game(ctx.model(UNet256, train=True), ctx.model(PatchGAN, train=True), ctx.forward, ctx.autocast)
-    pairs = [grey_and_colour(ctx) for _ in range(resident(2 * 4 * ctx.batch_size * 3 * _SIDE**2))]
+    pairs = [grey_and_colour(ctx) for _ in range(ctx.resident(2 * 4 * ctx.batch_size * 3 * _SIDE**2))]
     feed = rotate(pairs, restorer(list(game.networks.values()), list(game.optimizers.values())))
     return ctx.step(
         lambda: game.play(*next(feed)),

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench_core.build import BuildContext, forward_flops, inference, resident, rotate, training_flops
+from bench_core.build import BuildContext, forward_flops, inference, rotate, training_flops
 from bench_core.spec import Step, workload
 
 _CHANNELS, _SIDE = 64, 56
@@ -62,7 +62,7 @@ def block_step(ctx: BuildContext, *, channels_out: int, stride: int) -> Step:
     backward = ctx.case.setting == "forward_backward"
     shape = (ctx.batch_size, _CHANNELS, _SIDE, _SIDE)
     model = ctx.model(lambda: ResidualBlock(_CHANNELS, channels_out, stride), train=backward)
-    batches = [ctx.normal(*shape) for _ in range(resident(4 * prod(shape)))]
+    batches = [ctx.normal(*shape) for _ in range(ctx.resident(4 * prod(shape)))]
     if backward:
         cotangent = ctx.normal(ctx.batch_size, channels_out, _SIDE // stride, _SIDE // stride)
     return ctx.step(

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from bench_core.build import BuildContext, forward_flops, inference, resident
+from bench_core.build import BuildContext, forward_flops, inference
 from bench_core.datasets import PHOTOS_LABEL, photo_crops
 from bench_core.spec import Step, workload
 
@@ -31,7 +31,7 @@ def deeplabv3_r50_infer(ctx: BuildContext) -> Step:
     model = ctx.model(deeplabv3_r50, train=False)
     batches = [
         ctx.tensor(normalized(photo_crops(ctx.rng, ctx.batch_size, SIDE)))
-        for _ in range(resident(4 * ctx.batch_size * 3 * SIDE**2))
+        for _ in range(ctx.resident(4 * ctx.batch_size * 3 * SIDE**2))
     ]
     return ctx.step(
         inference(ctx, model, batches),
