@@ -3,7 +3,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 
-.PHONY: bench test lint clean
+.PHONY: bench test prove lint clean
 
 ## Measure everything on this machine and write the report.
 bench: $(INSTALLED)
@@ -13,6 +13,10 @@ bench: $(INSTALLED)
 ## Run all tests.
 test: $(INSTALLED)
 	$(PY) -m pytest tests
+
+## Run the long proofs of the harness: one line a proof, with its figure. Keep the machine quiet meanwhile.
+prove: $(INSTALLED)
+	$(PY) -m pytest benchmarks/proofs benchmarks/test_harness.py -q
 
 ## Check style and types.
 lint: $(INSTALLED)

@@ -161,25 +161,24 @@ def warm_up(clock: SynchronizedClock, fn: Callable[[], Any], calls: int, rel_ci:
     other (by chance two windows of five like ones would, 1 time in 126). A window holds five blocks, or fewer where
     those would take over a tenth of the time; such small ones have to agree by their medians.
     """
-    spent, made, count, size = 0.0, 0, 0, 1
+    block = clock.block(fn, calls).wall
+    size = max(1, min(WINDOW, int(max_time / 10 / block)))
+    spent, made, count = block, calls, 0
     before: list[float] = []
     while True:
-        window = []
-        for _ in range(size):
-            window.append(clock.block(fn, calls).wall)
-            spent, made = spent + window[-1], made + calls
-        now, count = stats.median(window), count + 1
-        if before and len(before) == len(window):
+        window = [clock.block(fn, calls).wall for _ in range(size)]
+        spent, made, count = spent + sum(window), made + size * calls, count + 1
+        now = stats.median(window)
+        done = f"steady after {count} windows of {size}"
+        if before:
             change = now / stats.median(before) - 1.0
             if abs(change) <= rel_ci:
-                return Warmth(
-                    True, made, now, f"steady after {count} windows of {size}: change of {100 * change:+.2g}%"
-                )
-            if size >= WINDOW and min(window) <= max(before) and min(before) <= max(window):
-                return Warmth(True, made, now, f"steady after {count} windows of {size}: they overlap")
+                return Warmth(True, made, now, f"{done}: {100 * change:+.2g}% apart")
+            if size == WINDOW and min(window) <= max(before) and min(before) <= max(window):
+                return Warmth(True, made, now, f"{done}: they overlap")
         if spent >= max_time:
             return Warmth(False, made, now, "the warm-up's time ran out before two windows agreed")
-        before, size = window, max(1, min(WINDOW, int(max_time / 10 / now)))
+        before = window
 
 
 def _collect(

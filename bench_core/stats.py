@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 Interval = tuple[float, float]
 Floats = NDArray[np.float64]
 
-CLEAR = 1.28
+CLEAR = 1.0
 """Standard errors that an autocorrelation must reach to count."""
 
 
@@ -73,9 +73,9 @@ def relative_half_width(center: float, interval: Interval | None) -> float | Non
 def effective_size(samples: ArrayLike) -> float:
     """How many independent samples these are worth for their median, from the autocorrelation of [x < median].
 
-    n / (1 + 2 sum of rho_k): the lags up to the first that is not above 1.28 / sqrt(n) (noise is, one time in ten),
-    and a geometric tail after them, as a first-order autoregressive process has. Each estimate is freed of its bias of
-    about -1/n. Where not even the first lag stands out, the samples count as independent. Never above n, never below 1.
+    n / (1 + 2 sum of rho_k): the lags up to the first that is not above its standard error, 1 / sqrt(n), and a
+    geometric tail after them, as a first-order autoregressive process has. Each estimate is freed of its bias of about
+    -1/n. Where not even the first lag stands out, the samples count as independent. Never above n, never below 1.
     """
     values = np.asarray(samples, dtype=np.float64)
     n = len(values)

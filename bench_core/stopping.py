@@ -8,7 +8,7 @@ from typing import Protocol
 
 from bench_core import stats
 
-PILOT = 28
+PILOT = 32
 """Samples before the first look: fewer cannot tell correlated samples from independent ones."""
 FEWEST = 8
 """The pilot of slow work."""
@@ -35,7 +35,7 @@ class IntervalTarget:
 
     A look asks for the half width of the median's interval, widened for correlation. If it is above the target, the
     number of samples needed is forecast from it (the width shrinks with the square root of their number), and the next
-    look is planned at two thirds of the forecast, at least 5% and at most 80% farther on: forecasts from few samples
+    look is planned at two thirds of the forecast, at least 5% and at most 100% farther on: forecasts from few samples
     are poor, and an early look costs nothing while a late one costs samples.
 
     The level of the looks is not corrected for their number. They stop on the width, which tells next to nothing of
@@ -46,14 +46,14 @@ class IntervalTarget:
     """
 
     SHARE = 0.65
-    LEAST_STEP, MOST_STEP = 0.05, 0.8
+    LEAST_STEP, MOST_STEP = 0.05, 1.0
 
     def __init__(self, rel_ci: float, confidence: float) -> None:
         self.rel_ci, self.confidence = rel_ci, confidence
         self._reasons: list[str] = []
 
     def pilot(self, affordable: int) -> int:
-        """28 samples; where the time allows few, a quarter of them, but at least eight."""
+        """32 samples; where the time allows few, a quarter of them, but at least eight."""
         wanted = max(FEWEST, min(PILOT, affordable // 4))
         self._reasons.append(f"pilot of {wanted}, of {affordable} samples that the time allows")
         return wanted

@@ -174,7 +174,7 @@ def test_every_decision_is_told_with_its_reason(scripted):
     m = scripted(itertools.cycle([1e-3, 1.1e-3, 0.9e-3]), rel_ci=0.02)
     assert m.decisions[0].startswith("calls in a block: 1")
     assert m.decisions[1].startswith("warm-up: steady after")
-    assert m.decisions[2].startswith("pilot of 28")
+    assert m.decisions[2].startswith("pilot of 32")
     assert all("look at" in decision for decision in m.decisions[3:])
     assert m.decisions[-1] == m.stop_reason
 

@@ -23,7 +23,7 @@ def test_looks_are_few_and_far_between():
     n, looks = PILOT, 0
     while n < len(NOISY):
         step = rule.more(NOISY[:n], 10**6)
-        assert 0.05 * n <= step <= 0.8 * n + 1
+        assert 0.05 * n <= step <= n + 1
         n, looks = n + step, looks + 1
     assert looks == len(rule.reasons())
     assert looks < 12

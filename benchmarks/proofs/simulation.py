@@ -1,0 +1,168 @@
+"""Simulated timings, the stopping rule run on them, an oracle, and the rules of the peers on the same data.
+
+A sample is a number here; its time is its value, so the time to a target is the sum of the samples taken.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from scipy.signal import lfilter
+
+from bench_core import stats
+from bench_core.stopping import IntervalTarget
+
+Draw = Callable[[np.random.Generator, int], np.ndarray]
+CAP = 100_000
+
+
+def _normal(rng, n):
+    return rng.normal(1.0, 0.05, n)
+
+
+def _noisy(rng, n):
+    return rng.normal(1.0, 0.1, n)
+
+
+def _lognormal(rng, n):
+    return rng.lognormal(0.0, 0.1, n)
+
+
+def _modes(rng, n):
+    return np.where(rng.random(n) < 0.7, 1.0, 1.3) * rng.normal(1.0, 0.05, n)
+
+
+def _spikes(rng, n):
+    return np.where(rng.random(n) < 0.02, 10.0, 1.0) * rng.normal(1.0, 0.05, n)
+
+
+def _autoregressive(rho: float) -> Draw:
+    def draw(rng, n):
+        noise = rng.normal(0.0, 0.05, n)
+        noise[1:] *= math.sqrt(1.0 - rho**2)
+        return 1.0 + lfilter([1.0], [1.0, -rho], noise)
+
+    return draw
+
+
+INDEPENDENT: dict[str, Draw] = {
+    "normal 5%": _normal,
+    "normal 10%": _noisy,
+    "lognormal 10%": _lognormal,
+    "two modes 70/30": _modes,
+    "2% spikes of 10x": _spikes,
+}
+CORRELATED: dict[str, Draw] = {"AR(1) rho .3": _autoregressive(0.3), "AR(1) rho .5": _autoregressive(0.5)}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One simulated run: samples taken, their sum (the time), and the interval at the end."""
+
+    count: int
+    time: float
+    low: float
+    high: float
+
+    @property
+    def width(self) -> float:
+        """Half the width, relative to the middle."""
+        return (self.high - self.low) / (self.high + self.low)
+
+
+def ours(samples: np.ndarray, rel: float) -> Outcome:
+    """Our rule on these samples, with our interval."""
+    rule = IntervalTarget(rel, 0.95)
+    n = rule.pilot(CAP)
+    while more := rule.more(samples[:n], len(samples) - n):
+        n += more
+    taken = samples[:n]
+    low, high = stats.median_interval(taken, 0.95, stats.effective_size(taken))
+    return Outcome(n, float(taken.sum()), low, high)
+
+
+def precision_mode(samples: np.ndarray, rel: float, confidence: float = 0.95, min_rounds: int = 5) -> Outcome:
+    """pytest-benchmark 5.3, ``--benchmark-precision``: until z s / sqrt(n) is at most ``rel`` of the mean."""
+    z = NormalDist().inv_cdf(0.5 + confidence / 2.0)
+    n = np.arange(1, len(samples) + 1)
+    mean = np.cumsum(samples) / n
+    variance = np.maximum(0.0, np.cumsum(samples**2) - n * mean**2) / np.maximum(1, n - 1)
+    margin = z * np.sqrt(variance / n)
+    stop = np.flatnonzero((margin <= rel * mean) & (n >= min_rounds))
+    last = int(stop[0]) if len(stop) else len(samples) - 1
+    return Outcome(last + 1, float(samples[: last + 1].sum()), mean[last] - margin[last], mean[last] + margin[last])
+
+
+def adaptive_autorange(samples: np.ndarray, threshold: float, most: int) -> int:
+    """torch's ``adaptive_autorange``: more than three samples whose IQR is below ``threshold`` of the median, or the
+    time is up after ``most`` samples (``max_run_time``). Returns the number of samples; from 200 on, it is asked at
+    every twentieth more only.
+    """
+    n = 4
+    while n < most:
+        low, center, high = np.percentile(samples[:n], [25, 50, 75])
+        if (high - low) / center < threshold:
+            return n
+        n += 1 if n < 200 else n // 20
+    return most
+
+
+def to_target(samples: np.ndarray, begin: int, rel: float) -> int:
+    """The samples of a tool that stopped after ``begin``, made to go on by half as much until the yardstick, our
+    interval on its samples, is at most ``rel``."""
+    n = begin
+    while n < len(samples):
+        taken = samples[:n]
+        interval = stats.median_interval(taken, 0.95, stats.effective_size(taken))
+        width = stats.relative_half_width(stats.median(taken), interval)
+        if width is not None and width <= rel:
+            break
+        n = min(len(samples), math.ceil(1.5 * n))
+    return n
+
+
+def quantiles(draw: Draw, seed: int = 0) -> Callable[[float], float]:
+    """The quantile function of a distribution, from four million samples."""
+    ordered = np.sort(draw(np.random.default_rng(seed), 4_000_000))
+    return lambda p: float(ordered[min(len(ordered) - 1, int(p * len(ordered)))])
+
+
+def oracle_count(quantile: Callable[[float], float], rel: float) -> int:
+    """The fewest samples whose 95% interval of the median is ``rel`` wide on average: what one who knows would take."""
+    for n in range(6, CAP):
+        rank = stats.interval_rank(n, 0.95)
+        if rank and (quantile((n + 1 - rank) / (n + 1)) - quantile(rank / (n + 1))) / 2.0 <= rel * quantile(0.5):
+            return n
+    raise ValueError(f"no number of samples below {CAP} reaches {rel}")
+
+
+def runs(draw: Draw, count: int, length: int = 20_000, seed: int = 1) -> Iterator[np.ndarray]:
+    """Independent runs of a distribution."""
+    rng = np.random.default_rng(seed)
+    for _ in range(count):
+        yield draw(rng, length)
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How a rule did over many runs; ``held`` is the share of intervals that hold the true value."""
+
+    held: float
+    count: float
+    width: float
+
+
+def coverage(draw: Draw, rel: float, repeats: int, rule=ours, center: str = "median", seed: int = 1) -> Coverage:
+    """Run a rule many times; ``center`` says which true value its interval should hold."""
+    big = draw(np.random.default_rng(0), 4_000_000)
+    truth = float(np.median(big) if center == "median" else big.mean())
+    done = [rule(samples, rel) for samples in runs(draw, repeats, seed=seed)]
+    return Coverage(
+        held=float(np.mean([o.low <= truth <= o.high for o in done])),
+        count=float(np.mean([o.count for o in done])),
+        width=float(np.mean([o.width for o in done])),
+    )
