@@ -1,0 +1,72 @@
+"""Short forms of the proofs in benchmarks/proofs: the claims on simulated data, and that the peers can be asked."""
+
+import math
+
+import peers
+import pytest
+import simulation
+import torch
+
+from bench_core import Case, stats, workloads
+from bench_core.build import RESTORE_EVERY
+
+RUNS = 400
+
+
+@pytest.mark.parametrize("name", simulation.INDEPENDENT | simulation.CORRELATED)
+def test_intervals_hold_the_median_with_the_stopping_rule_on(name):
+    found = simulation.coverage((simulation.INDEPENDENT | simulation.CORRELATED)[name], 0.02, RUNS)
+    least = 0.93 if name in simulation.INDEPENDENT else 0.90
+    # Three standard errors of a proportion of 400 below what 2,000 runs have to show.
+    assert found.held >= least - 3 * math.sqrt(least * (1 - least) / RUNS)
+    assert found.width <= 1.25 * 0.02
+
+
+def test_few_more_samples_than_an_oracle_takes():
+    draw = simulation.INDEPENDENT["normal 10%"]
+    needed = simulation.oracle_count(simulation.quantiles(draw), 0.01)
+    assert simulation.coverage(draw, 0.01, RUNS).count <= 1.15 * needed
+
+
+def test_an_oracle_needs_what_theory_says():
+    # The median's standard error is 1.2533 s / sqrt(n); order statistics are a little wider for being discrete.
+    needed = simulation.oracle_count(simulation.quantiles(simulation.INDEPENDENT["normal 10%"]), 0.01)
+    assert needed == pytest.approx((1.96 * 1.2533 * 0.1 / 0.01) ** 2, rel=0.05)
+
+
+def test_spikes_cost_the_peers_many_times_our_samples():
+    ours = precision = adaptive = 0.0
+    for samples in simulation.runs(simulation.INDEPENDENT["2% spikes of 10x"], 20, length=100_000):
+        ours += simulation.ours(samples, 0.01).time
+        precision += simulation.precision_mode(samples, 0.01).time
+        adaptive += samples[: simulation.adaptive_autorange(samples, 0.01, 10_000)].sum()
+    assert ours < 0.5 * precision
+    assert ours < 0.5 * adaptive
+
+
+@pytest.mark.parametrize("tool", [peers.ours, peers.precision_mode, peers.adaptive_autorange])
+def test_every_peer_gives_its_raw_samples_per_call(tool):
+    step = workloads.build(Case("gemm", batch_size=256))
+    taken = tool(step, 0.05, 0.1)
+    assert taken.samples
+    assert taken.seconds >= sum(taken.samples)
+    # Seconds per call all of them, though the machine may be busy: a block of calls would be off by far more.
+    reference = stats.median(peers.ours(step, 0.05, 0.1).samples)
+    assert reference / 20 < stats.median(taken.samples) < reference * 20
+
+
+@pytest.mark.parametrize("name", ["mlp_train", "lstm_ar_train"])
+def test_training_comes_back_to_its_first_state(name):
+    step = workloads.build(Case(name, batch_size=8))
+    first = [p.detach().clone() for p in step.modules["model"].parameters()]
+    for _ in range(RESTORE_EVERY):
+        step()
+    assert any(not torch.equal(p, q) for p, q in zip(step.modules["model"].parameters(), first, strict=True))
+    step()  # restored before this call, so one step away from the start
+    again = [p.detach().clone() for p in step.modules["model"].parameters()]
+    fresh = workloads.build(Case(name, batch_size=8))
+    for _ in range(RESTORE_EVERY + 1):
+        fresh()
+    for p, q in zip(again, fresh.modules["model"].parameters(), strict=True):
+        assert torch.equal(p, q)
+    assert max(float((p - q).abs().max()) for p, q in zip(again, first, strict=True)) < 0.01
