@@ -43,9 +43,11 @@ class BuildContext:
     storage: torch.dtype = torch.float32
     data_dir: Path | None = None
     rng: np.random.Generator = field(init=False)
+    _rotated: list[int] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rng", np.random.default_rng(self.case.seed))
+        object.__setattr__(self, "_rotated", [])
 
     @property
     def device(self) -> torch.device:
@@ -103,6 +105,7 @@ class BuildContext:
         With hot caches one to eight; with cold ones as many as together exceed twice the last-level cache, so that each
         is gone from it when its turn comes again. Raises ``CaseSkipped`` where those would be too many to hold apart.
         """
+        self._rotated.append(batch_bytes)
         if self.case.caches == "hot":
             return max(1, min(8, RESIDENT_BYTES // batch_bytes))
         cache = find(self.case.device).cache_bytes()
@@ -123,7 +126,12 @@ class BuildContext:
         return precision.autocast(self.case.dtype, self.device.type)
 
     def step(self, fn: Callable[[], Any], *, units: int, flops: int | None, data: str, **parts: Any) -> Step:
-        """A step on the case's device; ``parts`` are the further fields of ``Step``."""
+        """A step on the case's device; ``parts`` are the further fields of ``Step``.
+
+        Raises ``CaseSkipped`` for cold caches where the number of input batches was not taken from ``resident``.
+        """
+        if self.case.caches == "cold" and not self._rotated:
+            raise CaseSkipped(f"cold caches are not defined for {self.case.workload}: its inputs are not rotated")
         precision.Guard.ensure(precision.settings_for(self.case.dtype))
         # On a CPU all dtypes but the backends' defaults mean plain fp32, so the guard would only cost time there.
         run = fn if self.device.type == "cpu" else precision.guarded(fn, self.case.dtype)

@@ -3,6 +3,7 @@ MISSING but nothing SLOWER."""
 
 from __future__ import annotations
 
+import os
 import sys
 import textwrap
 from collections import Counter
@@ -33,6 +34,9 @@ def main() -> None:
     """Run the command line; bad input gives one line on standard error and exit code 2."""
     try:
         app()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read has gone; say no more
+        sys.exit(2)
     except (ValueError, OSError) as error:
         message = " ".join(str(error).split())
         print(f"bench-core: {message}", file=sys.stderr)
@@ -107,7 +111,8 @@ def compare(
     from bench_core.comparison import DESCRIPTIVE
     from bench_core.comparison import compare as put_all_beside
 
-    found = put_all_beside(records.load(base), records.load(head))
+    before, after = records.load(base), records.load(head)
+    found = put_all_beside(before, after)
     if not found:
         raise ValueError(f"{base} and {head}: neither holds a record to compare")
     print("Ratio: time in base / time in head; above 1 head is FASTER. [its 95% interval]\n")
@@ -116,6 +121,11 @@ def compare(
     notes = dict.fromkeys(note for row in found for note in row.notes)
     for note in notes:
         print(f"\nNote: {note}")
+    for run in (before, after):
+        for note in run.passed_over:
+            print(f"\nPassed over: {note}")
+        for entry in run.info.not_run:
+            print(f"\nWithout a figure in {run.path.name}: {entry.what}, {entry.outcome}: {entry.reason}")
     counts: Counter[str] = Counter(row.verdict for row in found)
     print("\n" + ", ".join(f"{counts[word]} {word}" for word in ORDER if counts[word]))
     print(textwrap.fill(DESCRIPTIVE, 80))

@@ -18,11 +18,14 @@ def compiled(model: Callable[..., Any]) -> Callable[..., Any]:
     Running into the recompile limit is an error: from there on torch would run eagerly under the name ``compile``.
     """
     import torch._dynamo
+    import torch._inductor.config
 
     torch.compiler.reset()
     torch._dynamo.utils.counters.clear()
     torch._dynamo.utils.compilation_time_metrics.clear()
     torch._dynamo.config.fail_on_recompile_limit_hit = True
+    # Else the compile time would depend on what an earlier run left on the disk.
+    torch._inductor.config.force_disable_caches = True
     compiling: Callable[..., Any] = torch.compile(model, dynamic=False)
     return compiling
 

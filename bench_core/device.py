@@ -5,6 +5,7 @@ A device is anything with the members of ``Device``; the clock knows no device t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -137,10 +138,9 @@ class Cuda:
 
 def find(name: str) -> Device:
     """The device of a name; a ``ValueError`` says what there is."""
-    kind, _, _ = name.partition(":")
-    if kind == "cpu":
+    if name == "cpu":
         return Cpu()
-    if kind == "cuda":
+    if re.fullmatch(r"cuda(:\d+)?", name):
         return Cuda(name)
     raise ValueError(f"no device {name!r}; there are: {', '.join(DEVICES)}")
 

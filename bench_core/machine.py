@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import os
 import platform
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -63,9 +61,9 @@ class Machine:
         return f"{self.cpu}, {self.usable_cpus} of {self.logical_cpus} CPUs, {gpus}"
 
     @property
-    def digest(self) -> str:
-        """Eight hexadecimal digits that differ where anything in the fingerprint differs."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:8]
+    def software(self) -> str:
+        """What decides speed on the same hardware."""
+        return f"torch {self.torch}, CUDA {self.cuda}, cuDNN {self.cudnn}, driver {self.driver}, Python {self.python}"
 
 
 def _slugify(text: str) -> str:
@@ -85,15 +83,16 @@ def cpu_model() -> str:
 
 
 def last_level_cache() -> int | None:
-    """The size in bytes of the first CPU's last-level cache; ``None`` where the kernel does not tell."""
-    levels: dict[int, int] = {}
-    for index in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*"):
+    """The bytes of all last-level caches together; ``None`` where the kernel does not tell."""
+    found: dict[int, dict[str, int]] = {}
+    for index in Path("/sys/devices/system/cpu").glob("cpu[0-9]*/cache/index*"):
         try:
             size = (index / "size").read_text().strip()
-            levels[int((index / "level").read_text())] = int(size[:-1]) * {"K": 2**10, "M": 2**20}[size[-1]]
+            level, sharers = int((index / "level").read_text()), (index / "shared_cpu_list").read_text()
+            found.setdefault(level, {})[sharers] = int(size[:-1]) * {"K": 2**10, "M": 2**20}[size[-1]]
         except (OSError, ValueError, KeyError):
             continue
-    return levels[max(levels)] if levels else None
+    return sum(found[max(found)].values()) if found else None
 
 
 def usable_cpus() -> int:
@@ -104,18 +103,25 @@ def usable_cpus() -> int:
 
 
 def cgroup_quota() -> float | None:
-    """How many CPUs' worth of time the control group may use; ``None`` without a limit. Reads cgroup v2, then v1."""
-    for folder in _cgroup_folders():
-        try:
-            limit, period = (folder / "cpu.max").read_text().split()
-            if limit != "max":
-                return int(limit) / int(period)
-        except (OSError, ValueError):
-            continue
+    """How many CPUs' worth of time the control group and those above it allow; ``None`` without a limit.
+
+    Reads cgroup v2, then v1.
+    """
+    limits = [limit for folder in _cgroup_folders() if (limit := _cpu_max(folder)) is not None]
+    if limits:
+        return min(limits)
     try:
         v1 = Path("/sys/fs/cgroup/cpu")
         limit_v1 = int((v1 / "cpu.cfs_quota_us").read_text())
         return limit_v1 / int((v1 / "cpu.cfs_period_us").read_text()) if limit_v1 > 0 else None
+    except (OSError, ValueError):
+        return None
+
+
+def _cpu_max(folder: Path) -> float | None:
+    try:
+        limit, period = (folder / "cpu.max").read_text().split()
+        return None if limit == "max" else int(limit) / int(period)
     except (OSError, ValueError):
         return None
 

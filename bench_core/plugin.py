@@ -6,7 +6,6 @@ this plugin is, and storage moves only where the ini option ``bench_storage`` sa
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
 MARKER = "bench_family"
 HARNESS = "bench_harness"
+DEFAULT_STORAGE = "file://./.benchmarks"
 OPTIONS = (
     ("device", "cpu,cuda", "Devices to measure on. Default: all that are present."),
     ("batch-size", "1,64", "Batch sizes. Default: each workload's own."),
@@ -56,7 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_GIVEN] = given
     if given:
         _session(config)
-    if config.getini("bench_storage"):
+    if config.getini("bench_storage") and hasattr(config.option, "benchmark_storage"):
         _move_storage(config)
 
 
@@ -73,44 +73,41 @@ def _session(config: pytest.Config) -> BenchSession:
         from bench_core.session import BenchSession
 
         try:
-            config.stash[_SESSION] = BenchSession(parse(config.stash[_GIVEN], config.rootpath))
+            config.stash[_SESSION] = BenchSession(parse(config.stash[_GIVEN], config.invocation_params.dir))
         except OptionError as error:
             raise pytest.UsageError(str(error)) from None
     return config.stash[_SESSION]
 
 
 def _move_storage(config: pytest.Config) -> None:
-    """Store under ``<bench_storage>/<machine slug>``, as pytest-benchmark's own machine id knows no GPU."""
-    if not hasattr(config.option, "benchmark_storage") or _storage_is_explicit(config):
-        return
-    folder = config.rootpath / config.getini("bench_storage")
-    if any(getattr(config.option, f"benchmark_{name}", None) for name in ("save", "autosave", "compare")):
-        from bench_core.machine import fingerprint
+    """Store under ``<bench_storage>/<machine slug>``, as pytest-benchmark's own machine id knows no GPU.
 
-        folder = folder / fingerprint().slug
-        if config.option.benchmark_compare and not folder.is_relative_to(Path.cwd()):
-            raise pytest.UsageError(
-                f"--benchmark-compare needs its storage below the current folder; cd {config.rootpath}"
-            )
-        _check_writable(folder)
-    config.option.benchmark_storage = f"file://{folder}"
+    A storage named by the user is left as it is. Either is written to once before the sweep.
+    """
+    from bench_core.storage import StorageError, check_writable
 
+    option = config.option
+    saves = any(getattr(option, f"benchmark_{name}", None) for name in ("save", "autosave"))
+    if option.benchmark_storage == DEFAULT_STORAGE:
+        folder = config.rootpath / config.getini("bench_storage")
+        if saves or option.benchmark_compare:
+            from bench_core.machine import fingerprint
 
-def _storage_is_explicit(config: pytest.Config) -> bool:
-    return any(str(arg).startswith("--benchmark-storage") for arg in config.invocation_params.args)
-
-
-def _check_writable(folder: Path) -> None:
-    """Fail before an hour of measuring, not after it."""
+            folder = folder / fingerprint().slug
+        option.benchmark_storage = f"file://{folder}"
+    folder = Path(option.benchmark_storage.removeprefix("file://")).resolve()
+    if option.benchmark_compare and not folder.is_relative_to(Path.cwd()):
+        raise pytest.UsageError(f"--benchmark-compare needs its storage below the current folder; cd {config.rootpath}")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise pytest.UsageError(
-            f"{folder}: stored runs cannot be written there ({error.strerror}); name another with --benchmark-storage"
-        ) from None
+        if saves and "+http" not in option.benchmark_storage:
+            from pytest_benchmark.utils import get_machine_id
+
+            machine = get_machine_id()  # type: ignore[no-untyped-call]
+            check_writable(folder / machine, "--benchmark-storage")
+        if option.benchmark_json:
+            check_writable(Path(option.benchmark_json).resolve().parent, "--benchmark-json")
+    except StorageError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -119,26 +116,44 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if marker and "case" in metafunc.fixturenames:
         cases = _session(metafunc.config).cases_of(str(marker.args[0]))
         metafunc.parametrize("case", cases, ids=[case.id for case in cases])
-    if "bench_device" in metafunc.fixturenames:
+    if "bench_device" in metafunc.fixturenames and _is_ours(metafunc, "bench_device"):
         metafunc.parametrize("bench_device", _session(metafunc.config).request.sweep.devices, indirect=True)
 
 
+def _is_ours(metafunc: pytest.Metafunc, fixture: str) -> bool:
+    """Whether a fixture is this plugin's and not another one of that name."""
+    definitions = metafunc.definition._fixtureinfo.name2fixturedefs.get(fixture, ())
+    return bool(definitions) and definitions[-1].func.__module__ == __name__
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave checks of the harness out of a sweep, unless their file is named."""
+    """Leave out checks of the harness, unless their file is named, and families without a case to run."""
     named = {Path(str(arg).partition("::")[0]).name for arg in config.invocation_params.args}
-    left_out = [i for i in items if i.get_closest_marker(HARNESS) and i.path.name not in named]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+
+    def left_out(item: pytest.Item) -> bool:
+        if item.get_closest_marker(HARNESS):
+            return item.path.name not in named
+        return item.get_closest_marker(MARKER) is not None and _case_of(item) is None
+
+    dropped = [item for item in items if left_out(item)]
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = [item for item in items if item not in dropped]
 
 
-def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Plan the run, before the terminal tells of it: what was selected is known now."""
+    if _SESSION in session.config.stash:
+        cases = [_case_of(item) for item in session.items]
+        others = sum("device_benchmark" in getattr(item, "fixturenames", ()) for item in session.items)
+        suite = [case for case in cases if case]
+        session.config.stash[_SESSION].plan(suite, others - len(suite), _storage_folder(session.config))
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     """Before the sweep: the number of cases, the time to expect, and what will not be run."""
-    if _SESSION not in config.stash:
-        return []
-    session = config.stash[_SESSION]
-    session.plan([case for item in items if (case := _case_of(item))], _storage_folder(config))
-    return session.opening_lines()
+    return config.stash[_SESSION].opening_lines() if _SESSION in config.stash else []
 
 
 def _storage_folder(config: pytest.Config) -> Path | None:
@@ -189,21 +204,24 @@ class DeviceBenchmark:
     def __call__(self, step: Callable[[], Any], *, device: str = "cpu", units: int = 1) -> Measurement | None:
         """Measure ``step``, whose calls give work to ``device`` and do ``units`` units of work each.
 
-        Returns the measurement, or ``None`` where benchmarks are disabled and the step was called once.
+        The record is named after the test and its parameters. Returns the measurement, or ``None`` where benchmarks
+        are disabled and the step was called once. Raises ``ValueError`` for fewer than one unit.
         """
         from bench_core.runner import Labels, run_step
 
-        callspec = getattr(self._item, "callspec", None)
-        params = {k: v for k, v in callspec.params.items() if k != "bench_device"} if callspec else {}
+        where, _, parameters = self._item.nodeid.partition("[")
+        told = [part for part in parameters.removesuffix("]").split("-") if part != device]
+        threads = self._session.request.sweep.threads or ()
         case = Case(
-            workload=getattr(self._item, "originalname", self._item.name),
+            workload=where,
             device=device,
             batch_size=units,
             dtype="default",
-            setting="-".join(str(v) for v in params.values()),
+            setting="-".join(told),
+            threads=threads[0] if len(threads) == 1 else None,
         )
-        where = self._item.path.name
-        labels = Labels(self._item.path.stem, kind="op", unit="unit", summary=f"A test of {where}.", source=where)
+        file = self._item.path.name
+        labels = Labels(self._item.path.stem, kind="op", unit="unit", summary=f"A test of {file}.", source=file)
         return self._run(step, lambda effort: run_step(step, case, units, effort, labels))
 
     def case(self, case: Case) -> Measurement | None:
@@ -255,15 +273,17 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     session = item.config.stash.get(_SESSION, None)
     case = _case_of(item)
     if session and case and (report.failed or report.skipped):
-        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else _last_line(report)
-        session.note_not_run(case.id, report.outcome, reason.removeprefix("Skipped: "))
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else _first_line(report)
+        reason = reason.removeprefix("Skipped: ")
+        session.note_not_run(case.id, report.outcome, reason)
+        item.user_properties.append((_FIGURE, f"{report.outcome}: {reason}"))
     if session and case and (report.when == "call" or not report.passed):
-        outcome = str(dict(item.user_properties).get(_FIGURE, report.outcome.upper()))
+        outcome = str(dict(item.user_properties)[_FIGURE])
         report.bench_line = session.progress_line(case, outcome)  # type: ignore[attr-defined]
     return report
 
 
-def _last_line(report: pytest.TestReport) -> str:
+def _first_line(report: pytest.TestReport) -> str:
     crash = getattr(report.longrepr, "reprcrash", None)
     message = getattr(crash, "message", None) or str(report.longrepr)
     return str(message.splitlines()[0] if message else "no message")
@@ -300,18 +320,21 @@ def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, A
     if session and session.recorded:
         from bench_core.records import KEY, encode
 
-        commit = output_json.get("commit_info", {}).get("id")
-        output_json[KEY] = encode(session.info(commit=commit))
+        output_json[KEY] = encode(session.info(config.rootpath))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
-    """One save at a time in a folder: pytest-benchmark's file numbers are not safe against a neighbour's."""
-    folder = _storage_folder(session.config)
-    if folder is None or _SESSION not in session.config.stash or not folder.is_dir():
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
+    """One save at a time in a folder, and a run that was stopped is marked so."""
+    run, folder = session.config.stash.get(_SESSION, None), _storage_folder(session.config)
+    if run is None:
         return (yield)
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    run.stopped = exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
+    if folder is None or not run.recorded:
+        return (yield)
+    from bench_core.storage import locked
+
+    with locked(folder):
         return (yield)
 
 

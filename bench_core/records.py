@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -25,6 +26,8 @@ KEY = "bench_core"
 """The key of a case's record in pytest-benchmark's ``extra_info``, and of the run's own facts at the top level."""
 SCHEMA = 1
 MOST_SAMPLES = 256
+MAY_BE_ZERO = ("rel_half_width", "issue_time", "clock_overhead")
+MAY_BE_NEGATIVE = ("cross_check",)
 
 
 class NewerSchemaError(RecordError):
@@ -61,10 +64,13 @@ class Timing:
     latency: Latency | None
 
     def __post_init__(self) -> None:
-        for name, values in (("samples", self.samples), ("median", (self.median,)), ("interval", self.interval or ())):
-            for value in values:
-                if not (math.isfinite(value) and value > 0.0):
-                    raise RecordError(f"{name}: {value} is not a time above 0")
+        for spec in fields(self):
+            value = getattr(self, spec.name)
+            for number in value if isinstance(value, tuple) else (value,):
+                if isinstance(number, float) and not _sound(number, spec.name):
+                    raise RecordError(f"{spec.name}: {number} is not a number above 0")
+        if not self.confidence < 1.0:
+            raise RecordError(f"confidence: {self.confidence} is not below 1")
         if self.interval and not self.interval[0] <= self.median <= self.interval[1]:
             raise RecordError(f"interval: {self.interval} does not hold the median {self.median}")
         if not self.samples:
@@ -76,6 +82,12 @@ class Timing:
         same = {f.name: getattr(m, f.name) for f in fields(cls) if f.name not in ("count", "samples", "thinned")}
         kept = stats.thin(m.samples, MOST_SAMPLES)
         return cls(**same, count=len(m.samples), samples=kept, thinned=len(kept) < len(m.samples))
+
+
+def _sound(number: float, field_name: str) -> bool:
+    if not math.isfinite(number):
+        return False
+    return number > 0.0 or field_name in MAY_BE_NEGATIVE or (number == 0.0 and field_name in MAY_BE_ZERO)
 
 
 @dataclass(frozen=True)
@@ -109,6 +121,10 @@ class Record:
     unavailable: dict[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
 
+    def __post_init__(self) -> None:
+        if self.units < 1:
+            raise RecordError(f"units: {self.units} is not a whole number above 0")
+
     @property
     def per_unit(self) -> float:
         """Seconds per unit of work."""
@@ -131,13 +147,17 @@ class NotRun:
 
 @dataclass(frozen=True)
 class RunInfo:
-    """The run's own facts, beside its records; ``partial`` if it did not come to its end. Times are ISO 8601, UTC."""
+    """The run's own facts, beside its records; times are ISO 8601, UTC.
+
+    ``dirty`` tells whether files of the commit had been changed, ``partial`` whether the run was stopped early.
+    """
 
     run_id: str
     started: str
     version: str
     machine: Machine
     commit: str | None
+    dirty: bool | None
     options: dict[str, str]
     planned: int
     partial: bool
@@ -189,7 +209,8 @@ def load(path: Path) -> Run:
     info = decode(RunInfo, document[KEY], str(path))
     records, newer = [], []
     for bench in document["benchmarks"]:
-        stored = bench.get("extra_info", {}).get(KEY) if isinstance(bench, dict) else None
+        extra = bench.get("extra_info") if isinstance(bench, dict) else None
+        stored = extra.get(KEY) if isinstance(extra, dict) else None
         if stored is None:
             continue
         where = f"{path}: {bench.get('name', 'unnamed case')}"
@@ -199,6 +220,9 @@ def load(path: Path) -> Run:
             newer.append(error)
     if newer and not records:
         raise newer[0]
+    for case, count in Counter(record.case for record in records).items():
+        if count > 1:
+            raise RecordError(f"{path}: {case.id} is recorded {count} times; a run holds every case once")
     return Run(path=path, info=info, records=tuple(records), passed_over=tuple(str(e) for e in newer))
 
 
@@ -213,6 +237,8 @@ def _read_json(path: Path) -> Any:
         raise RecordError(
             f"{path}: is not whole JSON (line {error.lineno}: {error.msg}); delete it or restore it from a copy"
         ) from None
+    except (RecursionError, ValueError):
+        raise RecordError(f"{path}: is no stored run (nested too deep, or a number too long)") from None
 
 
 def find_files(paths: Iterable[Path]) -> list[Path]:

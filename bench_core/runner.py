@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 
 from bench_core import workloads
+from bench_core.build import RESTORE_EVERY
 from bench_core.compiling import compilation, no_compiler_is_a_skip
 from bench_core.device import resolve
 from bench_core.machine import usable_cpus
@@ -56,6 +58,7 @@ def run_case(case: Case, effort: Effort, data_dir: Path | None = None) -> tuple[
     Raises ``CaseSkipped`` where memory does not suffice or a compiler is missing, ``NotFiniteError`` for broken output
     and ``ValueError`` for a case that cannot be built.
     """
+    gc.collect()  # what a failed case left in reference cycles would take memory from this one
     started = time.perf_counter()
     chosen = workloads.get(case.workload)
     with threads(case.threads), out_of_memory_is_a_skip(), no_compiler_is_a_skip():
@@ -67,9 +70,16 @@ def run_case(case: Case, effort: Effort, data_dir: Path | None = None) -> tuple[
 def run_step(
     fn: Callable[[], Any], case: Case, units: int, effort: Effort, labels: Labels
 ) -> tuple[Measurement, Record]:
-    """Measure a callable of somebody else's; ``case`` names it. Raises as ``run_case`` does."""
+    """Measure a callable of somebody else's; ``case`` names it. Without a number of threads in it, torch's stays.
+
+    Raises as ``run_case`` does, and ``ValueError`` for fewer than one unit.
+    """
+    if units < 1:
+        raise ValueError(f"units is {units}; it must be a whole number above 0")
+    gc.collect()
     step = Step(fn=fn, units=units, flops=None, devices=(case.device,), data="the test's own")
-    with threads(case.threads), out_of_memory_is_a_skip(), no_compiler_is_a_skip():
+    own_choice = contextlib.nullcontext() if case.threads is None else threads(case.threads)
+    with own_choice, out_of_memory_is_a_skip(), no_compiler_is_a_skip():
         return _measured(step, case, effort, labels, 0.0)
 
 
@@ -82,7 +92,7 @@ def _measured(step: Step, case: Case, effort: Effort, labels: Labels, built: flo
     m = measure(step.fn, step.devices, effort.rel_ci, effort.confidence, effort.max_time)
     contention = watch.read()
     peak = main.peak_memory()
-    check_finite(step())
+    check_outputs(step, calls_to_check(m, effort))
     record = Record(
         case=case,
         family=labels.family,
@@ -102,7 +112,7 @@ def _measured(step: Step, case: Case, effort: Effort, labels: Labels, built: flo
         peak_memory=peak,
         contention=contention,
         compilation=compilation() if "compile" in case.variant.split("+") else None,
-        flags=m.flags + contention.warnings + dtype_flags(case),
+        flags=m.flags + contention.warnings(torch.get_num_threads(), usable_cpus()) + dtype_flags(case),
         unavailable=_unavailable(m, step, peak),
     )
     return m, record
@@ -110,7 +120,7 @@ def _measured(step: Step, case: Case, effort: Effort, labels: Labels, built: flo
 
 def _unavailable(m: Measurement, step: Step, peak: int | None) -> dict[str, str]:
     reasons = {
-        "interval": None if m.interval else "too few samples within the time cap for this confidence",
+        "interval": None if m.interval else "too few independent samples within the time cap for this confidence",
         "device_time": None if m.device_time else "this device has no clock of its own",
         "cross_check": None if m.cross_check else "would have taken over a quarter of the time budget",
         "latency": None if m.latency else "a single call takes over a quarter of the time budget",
@@ -160,11 +170,27 @@ def _first_sentence(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
 
 
-def check_finite(output: Any) -> None:
-    """Raise ``NotFiniteError`` if a tensor in the output (a tensor, or a dict or sequence of them) is not finite."""
-    for name, tensor in _tensors("output", output):
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise NotFiniteError(f"{name} holds values that are not finite, so its time means nothing")
+def calls_to_check(m: Measurement, effort: Effort) -> int:
+    """A whole cycle of calls between two restores of a training step, or as many as a quarter of the time allows."""
+    return max(1, min(RESTORE_EVERY, int(effort.max_time / 4 / m.median)))
+
+
+def check_outputs(step: Step, calls: int) -> None:
+    """Call the step and look at what it returns (a tensor, or a dict or sequence of them).
+
+    Raises ``NotFiniteError`` for values that are not finite, and ``ValueError`` for output on a device that was not
+    waited for: its time would be that of giving the work away.
+    """
+    waited_for = {device.partition(":")[0] for device in step.devices} | {"cpu"}
+    for _ in range(calls):
+        for name, tensor in _tensors("output", step()):
+            if tensor.device.type not in waited_for:
+                raise ValueError(
+                    f"{name} lies on {tensor.device}, but the step was measured on {', '.join(step.devices)}; "
+                    f"say device={tensor.device.type!r}"
+                )
+            if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+                raise NotFiniteError(f"{name} holds values that are not finite, so its time means nothing")
 
 
 def _tensors(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:

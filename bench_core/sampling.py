@@ -157,8 +157,8 @@ def calibrate(clock: SynchronizedClock, fn: Callable[[], Any], overhead: float) 
 def warm_up(clock: SynchronizedClock, fn: Callable[[], Any], calls: int, rel_ci: float, max_time: float) -> Warmth:
     """Run blocks until two neighbouring windows agree, or ``max_time`` is spent.
 
-    They agree when their medians do within ``rel_ci``, or, for noisy work, when neither window lies wholly above the
-    other (by chance two windows of five like ones would, 1 time in 126). A window holds five blocks, or fewer where
+    They agree when their medians do within ``rel_ci``, or, for noisy work, when the middle
+    three of each window's five overlap. A window holds five blocks, or fewer where
     those would take over a tenth of the time; such small ones have to agree by their medians.
     """
     block = clock.block(fn, calls).wall
@@ -174,11 +174,17 @@ def warm_up(clock: SynchronizedClock, fn: Callable[[], Any], calls: int, rel_ci:
             change = now / stats.median(before) - 1.0
             if abs(change) <= rel_ci:
                 return Warmth(True, made, now, f"{done}: {100 * change:+.2g}% apart")
-            if size == WINDOW and min(window) <= max(before) and min(before) <= max(window):
+            if size == WINDOW and _alike(before, window):
                 return Warmth(True, made, now, f"{done}: they overlap")
         if spent >= max_time:
             return Warmth(False, made, now, "the warm-up's time ran out before two windows agreed")
         before = window
+
+
+def _alike(before: Sequence[float], now: Sequence[float]) -> bool:
+    """Whether the windows overlap without their smallest and largest block, which may be spikes."""
+    a, b = sorted(before)[1:-1], sorted(now)[1:-1]
+    return a[0] <= b[-1] and b[0] <= a[-1]
 
 
 def _collect(

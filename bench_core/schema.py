@@ -38,7 +38,7 @@ def _decode(kind: Any, data: Any, at: str) -> Any:
         if not isinstance(data, dict):
             raise RecordError(f"{at}: is not an object")
         return {str(key): _decode(args[1], value, f"{at}.{key}") for key, value in data.items()}
-    if kind is float and isinstance(data, int) and not isinstance(data, bool):
+    if kind is float and isinstance(data, int) and not isinstance(data, bool) and abs(data) < 2**1000:
         return float(data)
     if not isinstance(data, kind) or (kind is int and isinstance(data, bool)):
         raise RecordError(f"{at}: {_shown(data)} is not of type {kind.__name__}")

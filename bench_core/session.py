@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from bench_core.records import NotRun, Record, RunInfo, load
 from bench_core.runner import Effort
 from bench_core.schema import RecordError
 from bench_core.spec import Case
+from bench_core.storage import commit_of
 from bench_core.sweep import budget, candidates, expected_seconds, grouped, in_words
 
 
@@ -26,7 +28,8 @@ class BenchSession:
         self._run_id = str(uuid.uuid4())
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
         self._refused: list[tuple[Case, str]] = []
-        self._absent = 0
+        self.stopped = False
+        self._planned = 0
         self._not_run: list[NotRun] = []
         self._progress = Progress({})
 
@@ -43,8 +46,6 @@ class BenchSession:
                     self._refused.append((case, reason))
                 else:
                     found.append(case)
-            if "cuda" not in sweep.devices and "--bench-device" not in self.request.given:
-                self._absent += len(workload.batch_sizes("cuda")) + max(0, len(workload.settings) - 1)
         return found
 
     def effort_for(self, case: Case | None) -> Effort:
@@ -54,24 +55,39 @@ class BenchSession:
             return effort
         return Effort(effort.rel_ci, effort.confidence, budget(workloads.get(case.workload), effort.max_time))
 
-    def plan(self, cases: Sequence[Case], storage: Path | None) -> None:
-        """Note the cases to come, how long each took last time (if a run is stored), and what will not be run."""
+    def plan(self, cases: Sequence[Case], others: int, storage: Path | None) -> None:
+        """Note the cases to come, how long each took last time (if a run is stored), and what will not be run.
+
+        ``others`` counts tests that measure work of their own.
+        """
         known = _last_times(storage)
         max_time = self.request.effort.max_time
+        self._planned = len(cases) + others
         self._progress = Progress(
             {case.id: expected_seconds(case, workloads.get(case.workload), max_time, known) for case in cases}
         )
         for (name, reason), count in grouped(self._refused).items():
-            self._not_run.append(NotRun(f"{name} ({count} cases)", "skipped", reason))
-        absence = device.cuda_absence()
-        if self._absent and absence:
-            self._not_run.append(NotRun(f"cuda ({self._absent} cases)", "not run", absence))
+            self._not_run.append(NotRun(f"{name} ({_cases(count)})", "skipped", reason))
+        absence, absent = device.cuda_absence(), self._gpu_cases(cases)
+        if absence and absent and "--bench-device" not in self.request.given:
+            self._not_run.append(NotRun(f"cuda ({_cases(absent)})", "not run", absence))
+
+    def _gpu_cases(self, cases: Sequence[Case]) -> int:
+        """How many cases a GPU would add to these families."""
+        families = {workloads.get(case.workload).family for case in cases}
+        members = [w for name in self.request.workloads if (w := workloads.get(name)).family in families]
+        on_gpu = replace(self.request.sweep, devices=("cuda",))
+        return sum(len(candidates(workload, on_gpu)) for workload in members)
 
     def opening_lines(self) -> list[str]:
-        """What will be measured, on what, and how long it will take."""
+        """What will be measured, on what, and how long it will take; nothing where no case is of this suite."""
+        if not self._progress.total:
+            return []
         sweep = self.request.sweep
         where = ", ".join(f"cpu ({sweep.usable_cpus} cores)" if d == "cpu" else d for d in sweep.devices)
-        lines = [f"bench-core: {self._progress.total} cases on {where}, {in_words(self._progress.left)}"]
+        lines = [f"bench-core: {_cases(self._progress.total)} on {where}, {in_words(self._progress.left)}"]
+        if "tf32" in sweep.dtypes and "cpu" in sweep.devices:
+            lines.append("bench-core: tf32 exists on GPUs only; on the CPU its counterpart fp32 is measured")
         return lines + [f"bench-core: {line}" for line in self.closing_lines()]
 
     def closing_lines(self) -> list[str]:
@@ -90,19 +106,25 @@ class BenchSession:
         """The line of a case that is done: its place, its figure or outcome in words, and the time left."""
         return self._progress.line(case.id, outcome)
 
-    def info(self, commit: str | None) -> RunInfo:
-        """The run's facts, to be stored."""
+    def info(self, root: Path) -> RunInfo:
+        """The run's facts, to be stored; the commit is that of the checkout at ``root``."""
+        commit, dirty = commit_of(root)
         return RunInfo(
             run_id=self._run_id,
             started=self._started,
             version=__version__,
             machine=machine.fingerprint(),
             commit=commit,
+            dirty=dirty,
             options=dict(self.request.given),
-            planned=self._progress.total,
-            partial=self._progress.done < self._progress.total,
+            planned=self._planned,
+            partial=self.stopped or self._progress.done < self._progress.total,
             not_run=tuple(self._not_run),
         )
+
+
+def _cases(count: int) -> str:
+    return f"{count} case{'' if count == 1 else 's'}"
 
 
 class Progress:
@@ -132,14 +154,14 @@ def figure(record: Record) -> str:
     """A case's figure in a few words."""
     t = record.timing
     if t.rel_half_width is None:
-        return f"{text.seconds(t.median):>8s} (no interval: {t.count} samples)"
+        return f"{text.seconds(t.median):>8s} (no interval: {t.count} samples, {t.effective_samples:.0f} independent)"
     missed = "" if t.met_target else f" (aimed at ±{100 * t.rel_ci:g}%)"
     return f"{text.seconds(t.median):>8s} ±{100 * t.rel_half_width:.1f}%{missed}"
 
 
 def _last_times(storage: Path | None) -> dict[str, float]:
     """Seconds that each case took in the newest readable run of a folder."""
-    files = sorted(storage.rglob("*.json"), key=lambda p: p.stat().st_mtime, reverse=True) if storage else []
+    files = sorted(storage.rglob("*.json"), key=lambda path: path.name, reverse=True) if storage else []
     for path in files[:3]:
         try:
             return {record.case.id: record.wall_seconds for record in load(path).records}

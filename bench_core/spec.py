@@ -51,6 +51,11 @@ class Case:
     seed: int = 0
 
     @property
+    def way(self) -> str:
+        """How it is run, in words: the variant, and cold caches if they are."""
+        return self.variant if self.caches == "hot" else f"{self.variant}, {self.caches} caches"
+
+    @property
     def id(self) -> str:
         """A short readable name, unique within a sweep."""
         parts = [self.workload, self.setting, self.device, f"b{self.batch_size}", self.dtype, self.variant]

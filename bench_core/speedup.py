@@ -50,21 +50,31 @@ CPU_COUNTERPART = {"tf32": "fp32"}
 
 @dataclass(frozen=True)
 class Pool:
-    """The figures that count, and how many older records of the same machine and case do not."""
+    """The figures that count, how many older records of the same machine and case do not, and how many do not for
+    being measured with other software than that machine's newest run."""
 
     figures: tuple[Figure, ...]
     older: int
+    other_software: int = 0
 
 
 def pool(runs: Iterable[Run]) -> Pool:
-    """Of several runs the newest record of each machine (by its hardware) and case."""
+    """Of several runs the newest record of each machine (by its hardware) and case.
+
+    Only records with the software of that machine's newest run count, so that no curve mixes versions of torch.
+    """
+    ordered = sorted(runs, key=lambda run: (run.info.started, run.info.run_id))
+    current = {run.info.machine.hardware: run.info.machine.software for run in ordered}
     newest: dict[tuple[str, Case], Figure] = {}
-    seen = 0
-    for run in sorted(runs, key=lambda run: (run.info.started, run.info.run_id)):
+    seen = other = 0
+    for run in ordered:
+        if run.info.machine.software != current[run.info.machine.hardware]:
+            other += len(run.records)
+            continue
         for record in run.records:
             newest[run.info.machine.hardware, record.case] = Figure(record, run.info)
             seen += 1
-    return Pool(tuple(newest.values()), seen - len(newest))
+    return Pool(tuple(newest.values()), seen - len(newest), other)
 
 
 @dataclass(frozen=True)

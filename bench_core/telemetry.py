@@ -9,12 +9,9 @@ from dataclasses import dataclass
 
 import psutil
 
-from bench_core.machine import usable_cpus
-
 SWITCHES_PER_SECOND = 50.0
 """Involuntary context switches per second and usable CPU above which somebody else wants the CPU too."""
 STOLEN_SHARE = 0.01
-LOAD_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -31,13 +28,13 @@ class Contention:
     stolen: float | None
     load_before: float
 
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What to be wary of, in words."""
-        cpus = usable_cpus()
+    def warnings(self, threads: int, cpus: int) -> tuple[str, ...]:
+        """What to be wary of, in words, for work of ``threads`` threads on ``cpus`` usable cores."""
         found = []
-        if self.seconds > 0 and self.involuntary_switches / self.seconds / cpus > SWITCHES_PER_SECOND:
-            rate = self.involuntary_switches / self.seconds
+        rate = self.involuntary_switches / self.seconds
+        if threads > cpus:
+            found.append(f"more threads ({threads}) than usable cores ({cpus}): they take the CPU from each other")
+        elif rate / cpus > SWITCHES_PER_SECOND:
             found.append(f"contention: other work took the CPU away {rate:.0f} times a second")
         if self.stolen is not None and self.stolen > STOLEN_SHARE:
             found.append(f"contention: the host gave {100 * self.stolen:.0f}% of the CPU time to other machines")
@@ -76,11 +73,6 @@ class ContentionWatch:
             stolen=stolen,
             load_before=self._load,
         )
-
-
-def busy_load(load: float, cpus: int) -> bool:
-    """Whether a load average (of before this process began to work) tells of other work."""
-    return load > LOAD_SHARE * cpus
 
 
 def _involuntary_switches() -> int:

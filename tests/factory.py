@@ -157,10 +157,11 @@ def run(
     on = on or machine()
     kept = tuple(sweep(devices=("cpu", "cuda") if on.gpus else ("cpu",)) if made is None else made)
     info = RunInfo(
-        run_id=f"synthetic-{started}-{on.digest}",
+        run_id=f"synthetic-{started}-{on.torch}",
         started=started,
         version="0.1.0",
         machine=on,
+        dirty=False,
         commit="0123456789abcdef0123456789abcdef01234567",
         options={"--bench-rel-ci": "0.02"},
         planned=len(kept) + len(not_run) + (3 if partial else 0),

@@ -94,7 +94,7 @@ def test_a_users_step_is_measured_stored_and_replayed(pytester):
     result.assert_outcomes(passed=1)
     run = records.load(saved(pytester.path / ".benchmarks"))
     (record,) = run.records
-    assert (record.case.workload, record.case.device, record.units) == ("test_my_model", "cpu", 64)
+    assert (record.case.workload, record.case.device, record.units) == ("test_user.py::test_my_model", "cpu", 64)
     document = json.loads(run.path.read_text())
     theirs = document["benchmarks"][0]["stats"]
     assert theirs["median"] == pytest.approx(record.timing.median)
@@ -173,3 +173,70 @@ def test_bad_options_are_usage_errors_in_one_line(pytester):
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     (line,) = [line for line in result.stderr.lines if line.strip()]
     assert "no device 'tpu'; there are: cpu, cuda" in line
+
+
+def test_tests_of_one_name_in_two_files_are_two_cases(pytester):
+    pytester.makepyfile(
+        test_a="def test_work(device_benchmark):\n    device_benchmark(lambda: sum(range(10)))",
+        test_b="def test_work(device_benchmark):\n    device_benchmark(lambda: sum(range(1000)))",
+    )
+    pytester.runpytest_subprocess(*PLUGIN, "--benchmark-autosave").assert_outcomes(passed=2)
+    run = records.load(saved(pytester.path / ".benchmarks"))
+    assert {r.case.workload for r in run.records} == {"test_a.py::test_work", "test_b.py::test_work"}
+
+
+def test_parameters_name_the_case_by_their_ids(pytester):
+    pytester.makepyfile(
+        test_user="""
+        import pytest
+
+        @pytest.mark.parametrize("size", [pytest.param(object(), id="small"), pytest.param(object(), id="large")])
+        def test_sized(device_benchmark, bench_device, size):
+            device_benchmark(lambda: None, device=bench_device)
+        """
+    )
+    result = pytester.runpytest_subprocess(*PLUGIN, "--benchmark-autosave", "--bench-device", "cpu")
+    result.assert_outcomes(passed=2)
+    assert {r.case.setting for r in records.load(saved(pytester.path)).records} == {"small", "large"}
+
+
+def test_a_projects_own_bench_device_fixture_stays_its_own(pytester):
+    pytester.makepyfile(
+        test_user="""
+        import pytest
+
+        @pytest.fixture(params=["one", "two"])
+        def bench_device(request):
+            return request.param
+
+        def test_theirs(bench_device):
+            assert bench_device in ("one", "two")
+        """
+    )
+    pytester.runpytest_subprocess(*PLUGIN).assert_outcomes(passed=2)
+
+
+def test_a_number_of_threads_is_torchs_own_unless_one_is_asked_for(pytester):
+    pytester.makepyfile(
+        test_user="""
+        import torch
+
+        def test_threads(device_benchmark):
+            torch.set_num_threads(3)
+            device_benchmark(lambda: None)
+            assert torch.get_num_threads() == 3
+        """
+    )
+    pytester.runpytest_subprocess(*PLUGIN, "--benchmark-save=own").assert_outcomes(passed=1)
+    pytester.runpytest_subprocess(*PLUGIN, "--benchmark-save=asked", "--bench-threads=1").assert_outcomes(passed=1)
+    own, asked = (records.load(next(pytester.path.rglob(f"*_{name}.json"))) for name in ("own", "asked"))
+    assert own.records[0].threads == 3
+    assert asked.records[0].threads == 1
+    assert any("more threads" in flag for flag in own.records[0].flags) is (own.info.machine.usable_cpus < 3)
+
+
+def test_fewer_than_one_unit_is_refused(pytester):
+    pytester.makepyfile(test_user="def test_none(device_benchmark):\n    device_benchmark(lambda: None, units=0)")
+    result = pytester.runpytest_subprocess(*PLUGIN, "--benchmark-autosave")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*units is 0*"])

@@ -82,6 +82,11 @@ def test_broken_times_are_not_stored_either():
         (lambda r: r["timing"].update(samples=[]), "timing.samples"),
         (lambda r: r.update(timing=None), "timing"),
         (lambda r: r.update(unavailable=[]), "unavailable"),
+        (lambda r: r.update(units=0), "units"),
+        (lambda r: r["timing"].update(cold_start=-1.0), "cold_start"),
+        (lambda r: r["timing"].update(rel_half_width=float("nan")), "rel_half_width"),
+        (lambda r: r["timing"].update(confidence=5.0), "confidence"),
+        (lambda r: r["timing"].update(median=10**400), "median"),
     ],
 )
 def test_a_record_that_breaks_the_schema_is_named_with_its_field(stored, change, word):
@@ -138,6 +143,26 @@ def test_files_that_are_no_stored_run_get_one_line_each(tmp_path, text, word):
         records.load(path)
     assert "\n" not in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("extra", [None, [], "text", 3])
+def test_extra_info_of_another_kind_is_no_record(stored, extra):
+    rewrite(stored, lambda document: document["benchmarks"][0].update(extra_info=extra))
+    assert len(records.load(stored).records) == len(factory.run().records) - 1
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"benchmarks": [], "n": ' + "9" * 5000 + "}"])
+def test_files_that_python_itself_refuses_are_named(tmp_path, text):
+    path = tmp_path / "file.json"
+    path.write_text(text)
+    with pytest.raises(RecordError, match=r"file\.json"):
+        records.load(path)
+
+
+def test_a_run_holds_every_case_once(stored):
+    rewrite(stored, lambda document: document["benchmarks"].append(document["benchmarks"][0]))
+    with pytest.raises(RecordError, match="recorded 2 times"):
+        records.load(stored)
 
 
 def test_truncated_json_is_named(stored):

@@ -143,9 +143,23 @@ class TestMatched:
         assert {row.base.machine.cpu for row in curve.rows} == {"Synthetic CPU"}
 
     def test_different_software_and_data_are_said(self):
-        cpu = one_run(factory.record(CPU_CASE, data="real MNIST"), on=factory.machine(torch="2.12.0"))
+        elsewhere = factory.machine(gpu=False, torch="2.12.0")
+        cpu = one_run(factory.record(CPU_CASE, data="real MNIST"), on=elsewhere)
         row = only(only(curves(pool([cpu, one_run(factory.record(GPU_CASE))]))).rows)
-        assert row.notes == ("torch 2.12.0 against 2.11.0", "input data differ: real MNIST against digits stand-in")
+        assert row.across_machines
+        assert row.notes[1:] == ("torch 2.12.0 against 2.11.0", "input data differ: real MNIST against digits stand-in")
+
+    def test_versions_of_torch_are_never_mixed_on_one_machine(self):
+        old = one_run(*(factory.record(replace(CPU_CASE, batch_size=b)) for b in (1, 8)), on=factory.machine())
+        new = one_run(factory.record(CPU_CASE), on=factory.machine(torch="2.15.0"), started="2027-01-01")
+        pooled = pool([new, old])
+        assert [figure.machine.torch for figure in pooled.figures] == ["2.15.0"]
+        assert (pooled.older, pooled.other_software) == (0, 2)
+
+    def test_hot_and_cold_caches_are_different_cases(self):
+        cold = replace(CPU_CASE, caches="cold")
+        pooled = pool([one_run(factory.record(CPU_CASE), factory.record(cold))])
+        assert len(pooled.figures) == 2
 
     def test_from_batch_and_peak(self):
         curve = only(curves(pool([factory.run()])))

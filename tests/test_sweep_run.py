@@ -13,6 +13,7 @@ from bench_core import records, workloads
 from bench_core.records import KEY
 
 ROOT = Path(__file__).parents[1]
+BATCH_64 = ("--bench-batch-size", "64")
 QUICK = ("--bench-max-time", "0.02", "--bench-batch-size", "8")
 NO_GPU = not torch.cuda.is_available()
 
@@ -38,7 +39,7 @@ def gemm_run(tmp_path_factory):
 def test_the_number_of_cases_and_the_time_come_first_then_a_line_a_case(gemm_run):
     output = gemm_run[0].stdout
     plan = output.index("bench-core: ")
-    assert "cases on cpu" in output[plan:]
+    assert "1 case on cpu" in output[plan:]
     assert " about " in output[plan : plan + 120]
     assert "gemm-cpu-b8-fp32-eager" in output
     assert "[1/" in output
@@ -130,21 +131,71 @@ def test_bad_requests_end_before_the_sweep_in_one_line(arguments, words):
         assert word in line
 
 
+def test_families_without_a_case_are_left_out_in_silence(gemm_run):
+    assert "skipped" not in gemm_run[0].stdout.splitlines()[-1]
+    assert "NOTSET" not in gemm_run[0].stdout
+
+
+def test_cold_caches_are_measured_where_inputs_rotate_and_refused_elsewhere(tmp_path):
+    _, (stored,) = sweep(
+        tmp_path, "--bench-workload", "gemm,lstm_ar_train", "--bench-caches", "cold", *QUICK[:2], *BATCH_64
+    )
+    measured = {r.case.workload for r in stored.records}
+    assert measured == {"gemm"}
+    assert all(r.case.caches == "cold" for r in stored.records)
+    refused = [e for e in stored.info.not_run if e.what.startswith("lstm_ar_train")]
+    assert refused
+    assert all("take a larger batch" in e.reason for e in refused)
+
+
+def test_a_compiled_case_stores_compile_time_and_graph_breaks(tmp_path):
+    _, (stored,) = sweep(tmp_path, "--bench-workload", "mlp_infer", "--bench-variant", "compile", *QUICK)
+    (record,) = stored.records
+    assert record.compilation.graph_breaks == 0
+    assert record.compilation.seconds is None or 0 < record.compilation.seconds < record.timing.cold_start
+
+
+def test_no_compiler_is_a_skip_with_its_reason(tmp_path, monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
+    run = pytest_run("benchmarks", "--bench-workload", "mlp_infer", "--bench-variant", "compile", *QUICK)
+    assert run.returncode == 0
+    assert "skipped: mlp_infer-cpu-b8-fp32-compile: compile: no working compiler" in run.stdout
+
+
+@pytest.mark.parametrize(
+    "option", ["--benchmark-storage=file:///proc/nowhere", "--benchmark-json=/proc/nowhere/a.json"]
+)
+def test_a_place_that_cannot_be_written_is_told_before_the_sweep(option):
+    run = pytest_run("benchmarks", "--benchmark-autosave", "--bench-workload", "gemm", option)
+    assert run.returncode == pytest.ExitCode.USAGE_ERROR
+    (line,) = [line for line in run.stderr.splitlines() if line.strip()]
+    assert "cannot be written" in line
+    assert option.partition("=")[0] in line
+
+
+def test_an_option_in_the_environment_counts_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTEST_ADDOPTS", f"--benchmark-storage=file://{tmp_path}")
+    run = pytest_run("benchmarks", "--benchmark-autosave", "--bench-workload", "gemm", *QUICK)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert len(list(tmp_path.rglob("*.json"))) == 1
+
+
+def test_threads_are_restored_and_recorded(tmp_path):
+    _, (stored,) = sweep(tmp_path, "--bench-workload", "gemm", "--bench-threads", "1", *QUICK)
+    (record,) = stored.records
+    assert record.threads == 1
+
+
 def test_an_interrupted_run_is_stored_as_partial(tmp_path):
     run = pytest_run(
         "benchmarks/test_gemm.py",
         "--benchmark-autosave",
         f"--benchmark-storage=file://{tmp_path}",
         *QUICK[:2],
-        "--maxfail=1",
         "-p",
         "stop_after_two",
-        cwd=ROOT,
-        command=(
-            sys.executable,
-            "-c",
-            STOP_AFTER_TWO,
-        ),
+        command=(sys.executable, "-c", STOP_AFTER_TWO),
     )
     assert run.returncode == pytest.ExitCode.INTERRUPTED, run.stdout + run.stderr
     (path,) = tmp_path.rglob("*.json")

@@ -33,7 +33,7 @@ class Columns:
             Column("Device", device_words),
             Column("Setting", lambda f: f.case.setting, once=True),
             Column("Dtype", lambda f: f.case.dtype, once=True),
-            Column("Variant", lambda f: f.case.variant, once=True),
+            Column("Variant", lambda f: f.case.way, once=True),
             Column("Batch", lambda f: text.whole(f.case.batch_size), numeric=True),
         )
 
@@ -76,7 +76,7 @@ class Columns:
             Column("Machine", self.machine, once=True),
             Column("Setting", lambda c: c.case.setting, once=True),
             Column("Dtype", lambda c: c.case.dtype, once=True),
-            Column("Variant", lambda c: c.case.variant, once=True),
+            Column("Variant", lambda c: c.case.way, once=True),
             Column("Batch", lambda c: text.whole(c.case.batch_size), numeric=True),
             Column("R", lambda c: text.ratio(c.ratio), numeric=True),
             Column("Interval of R", lambda c: text.ratio_interval(c.interval), numeric=True),
@@ -110,7 +110,7 @@ class Columns:
             Column("Machine", self.machine, once=True),
             Column("Setting", lambda c: c.case.setting, once=True),
             Column("Dtype", lambda c: c.case.dtype, once=True),
-            Column("Variant", lambda c: c.case.variant, once=True),
+            Column("Variant", lambda c: c.case.way, once=True),
             Column("Batch", lambda c: text.whole(c.case.batch_size), numeric=True),
             Column("R", lambda c: text.ratio(c.ratio), numeric=True),
             Column("Interval of R", lambda c: text.ratio_interval(c.interval), numeric=True),
@@ -137,7 +137,7 @@ class Columns:
 
 def case_words(c: Comparison) -> str:
     """Setting, dtype and variant of a comparison."""
-    return ", ".join(part for part in (c.case.setting, c.case.dtype, c.case.variant) if part)
+    return ", ".join(part for part in (c.case.setting, c.case.dtype, c.case.way) if part)
 
 
 def _sides(base: str, contender: str) -> tuple[Column[Comparison], ...]:
@@ -172,7 +172,7 @@ def _choice(figure: Figure | None) -> str:
     if figure is None:
         return text.NONE
     case = figure.case
-    return f"batch {text.whole(case.batch_size)}, {case.dtype}, {case.variant}, {device_words(figure)}"
+    return f"batch {text.whole(case.batch_size)}, {case.dtype}, {case.way}, {device_words(figure)}"
 
 
 def _target(figure: Figure) -> str:
@@ -201,5 +201,5 @@ def best_throughput(columns: Columns) -> tuple[Column[Figure], ...]:
         Column("Interval", lambda f: text.seconds_interval(f.interval), numeric=True),
         Column("At batch", lambda f: text.whole(f.case.batch_size), numeric=True),
         Column("Threads", _threads, numeric=True),
-        Column("Case", lambda f: ", ".join(p for p in (f.case.setting, f.case.dtype, f.case.variant) if p)),
+        Column("Case", lambda f: ", ".join(p for p in (f.case.setting, f.case.dtype, f.case.way) if p)),
     )

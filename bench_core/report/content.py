@@ -190,7 +190,7 @@ def _section(name: str, figures: Sequence[Figure], found: Findings, columns: Col
     unit = figures[0].record.unit
     settings = list(dict.fromkeys(f.case.setting for f in figures))
     ordered = sorted(
-        figures, key=lambda f: (settings.index(f.case.setting), f.case.dtype, f.case.variant, f.case.batch_size)
+        figures, key=lambda f: (settings.index(f.case.setting), f.case.dtype, f.case.way, f.case.batch_size)
     )
     reasons = [f"{field.replace('_', ' ')}: {why}" for f in ordered for field, why in f.record.unavailable.items()]
     tables = (

@@ -88,7 +88,7 @@ def runs_table(runs: Sequence[Run], pooled: Pool, letters: Letters) -> Table:
     columns: tuple[Column[Run], ...] = (
         Column("Started (UTC)", _when),
         Column("Machine", lambda run: letters[run.info.machine.hardware]),
-        Column("Commit", lambda run: (run.info.commit or text.NONE)[:10]),
+        Column("Commit", lambda run: (run.info.commit or text.NONE)[:10] + (" and changes" if run.info.dirty else "")),
         Column("bench-core", lambda run: run.info.version),
         Column("Options", lambda run: " ".join(f"{name}={value}" for name, value in run.info.options.items())),
         Column("Planned cases", lambda run: str(run.info.planned), numeric=True),
@@ -125,6 +125,9 @@ def passed_over(runs: Iterable[Run], pooled: Pool) -> Iterable[str]:
     if pooled.older:
         records = _plural(pooled.older, "older record")
         yield f"{records} not shown: the same case was measured again on the same machine, and the newest counts."
+    if pooled.other_software:
+        records = _plural(pooled.other_software, "record")
+        yield f"{records} not shown: measured with other software than this machine's newest run; report those alone."
     for run in runs:
         yield from (f"Passed over: {note}" for note in run.passed_over)
 

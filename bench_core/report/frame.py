@@ -45,6 +45,7 @@ def _figure_row(figure: Figure) -> dict[str, Any]:
         "batch_size": figure.case.batch_size,
         "dtype": figure.case.dtype,
         "variant": figure.case.variant,
+        "caches": figure.case.caches,
         "threads": record.threads,
         "machine": figure.machine.label,
         "device_model": record.device_model,
@@ -90,7 +91,7 @@ def _comparison_row(c: Comparison | None) -> dict[str, Any]:
 def _side_row(side: str, figure: Figure | None) -> dict[str, Any]:
     row = {} if figure is None else _figure_row(figure)
     names = (
-        "device", "batch_size", "dtype", "variant", "threads", "seconds_per_unit", "seconds_per_unit_low",
+        "device", "batch_size", "dtype", "variant", "caches", "threads", "seconds_per_unit", "seconds_per_unit_low",
         "seconds_per_unit_high", "samples", "met_target", "device_model", "machine", "run_id",
     )  # fmt: skip
     return {f"{side}_{name}": row.get(name) for name in names}

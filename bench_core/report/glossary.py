@@ -31,7 +31,10 @@ TERMS: tuple[tuple[str, str], ...] = (
     ("SAME", "The interval lies within 5% of 1: no difference worth acting on, even if it is sure."),
     ("UNCLEAR", "The interval holds 1 and is wider than that, or there is none."),
     ("MISSING", "One side has no figure."),
-    ("cold start", "The first call ever made, with loading, allocation and set-up. It is in no other figure."),
+    (
+        "cold start",
+        "The case's first call, with loading and allocation; in a run's first case also the libraries' set-up.",
+    ),
     ("latency", "The time of single calls, each waited for. p95 = 20 µs means that 95 of 100 calls took at most that."),
     ("throughput", "Units of work per second, at the median time."),
     ("host time", "How long Python and the driver needed to hand a call's work over, before waiting for the device."),

@@ -96,7 +96,7 @@ def panels(figures: Sequence[Figure]) -> list[tuple[Figure, ...]]:
     if not swept and len(batches) <= MOST_LINES // 2:
         swept = set(batches)
     kept = [figure for figure in figures if figure.case.setting in swept]
-    keys = (lambda f: f.case.setting, lambda f: f.case.variant, lambda f: f.case.dtype)
+    keys = (lambda f: f.case.setting, lambda f: f.case.way, lambda f: f.case.dtype)
     return _split(kept, keys)
 
 
@@ -114,7 +114,7 @@ def _split(figures: Sequence[Figure], keys: Sequence[Callable[[Figure], str]]) -
 def shared(figures: Iterable[Figure]) -> str:
     """What all figures have in common, in words: setting, dtype and variant."""
     cases = [figure.case for figure in figures]
-    parts = ({c.setting for c in cases}, {c.dtype for c in cases}, {c.variant for c in cases})
+    parts = ({c.setting for c in cases}, {c.dtype for c in cases}, {c.way for c in cases})
     return ", ".join(value for part in parts if len(part) == 1 for value in part if value)
 
 
@@ -186,7 +186,7 @@ def telling(firsts: Sequence[Figure], letters: Letters) -> list[str]:
     parts = [
         [f.case.setting for f in firsts],
         [f.case.dtype for f in firsts],
-        [f.case.variant for f in firsts],
+        [f.case.way for f in firsts],
         [f"machine {letters[f.machine.hardware]}" for f in firsts],
     ]
     differ = [part for part in parts if len(set(part)) > 1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
@@ -55,11 +56,15 @@ def build(case: Case, *, data_dir: Path | None = None) -> Step:
 def refusal(case: Case) -> str | None:
     """Why a case cannot be built here, in one line; ``None`` if it can."""
     chosen = get(case.workload)
-    device, _, _ = case.device.partition(":")
-    if device not in DEVICES:
+    device, _, index = case.device.partition(":")
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", case.device):
         return f"no device {case.device!r}; there are: {', '.join(DEVICES)}"
     if device == "cuda" and not torch.cuda.is_available():
         return "no CUDA device is present here; there is: cpu"
+    if index and int(index) >= torch.cuda.device_count():
+        return f"no device {case.device!r}; CUDA devices present: {torch.cuda.device_count()}"
+    if case.threads is not None and case.threads < 1:
+        return f"threads is {case.threads}; it must be a whole number above 0, or None for all usable cores"
     if case.dtype not in DTYPES:
         return f"no dtype {case.dtype!r}; there are: {', '.join(DTYPES)}"
     if case.dtype not in chosen.dtypes:

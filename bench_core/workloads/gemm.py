@@ -20,7 +20,7 @@ _SIZES = (64, 128, 256, 512, 1024, 2048)
 def gemm(ctx: BuildContext) -> Step:
     """Product of two n x n matrices; the batch size is n and the unit a floating-point operation."""
     n = ctx.batch_size
-    pairs = [(ctx.normal(n, n), ctx.normal(n, n)) for _ in range(2)]
+    pairs = [(ctx.normal(n, n), ctx.normal(n, n)) for _ in range(ctx.resident(2 * 4 * n * n))]
     feed = rotate(pairs)
 
     def run() -> torch.Tensor:
