@@ -53,7 +53,9 @@ def list_workloads() -> None:
         print(f"{w.name}  ({w.kind}, counts {w.unit})")
         print(_wrapped("", w.summary))
         for kind in ("cpu", "cuda"):
-            print(_wrapped(f"{kind} batches", ", ".join(map(str, w.batch_sizes(kind)))))
+            further = w.full_batches.get(kind, ())
+            batches = [*map(str, w.batch_sizes(kind)), *(f"{batch} (full sweep)" for batch in further)]
+            print(_wrapped(f"{kind} batches", ", ".join(batches)))
         if w.settings:
             print(_wrapped("settings", ", ".join(w.settings)))
 

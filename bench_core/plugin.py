@@ -34,7 +34,7 @@ OPTIONS = (
     ("rel-ci", "0.02", "Aimed-for half width of the median's interval, relative to it. Default: 0.02."),
     ("max-time", "SECONDS", "Seconds of samples a case may take (heavy workloads: 20 times). Default: 1."),
     ("data", "DIR", "Folder with real data sets: MNIST as torchvision stores it. Default: digits stand-in."),
-    ("sweep", "|".join(SWEEPS), "How much to measure; full: every setting at every batch. Default: default."),
+    ("sweep", "|".join(SWEEPS), "How much to measure; full: all settings and batches, heavy too. Default: default."),
 )
 
 

@@ -16,7 +16,7 @@ from bench_core.runner import Effort
 from bench_core.schema import RecordError
 from bench_core.spec import Case
 from bench_core.storage import commit_of
-from bench_core.sweep import budget, candidates, expected_seconds, grouped, in_words
+from bench_core.sweep import budget, candidates, expected_seconds, grouped, in_words, too_heavy
 
 
 class BenchSession:
@@ -46,6 +46,11 @@ class BenchSession:
                     self._refused.append((case, reason))
                 else:
                     found.append(case)
+            heavy = [case for case in too_heavy(workload, sweep) if not workloads.refusal(case)]
+            if heavy:
+                ids = ", ".join(case.id.removeprefix(f"{name}-") for case in heavy)
+                reason = f"too heavy by default, measured with --bench-sweep full: {ids}"
+                self._not_run.append(NotRun(f"{name} in a full sweep ({_cases(len(heavy))})", "skipped", reason))
         return found
 
     def effort_for(self, case: Case) -> Effort:

@@ -101,6 +101,7 @@ class Workload:
     ``batches`` are the batch sizes of the default sweep for each device type and ``reference_batch`` the one the source
     uses: there every further setting and the single-thread case are measured. ``heavy`` marks work of which one CPU
     step takes longer than about 0.2 s: it is given more time per case, and its single-thread case only in a full sweep.
+    ``full_batches`` are further batch sizes of a full sweep, too heavy for the default one.
     """
 
     name: str
@@ -116,14 +117,16 @@ class Workload:
     dtypes: tuple[str, ...] = DTYPES
     variants: tuple[str, ...] = VARIANTS
     heavy: bool = False
+    full_batches: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
-    def batch_sizes(self, device_type: str) -> tuple[int, ...]:
-        """The batch sizes of the default sweep on a device type ("cpu" or "cuda")."""
+    def batch_sizes(self, device_type: str, sweep: str = "default") -> tuple[int, ...]:
+        """The batch sizes of a sweep ("default" or "full") on a device type ("cpu" or "cuda")."""
         if device_type not in self.batches:
             raise ValueError(
                 f"{self.name}: no batches for device {device_type!r}; there are: {', '.join(self.batches)}"
             )
-        return self.batches[device_type]
+        further = self.full_batches.get(device_type, ()) if sweep == "full" else ()
+        return tuple(sorted((*self.batches[device_type], *further)))
 
 
 def workload(
@@ -138,6 +141,7 @@ def workload(
     dtypes: tuple[str, ...] | None = None,
     variants: tuple[str, ...] = VARIANTS,
     heavy: bool = False,
+    full_batches: Mapping[str, tuple[int, ...]] | None = None,
 ) -> Callable[[Callable[[BuildContext], Step]], Workload]:
     """Turn a build function into the workload of its name; the first line of its docstring is the summary.
 
@@ -159,6 +163,7 @@ def workload(
             dtypes=dtypes or tuple(d for d in DTYPES if not (kind == "train" and d == "fp16")),
             variants=variants,
             heavy=heavy,
+            full_batches=full_batches or {},
         )
 
     return wrap

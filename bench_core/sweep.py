@@ -17,7 +17,8 @@ and an interval needs six."""
 class Sweep:
     """What was asked for; ``None`` stands for the default of each workload.
 
-    ``kind`` is ``default`` (further settings and one thread at the reference batch only) or ``full``.
+    ``kind`` is ``default`` (further settings and one thread at the reference batch only, nothing that takes very long)
+    or ``full``.
     """
 
     devices: tuple[str, ...]
@@ -39,12 +40,22 @@ def candidates(workload: Workload, sweep: Sweep) -> list[Case]:
     return list(found)
 
 
+def too_heavy(workload: Workload, sweep: Sweep) -> list[Case]:
+    """The cases that a full sweep would add and a default one leaves out because they take long."""
+    default = set(candidates(workload, sweep))
+    return [
+        case
+        for case in candidates(workload, replace(sweep, kind="full"))
+        if case not in default and (workload.heavy or case.batch_size in workload.full_batches.get(case.device, ()))
+    ]
+
+
 def _counterpart(dtype: str, device: str) -> str:
     return "fp32" if dtype == "tf32" and device == "cpu" else dtype
 
 
 def _points(base: Case, workload: Workload, sweep: Sweep) -> Iterator[Case]:
-    batches = sweep.batch_sizes or workload.batch_sizes(base.device)
+    batches = sweep.batch_sizes or workload.batch_sizes(base.device, sweep.kind)
     settings = workload.settings or ("",)
     for setting in settings:
         fewer = setting != settings[0] and sweep.kind == "default" and not sweep.batch_sizes

@@ -81,8 +81,8 @@ def refusal(case: Case) -> str | None:
     if case.caches not in CACHES:
         return f"no caches {case.caches!r}; there are: {', '.join(CACHES)}"
     if isinstance(case.batch_size, bool) or not isinstance(case.batch_size, int) or case.batch_size < 1:
-        defaults = ", ".join(str(b) for b in chosen.batch_sizes(device))
-        return f"batch size {case.batch_size!r} is no whole number above 0; the default ones are: {defaults}"
+        swept = ", ".join(str(b) for b in chosen.batch_sizes(device, "full"))
+        return f"batch size {case.batch_size!r} is no whole number above 0; sweeps take: {swept}"
     if case.setting and case.setting not in chosen.settings:
         return f"{chosen.name} has no setting {case.setting!r}; it has: {', '.join(chosen.settings) or 'none'}"
     return None

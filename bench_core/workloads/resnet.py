@@ -1,4 +1,4 @@
-"""The residual block, alone: with an identity and with a projection shortcut."""
+"""The blocks of residual networks, alone: identity and projection shortcut, squeeze and excitation."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -12,6 +12,7 @@ from bench_core.build import BuildContext, forward_flops, inference, rotate, tra
 from bench_core.spec import Step, workload
 
 _CHANNELS, _SIDE = 64, 56
+_REDUCTION = 16
 _BATCHES = (1, 4, 16)
 _block = partial(
     workload,
@@ -28,13 +29,26 @@ _SOURCE = "He, Zhang, Ren & Sun, Deep Residual Learning for Image Recognition, C
 @_block(source=f"{_SOURCE} 1; 64 channels of 56x56: conv2_x of table 1")
 def resblock_identity(ctx: BuildContext) -> Step:
     """Residual block of two 3x3 convolutions, 64 to 64 channels at 56x56, with an identity shortcut."""
-    return block_step(ctx, channels_out=64, stride=1)
+    shape = (_CHANNELS, _SIDE, _SIDE)
+    return block_step(ctx, lambda: ResidualBlock(_CHANNELS, _CHANNELS), shape, shape)
 
 
 @_block(source=f"{_SOURCE} 2; 64 channels of 56x56 to 128 of 28x28: conv3_1 of table 1")
 def resblock_projection(ctx: BuildContext) -> Step:
     """Residual block of two 3x3 convolutions, 64 to 128 channels, 56x56 to 28x28, with a 1x1 projection shortcut."""
-    return block_step(ctx, channels_out=128, stride=2)
+    out = (2 * _CHANNELS, _SIDE // 2, _SIDE // 2)
+    return block_step(ctx, lambda: ResidualBlock(_CHANNELS, out[0], stride=2), (_CHANNELS, _SIDE, _SIDE), out)
+
+
+@_block(
+    source="Hu, Shen & Sun, Squeeze-and-Excitation Networks, CVPR 2018, section 3, equations 2 to 4, without biases; "
+    "reduction 16 and 256 channels of 56x56: conv2_x of table 1"
+)
+def se_block(ctx: BuildContext) -> Step:
+    """Squeeze-and-excitation block on 256 channels of 56x56: each channel scaled by a gate from all channels' means."""
+    shape = (256, _SIDE, _SIDE)
+    # The means and the products with the gate: here most of the work, and not what torch counts.
+    return block_step(ctx, lambda: SEBlock(256), shape, shape, elementwise=2 * prod(shape))
 
 
 class ResidualBlock(nn.Module):
@@ -57,18 +71,45 @@ class ResidualBlock(nn.Module):
         return F.relu(self.norm2(self.conv2(inner)) + self.shortcut(x))
 
 
-def block_step(ctx: BuildContext, *, channels_out: int, stride: int) -> Step:
-    """The step of a block: its output in evaluation mode, or in training mode the gradients of its weights."""
+class SEBlock(nn.Module):
+    """x scaled by a gate of 0 to 1 a channel, which two linear layers make of the channels' means; r = 16, no bias."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.gate = nn.Sequential(
+            *(nn.Linear(channels, channels // _REDUCTION, bias=False), nn.ReLU()),
+            *(nn.Linear(channels // _REDUCTION, channels, bias=False), nn.Sigmoid()),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, height, width) to the same."""
+        scaled: Tensor = x * self.gate(x.mean((2, 3)))[..., None, None]
+        return scaled
+
+
+def block_step(
+    ctx: BuildContext,
+    make: Callable[[], nn.Module],
+    shape_in: tuple[int, ...],
+    shape_out: tuple[int, ...],
+    elementwise: int = 0,
+) -> Step:
+    """The step of a block: its output in evaluation mode, or in training mode the gradients of its weights.
+
+    Shapes are those of one image: (channels, height, width). ``elementwise`` are its FLOPs forward, and again backward,
+    beside those of convolutions and matrix products.
+    """
     backward = ctx.case.setting == "forward_backward"
-    shape = (ctx.batch_size, _CHANNELS, _SIDE, _SIDE)
-    model = ctx.model(lambda: ResidualBlock(_CHANNELS, channels_out, stride), train=backward)
+    shape = (ctx.batch_size, *shape_in)
+    model = ctx.model(make, train=backward)
     batches = [ctx.normal(*shape) for _ in range(ctx.resident(4 * prod(shape)))]
+    products = training_flops if backward else forward_flops
     if backward:
-        cotangent = ctx.normal(ctx.batch_size, channels_out, _SIDE // stride, _SIDE // stride)
+        cotangent = ctx.normal(ctx.batch_size, *shape_out)
     return ctx.step(
         gradients(ctx, model, batches, cotangent) if backward else inference(ctx, model, batches),
         units=ctx.batch_size,
-        flops=(training_flops if backward else forward_flops)(model, shape),
+        flops=products(model, shape) + ctx.batch_size * elementwise * (2 if backward else 1),
         data="normal random numbers",
         modules={"model": model},
     )
