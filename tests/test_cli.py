@@ -81,6 +81,7 @@ def test_list_names_every_workload_within_80_columns():
     for name in workloads.names():
         assert re.search(rf"^{name}\b", result.stdout, re.MULTILINE)
     assert max(map(len, result.stdout.splitlines())) <= 80
+    assert "cpu batches   1 (full sweep), 4 (full sweep)" in result.stdout
 
 
 def test_doctor_tells_of_devices_cores_versions_load_and_counters():

@@ -13,22 +13,7 @@ from bench_core.workloads.conv import output_side
 from bench_core.workloads.pix2pix import PatchGAN, UNet256
 from bench_core.workloads.recurrent import Forecaster
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_cache(tmp_path_factory):
-    """One stand-in for the digits for all tests of this module, apart from the user's own cache."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BENCH_CORE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """On a busy machine, threads that wait for each other make small work fifty times slower."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_cache", "one_thread")
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +26,7 @@ def deeplab():
 def pix2pix():
     """pix2pix at batch 1 on a single pair, its first five outputs, and the calls after which it starts anew."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bench_core.workloads.pix2pix.resident", lambda _: 1)
+        patch.setattr(build.BuildContext, "resident", lambda ctx, _: 1)
         patch.setattr(build, "RESTORE_EVERY", 4)
         step = workloads.build(Case("pix2pix256_step"))
         yield step, [step() for _ in range(5)]
@@ -94,7 +79,7 @@ def test_lstm_flops(length, hidden):
 def test_lstm_learns_the_series(monkeypatch):
     epoch = 995 // 32
     monkeypatch.setattr(build, "RESTORE_EVERY", 10**6)
-    monkeypatch.setattr(build, "resident", lambda _: epoch)
+    monkeypatch.setattr(build.BuildContext, "resident", lambda ctx, _: epoch)
     step = workloads.build(Case("lstm_ar_train", batch_size=32))
     for _ in range(99 * epoch):
         step()

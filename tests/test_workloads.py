@@ -1,5 +1,7 @@
 """What every workload keeps to."""
 
+import copy
+
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -7,8 +9,21 @@ from torch.utils.flop_counter import FlopCounterMode
 from bench_core import Case, build, workloads
 from bench_core.build import BuildContext
 
+pytestmark = pytest.mark.usefixtures("one_cache", "one_thread")
+
 LIGHT = [name for name in workloads.names() if not workloads.get(name).heavy]
+HEAVY = [name for name in workloads.names() if workloads.get(name).heavy]
 TRAINING = [name for name in LIGHT if workloads.get(name).kind == "train"]
+# Batch size and calls in which a loss falls, where the source's batch and 240 calls would not do or take long.
+LEARNING = {
+    "cnn_mnist_train": (16, 800),
+    "gan_step": (20, 60),
+    "cgan_step": (20, 60),
+    "resnet20_cifar_train": (16, 48),
+    "resnet50_train": (8, 12),
+}
+# FLOPs that torch's counter does not see are held to formulas of their own among the anchors.
+UNSEEN = ("lstm_ar_train", "activations_losses", "se_block")
 # Settings that would take longer than they tell.
 SKIPPED = {"T80h64", "T5h1024", "k3s1p1-256x256", "k7s1p3-64x64"}
 SETTINGS = [
@@ -16,26 +31,21 @@ SETTINGS = [
 ]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_cache(tmp_path_factory):
-    """One stand-in for the digits for all tests of this module, apart from the user's own cache."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BENCH_CORE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """On a busy machine, threads that wait for each other make small work fifty times slower."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def tensors(output):
     """The tensors of a step's output by name."""
     return output if isinstance(output, dict) else {"": output}
+
+
+def assert_optimizers_hold_exactly_their_models(step):
+    assert step.optimizers.keys() == step.modules.keys()
+    for key, module in step.modules.items():
+        held = [id(p) for group in step.optimizers[key].param_groups for p in group["params"]]
+        assert sorted(held) == sorted(id(p) for p in module.parameters())
+
+
+def loss(output):
+    """The loss of a training step; of a game the discriminator's."""
+    return output["real"] + output["fake"] if isinstance(output, dict) else output
 
 
 def counted(step):
@@ -59,11 +69,34 @@ def test_every_workload_runs(name, setting, batch_size, dtype):
         assert not value.requires_grad
 
 
-@pytest.mark.parametrize("name", ["deeplabv3_r50_infer", "pix2pix256_step"])
-def test_heavy_workloads_run_in_bf16_at_another_batch(name):
-    step = workloads.build(Case(name, batch_size=2, dtype="bf16"))
-    assert step.units == 2
-    assert all(value.isfinite().all() for value in tensors(step()).values())
+@pytest.mark.parametrize("name", HEAVY)
+def test_heavy_workloads_run(name, monkeypatch):
+    monkeypatch.setattr("bench_core.workloads.resnet50.SIDE", 64)
+    monkeypatch.setattr("bench_core.workloads.segmentation.SIDE", 64)
+    monkeypatch.setattr(BuildContext, "model", drawn_once(BuildContext.model))
+    for batch_size, dtype in ((1, "fp32"), (2, "fp32"), (1, "bf16"), (2, "bf16")):
+        step = workloads.build(Case(name, batch_size=batch_size, dtype=dtype))
+        assert step.units == batch_size
+        if workloads.get(name).kind == "train":
+            assert_optimizers_hold_exactly_their_models(step)
+        with FlopCounterMode(display=False) as counter:
+            output = step()
+        assert step.flops == counter.get_total_flops()
+        for value in tensors(output).values():
+            assert value.isfinite().all()
+            assert not value.requires_grad
+
+
+def drawn_once(draw):
+    """Weights drawn once and copied, since drawing tens of millions takes longer than a call."""
+    drawn = {}
+
+    def model(ctx, make, *, train):
+        if make not in drawn:
+            drawn[make] = draw(ctx, make, train=train)
+        return copy.deepcopy(drawn[make])
+
+    return model
 
 
 @pytest.mark.parametrize("name", [n for n in workloads.names() if workloads.get(n).family != "gemm"])
@@ -73,12 +106,14 @@ def test_what_a_workload_says_of_itself(name):
     assert "\n" not in w.summary
     assert len(w.source) > 40
     for device in ("cpu", "cuda"):
-        assert w.reference_batch in w.batch_sizes(device)
-        assert list(w.batch_sizes(device)) == sorted(set(w.batch_sizes(device)))
-    assert set(w.batch_sizes("cpu")) <= set(w.batch_sizes("cuda"))
+        assert w.reference_batch in w.batch_sizes(device, "full")
+        assert list(w.batch_sizes(device, "full")) == sorted(set(w.batch_sizes(device, "full")))
+        assert set(w.batch_sizes(device)) | set(w.full_batches.get(device, ())) == set(w.batch_sizes(device, "full"))
+    assert set(w.batch_sizes("cpu", "full")) <= set(w.batch_sizes("cuda"))
+    assert w.heavy or not w.full_batches
 
 
-@pytest.mark.parametrize(("name", "setting"), [s for s in SETTINGS if s[0] != "lstm_ar_train"])
+@pytest.mark.parametrize(("name", "setting"), [s for s in SETTINGS if s[0] not in UNSEEN])
 def test_flops_are_those_that_torch_counts(name, setting):
     step = workloads.build(Case(name, batch_size=3, setting=setting))
     assert step.flops == counted(step)
@@ -107,37 +142,35 @@ def test_float64_agrees(name):
         assert torch.linalg.norm(ours - exact) <= 1e-5 * torch.linalg.norm(exact)
 
 
-@pytest.mark.parametrize("name", TRAINING)
-def test_optimizers_hold_exactly_the_parameters_of_their_models(name):
-    step = workloads.build(Case(name, batch_size=4))
-    held = [id(p) for group in step.optimizers["model"].param_groups for p in group["params"]]
-    assert sorted(held) == sorted(id(p) for p in step.modules["model"].parameters())
-
-
-@pytest.mark.parametrize("name", TRAINING)
+@pytest.mark.parametrize("name", [*TRAINING, "resnet20_cifar_train", "resnet50_train"])
 def test_training_moves_every_weight_and_the_loss_falls(name, monkeypatch):
     monkeypatch.setattr(build, "RESTORE_EVERY", 10**6)
-    step = workloads.build(Case(name, batch_size=workloads.get(name).reference_batch))
-    before = {key: p.detach().clone() for key, p in step.modules["model"].named_parameters()}
-    losses = torch.stack([step() for _ in range(240)])
+    monkeypatch.setattr("bench_core.workloads.resnet50.SIDE", 32)
+    batch_size, calls = LEARNING.get(name, (workloads.get(name).reference_batch, 240))
+    step = workloads.build(Case(name, batch_size=batch_size))
+    assert_optimizers_hold_exactly_their_models(step)
+    weights = [p for module in step.modules.values() for p in module.parameters()]
+    before = [p.detach().clone() for p in weights]
+    losses = torch.stack([loss(step()) for _ in range(calls)])
     assert not losses.requires_grad
-    for key, p in step.modules["model"].named_parameters():
-        assert not torch.equal(p, before[key]), key
-    assert losses[-40:].mean() < 0.8 * losses[:40].mean()
+    assert not any(torch.equal(p, was) for p, was in zip(weights, before, strict=True))
+    assert all(p.requires_grad for p in weights)
+    few = calls // 6
+    assert losses[-few:].mean() < 0.8 * losses[:few].mean()
 
 
 @pytest.mark.parametrize("name", TRAINING)
 def test_training_starts_anew_after_a_while(name, monkeypatch):
-    monkeypatch.setattr(build, "RESTORE_EVERY", 20)
+    monkeypatch.setattr(build, "RESTORE_EVERY", 24)  # thrice round the eight batches
     step = workloads.build(Case(name, batch_size=8))
-    losses = torch.stack([step() for _ in range(60)])
+    losses = torch.stack([loss(step()) for _ in range(72)])
     assert not torch.allclose(losses[0], losses[8]), "the same batch, later"
-    assert torch.allclose(losses[:20], losses[20:40])
-    assert torch.allclose(losses[:20], losses[40:])
+    assert torch.allclose(losses[:24], losses[24:48])
+    assert torch.allclose(losses[:24], losses[48:])
 
 
 @pytest.mark.parametrize("variant", ["eager", "channels_last"])
-@pytest.mark.parametrize("name", ["conv2d_grid", "resblock_projection"])
+@pytest.mark.parametrize("name", ["conv2d_grid", "resblock_projection", "se_block", "resnet20_cifar_train"])
 def test_images_lie_in_memory_as_the_variant_says(name, variant):
     seen = []
     step = workloads.build(Case(name, batch_size=2, variant=variant))
