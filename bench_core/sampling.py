@@ -14,6 +14,9 @@ from bench_core.stopping import IntervalTarget, StoppingRule
 
 CLOCK_SHARE = 1e-3
 """Clock and synchronize may cost at most this share of a sample."""
+SHORTEST_BLOCK = 5e-3
+"""Seconds. Shorter blocks mostly fall between the kernel's timer ticks (4 ms apart at 250 Hz) and other small
+interruptions, so their median is up to 3% below what the work takes when it goes on."""
 WINDOW = 5
 """Blocks in a window of the warm-up."""
 LATENCY_CALLS = 100
@@ -131,7 +134,7 @@ def measure(
         cross_check=check,
         latency=latency(clock, fn, samples if calls == 1 else None, center, max_time),
         decisions=(
-            f"calls in a block: {calls}, so that the clock costs {100 * share:.2g}% of a sample",
+            f"calls in a block: {calls}, which last {1e3 * calls * center:.3g} ms; the clock costs {100 * share:.2g}%",
             f"warm-up: {warmth.reason}",
             *rule.reasons(),
         ),
@@ -140,8 +143,11 @@ def measure(
 
 
 def calibrate(clock: SynchronizedClock, fn: Callable[[], Any], overhead: float) -> tuple[int, int]:
-    """The number of calls in a block for which the clock costs under ``CLOCK_SHARE``, and the calls made to find it."""
-    wanted = overhead / CLOCK_SHARE
+    """The number of calls in a block, and the calls made to find it.
+
+    So many that the clock costs under ``CLOCK_SHARE`` and a block lasts ``SHORTEST_BLOCK``.
+    """
+    wanted = max(overhead / CLOCK_SHARE, SHORTEST_BLOCK)
     calls, made = 1, 0
     while True:
         took = clock.block(fn, calls).wall
