@@ -65,7 +65,7 @@ class DeviceBenchmark:
         self._benchmark.extra_info[KEY] = encode(record)
         self._clock.load(measurement.samples)
         self._benchmark.pedantic(_nothing, rounds=len(measurement.samples), iterations=1)
-        self._session.note_record()
+        self._session.note_record(record)
         self._note(figure(record))
         return measurement
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from bench_core import machine
+from bench_core.telemetry import ContentionWatch
 
 BUSY_SHARE = 0.2
 """A one-minute load above this share of the usable cores disturbs measurements."""
@@ -57,7 +59,10 @@ def _gpu_mend() -> str:
 def _cpus() -> Iterator[Finding]:
     found = machine.fingerprint()
     quota = machine.cgroup_quota()
-    limits = f"{found.logical_cpus} on the box, quota {f'{quota:g}' if quota else 'none'}"
+    allowed = (
+        len(psutil.Process().cpu_affinity() or []) if hasattr(psutil.Process, "cpu_affinity") else found.logical_cpus
+    )
+    limits = f"{allowed} of {found.logical_cpus} CPUs allowed, quota {f'{quota:g}' if quota else 'none'}"
     yield Finding("usable cores", f"{found.usable_cpus} ({limits})")
     import torch
 
@@ -97,11 +102,24 @@ def _load() -> Iterator[Finding]:
     load, usable = os.getloadavg()[0], machine.usable_cpus()
     mend = "other work is running: stop it, or wait, then measure" if load > BUSY_SHARE * usable else ""
     yield Finding("load, one minute", f"{load:.2f} on {usable} cores", mend)
+    yield _interruptions()
     steal = getattr(psutil.cpu_times(), "steal", None)
     if steal is not None:
         share = steal / max(1e-9, sum(psutil.cpu_times()))
         mend = "the host takes the CPU away from this machine: measure on a quieter one" if share > 0.01 else ""
         yield Finding("time stolen by the host", f"{100 * share:.2f}% since boot", mend)
+
+
+def _interruptions(seconds: float = 0.3) -> Finding:
+    """How often the kernel takes the CPU away from a loop that wants it all."""
+    watch = ContentionWatch()
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        pass
+    met = watch.read()
+    rate = met.involuntary_switches / met.seconds
+    mend = "other work wants the CPU: stop it, then measure" if met.warnings(threads=1, cpus=1) else ""
+    return Finding("taken off the CPU", f"{rate:.0f} times a second in a busy loop", mend)
 
 
 def _counters() -> Iterator[Finding]:

@@ -95,11 +95,23 @@ def last_level_cache() -> int | None:
     return sum(found[max(found)].values()) if found else None
 
 
-def usable_cpus() -> int:
-    """The CPUs this process may use: the least of its affinity mask and its cgroup quota, at least one."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+def usable_cpus(topology: Path = Path("/sys/devices/system/cpu")) -> int:
+    """The cores this process may use, at least one: those of its affinity mask, but no more than its cgroup quota.
+
+    Two hardware threads of one core count once: together they compute about as fast as one.
+    """
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+    cores = len({_siblings(topology, cpu) for cpu in allowed})
     quota = cgroup_quota()
-    return max(1, min(allowed, math.ceil(quota))) if quota else allowed
+    return max(1, min(cores, math.ceil(quota))) if quota else cores
+
+
+def _siblings(topology: Path, cpu: int) -> str:
+    """The hardware threads of a CPU's core, as the kernel lists them."""
+    try:
+        return (topology / f"cpu{cpu}/topology/thread_siblings_list").read_text().strip()
+    except OSError:
+        return str(cpu)
 
 
 def cgroup_quota() -> float | None:

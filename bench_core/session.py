@@ -18,6 +18,8 @@ from bench_core.spec import Case
 from bench_core.storage import commit_of
 from bench_core.sweep import budget, candidates, expected_seconds, grouped, in_words, too_heavy
 
+MOST_WARNINGS = 10
+
 
 class BenchSession:
     """The state of a benchmark run, from the plan to the facts that are stored of it."""
@@ -31,6 +33,7 @@ class BenchSession:
         self.stopped = False
         self._planned = 0
         self._not_run: list[NotRun] = []
+        self._flags: list[tuple[str, str]] = []
         self._progress = Progress({})
 
     def cases_of(self, family: str) -> list[Case]:
@@ -94,12 +97,16 @@ class BenchSession:
         return lines + [f"bench-core: {line}" for line in self.closing_lines()]
 
     def closing_lines(self) -> list[str]:
-        """What has no figure and why."""
-        return [f"{entry.outcome}: {entry.what}: {entry.reason}" for entry in self._not_run]
+        """What has no figure and why, and which figures to be wary of."""
+        lines = [f"{entry.outcome}: {entry.what}: {entry.reason}" for entry in self._not_run]
+        lines += [f"warning: {name}: {flag}" for name, flag in self._flags[:MOST_WARNINGS]]
+        more = len(self._flags) - MOST_WARNINGS
+        return [*lines, f"and {more} more warnings, stored with their cases"] if more > 0 else lines
 
-    def note_record(self) -> None:
-        """Count a case that has its figure."""
+    def note_record(self, record: Record) -> None:
+        """Count a case that has its figure, and keep its warnings."""
         self.recorded += 1
+        self._flags += [(record.case.id, flag) for flag in record.flags]
 
     def note_not_run(self, what: str, outcome: str, reason: str) -> None:
         """Keep a case that has no figure, with the reason."""

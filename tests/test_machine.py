@@ -16,11 +16,21 @@ def test_a_quota_of_any_group_above_counts(tmp_path, monkeypatch):
     assert machine.cgroup_quota() == 1.5
 
 
-def test_usable_cpus_are_the_least_of_affinity_and_quota(monkeypatch):
+def test_usable_cpus_are_the_least_of_affinity_and_quota(monkeypatch, tmp_path):
     monkeypatch.setattr(machine.os, "sched_getaffinity", lambda _: {0, 1, 2, 3}, raising=False)
     for quota, cpus in ((None, 4), (1.5, 2), (0.5, 1), (64.0, 4)):
         monkeypatch.setattr(machine, "cgroup_quota", lambda quota=quota: quota)
-        assert machine.usable_cpus() == cpus
+        assert machine.usable_cpus(tmp_path) == cpus
+
+
+def test_two_hardware_threads_of_a_core_count_once(monkeypatch, tmp_path):
+    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
+    monkeypatch.setattr(machine, "cgroup_quota", lambda: None)
+    for cpu, siblings in enumerate(("0,2", "1,3", "0,2", "1,3")):
+        folder = tmp_path / f"cpu{cpu}" / "topology"
+        folder.mkdir(parents=True)
+        (folder / "thread_siblings_list").write_text(siblings)
+    assert machine.usable_cpus(tmp_path) == 2
 
 
 def test_the_slug_holds_both_models_and_no_odd_characters():

@@ -3,12 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
+import factory
 import pytest
 
 from bench_core import workloads
 from bench_core.options import parse
 from bench_core.session import BenchSession
-from bench_core.spec import Workload
+from bench_core.spec import Case, Workload
 from bench_core.sweep import Sweep, candidates, too_heavy
 
 SWEEP = Sweep(devices=("cpu",), usable_cpus=2)
@@ -66,3 +67,13 @@ def test_a_session_lists_what_is_too_heavy_once_and_why():
     assert "too heavy by default, measured with --bench-sweep full: " in line
     for batch in workloads.get("dcgan64_step").full_batches["cpu"]:
         assert f"cpu-b{batch}-fp32-eager" in line
+
+
+def test_warnings_of_cases_are_told_at_the_end_but_not_without_end():
+    session = BenchSession(parse({"workload": "gemm", "device": "cpu"}, Path()))
+    for i in range(13):
+        session.note_record(factory.record(Case("gemm", batch_size=i + 1), flags=("not steady: still falling",)))
+    lines = session.closing_lines()
+    assert lines[0] == "warning: gemm-cpu-b1-fp32-eager: not steady: still falling"
+    assert len(lines) == 11
+    assert lines[-1].startswith("and 3 more")

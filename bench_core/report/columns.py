@@ -68,6 +68,8 @@ class Columns:
             Column("Host time", lambda f: text.seconds(f.record.timing.issue_time), numeric=True),
             Column("Device time", lambda f: text.seconds(f.record.timing.device_time), numeric=True),
             Column("Peak memory", lambda f: text.memory(f.record.peak_memory), numeric=True),
+            Column("Compile time", _compile_time, numeric=True),
+            Column("Graph breaks", _graph_breaks, numeric=True),
         )
 
     def matched(self, unit: str) -> tuple[Column[Comparison], ...]:
@@ -183,6 +185,16 @@ def _target(figure: Figure) -> str:
 def _latency(figure: Figure, name: str) -> str:
     latency = figure.record.timing.latency
     return text.seconds(getattr(latency, name) if latency else None)
+
+
+def _compile_time(figure: Figure) -> str:
+    compilation = figure.record.compilation
+    return text.seconds(compilation.seconds if compilation else None)
+
+
+def _graph_breaks(figure: Figure) -> str:
+    compilation = figure.record.compilation
+    return text.whole(compilation.graph_breaks if compilation else None)
 
 
 def _latency_calls(figure: Figure) -> str:

@@ -39,6 +39,8 @@ TERMS: tuple[tuple[str, str], ...] = (
     ("throughput", "Units of work per second, at the median time."),
     ("host time", "How long Python and the driver needed to hand a call's work over, before waiting for the device."),
     ("device time", "The GPU's own clock for a call, beside the wall clock that all other figures are from."),
+    ("compile time", "Seconds torch.compile spent on the case, part of its cold start."),
+    ("graph breaks", "Places that torch.compile could not join and ran in between as Python."),
     ("peak memory", "The most memory that torch held on the device during the case."),
     ("FLOP", "A floating-point operation; a multiply-add counts as two. 1.22M FLOP are 1,220,000."),
     ("threads", "How many CPU threads torch used. All usable cores is what the process may use, not what the box has."),
