@@ -71,7 +71,7 @@ def refusal(case: Case) -> str | None:
         return f"{chosen.name} is not defined in {case.dtype}; it is in: {', '.join(chosen.dtypes)}"
     if case.dtype == "tf32" and device == "cpu":
         return "tf32 exists on GPUs only; its counterpart on a CPU is fp32"
-    if case.dtype == "fp16" and device == "cpu" and not torch.cpu._is_amx_fp16_supported():
+    if case.dtype == "fp16" and device == "cpu" and not getattr(torch.cpu, "_is_amx_fp16_supported", bool)():
         return "this CPU has no fp16 arithmetic: torch would emulate it, up to hundreds of times slower than fp32"
     for part in case.variant.split("+"):
         if part not in VARIANTS:
