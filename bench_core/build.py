@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.optim import Optimizer
-from torch.utils.flop_counter import FlopCounterMode
 
 from bench_core import precision
 from bench_core.compiling import compiled
@@ -22,6 +21,7 @@ from bench_core.spec import Case, CaseSkipped, Step
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+    from torch.utils.flop_counter import FlopCounterMode
 
 RESTORE_EVERY = 256
 """Training calls after which the weights and the optimizer go back to their first state, so that thousands of calls
@@ -208,7 +208,7 @@ def forward_flops(model: nn.Module, *shapes: Sequence[int]) -> int:
     """
     weights = {name: t.detach().to("meta") for name, t in chain(model.named_parameters(), model.named_buffers())}
     inputs = tuple(torch.empty(tuple(shape), device="meta", dtype=_dtype_of(model)) for shape in shapes)
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    with torch.no_grad(), flop_counter() as counter:
         functional_call(model, weights, inputs)
     return int(counter.get_total_flops())
 
@@ -226,10 +226,18 @@ def training_flops(model: nn.Module, *shapes: Sequence[int], inputs_need_grad: b
         torch.empty(tuple(shape), device="meta", dtype=_dtype_of(model), requires_grad=inputs_need_grad)
         for shape in shapes
     )
-    with FlopCounterMode(display=False) as counter:
+    with flop_counter() as counter:
         functional_call(model, dict(weights), inputs).sum().backward()
     return int(counter.get_total_flops())
 
 
 def _dtype_of(model: nn.Module) -> torch.dtype:
     return next(model.parameters()).dtype
+
+
+def flop_counter() -> FlopCounterMode:
+    """A context that counts the FLOPs of matrix products and convolutions; see ``get_total_flops``."""
+    # Imported here, as it takes a tenth of a second that merely listing the cases should not cost.
+    from torch.utils.flop_counter import FlopCounterMode
+
+    return FlopCounterMode(display=False)

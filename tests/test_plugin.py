@@ -1,4 +1,4 @@
-"""The plugin in projects of others, in runs of their own processes."""
+"""The plugin in projects of others; in processes of their own where imports or whole outputs matter."""
 
 import json
 import os
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import bench_core.device_benchmark  # noqa: F401 - imported here, the runs within this process find it loaded
 from bench_core import records
 
 FOREIGN = """
@@ -90,7 +91,7 @@ def test_every_option_begins_with_bench(pytester):
 
 def test_a_users_step_is_measured_stored_and_replayed(pytester):
     pytester.makepyfile(test_user=USER)
-    result = pytester.runpytest_subprocess(*PLUGIN, "--benchmark-autosave", "--bench-device", "cpu")
+    result = pytester.runpytest_inprocess(*PLUGIN, "--benchmark-autosave", "--bench-device", "cpu")
     result.assert_outcomes(passed=1)
     run = records.load(saved(pytester.path / ".benchmarks"))
     (record,) = run.records
@@ -112,7 +113,7 @@ def test_the_arguments_of_a_tests_own_marker_are_kept(pytester):
             device_benchmark(lambda: None)
         """
     )
-    pytester.runpytest_subprocess(*PLUGIN, "--benchmark-autosave").assert_outcomes(passed=1)
+    pytester.runpytest_inprocess(*PLUGIN, "--benchmark-autosave").assert_outcomes(passed=1)
     (bench,) = json.loads(saved(pytester.path).read_text())["benchmarks"]
     assert bench["group"] == "mine"
     assert "replay" in bench["options"]["timer"]
@@ -120,8 +121,8 @@ def test_the_arguments_of_a_tests_own_marker_are_kept(pytester):
 
 def test_benchmark_only_runs_it_and_benchmark_skip_does_not(pytester):
     pytester.makepyfile(test_user=USER + "\ndef test_plain():\n    pass\n")
-    pytester.runpytest_subprocess(*PLUGIN, "--benchmark-only").assert_outcomes(passed=1, skipped=1)
-    pytester.runpytest_subprocess(*PLUGIN, "--benchmark-skip").assert_outcomes(passed=1, skipped=1)
+    pytester.runpytest_inprocess(*PLUGIN, "--benchmark-only").assert_outcomes(passed=1, skipped=1)
+    pytester.runpytest_inprocess(*PLUGIN, "--benchmark-skip").assert_outcomes(passed=1, skipped=1)
 
 
 def test_disabled_the_step_runs_once(pytester):
@@ -134,7 +135,7 @@ def test_disabled_the_step_runs_once(pytester):
             assert len(calls) == 1
         """
     )
-    pytester.runpytest_subprocess(*PLUGIN, "--benchmark-disable").assert_outcomes(passed=1)
+    pytester.runpytest_inprocess(*PLUGIN, "--benchmark-disable").assert_outcomes(passed=1)
 
 
 def test_a_step_that_fails_fails_its_test_and_stores_nothing(pytester):
@@ -148,7 +149,7 @@ def test_a_step_that_fails_fails_its_test_and_stores_nothing(pytester):
             device_benchmark(lambda: torch.tensor([1.0, float("inf")]))
         """
     )
-    result = pytester.runpytest_subprocess(*PLUGIN, "--benchmark-autosave")
+    result = pytester.runpytest_inprocess(*PLUGIN, "--benchmark-autosave")
     result.assert_outcomes(failed=2)
     result.stdout.fnmatch_lines(["*not finite*"])
     assert not list(pytester.path.rglob("*.json"))
@@ -162,14 +163,14 @@ def test_running_out_of_memory_is_a_skip_with_its_reason(pytester):
             device_benchmark(lambda: torch.empty(2**50))
         """
     )
-    result = pytester.runpytest_subprocess(*PLUGIN, "-rs")
+    result = pytester.runpytest_inprocess(*PLUGIN, "-rs")
     result.assert_outcomes(skipped=1)
     result.stdout.fnmatch_lines(["*SKIPPED*out of memory*"])
 
 
 def test_bad_options_are_usage_errors_in_one_line(pytester):
     pytester.makepyfile(test_user=USER)
-    result = pytester.runpytest_subprocess(*PLUGIN, "--bench-device", "tpu")
+    result = pytester.runpytest_inprocess(*PLUGIN, "--bench-device", "tpu")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     (line,) = [line for line in result.stderr.lines if line.strip()]
     assert "no device 'tpu'; there are: cpu, cuda" in line
@@ -180,7 +181,7 @@ def test_tests_of_one_name_in_two_files_are_two_cases(pytester):
         test_a="def test_work(device_benchmark):\n    device_benchmark(lambda: sum(range(10)))",
         test_b="def test_work(device_benchmark):\n    device_benchmark(lambda: sum(range(1000)))",
     )
-    pytester.runpytest_subprocess(*PLUGIN, "--benchmark-autosave").assert_outcomes(passed=2)
+    pytester.runpytest_inprocess(*PLUGIN, "--benchmark-autosave").assert_outcomes(passed=2)
     run = records.load(saved(pytester.path / ".benchmarks"))
     assert {r.case.workload for r in run.records} == {"test_a.py::test_work", "test_b.py::test_work"}
 
@@ -195,7 +196,7 @@ def test_parameters_name_the_case_by_their_ids(pytester):
             device_benchmark(lambda: None, device=bench_device)
         """
     )
-    result = pytester.runpytest_subprocess(*PLUGIN, "--benchmark-autosave", "--bench-device", "cpu")
+    result = pytester.runpytest_inprocess(*PLUGIN, "--benchmark-autosave", "--bench-device", "cpu")
     result.assert_outcomes(passed=2)
     assert {r.case.setting for r in records.load(saved(pytester.path)).records} == {"small", "large"}
 
@@ -213,7 +214,7 @@ def test_a_projects_own_bench_device_fixture_stays_its_own(pytester):
             assert bench_device in ("one", "two")
         """
     )
-    pytester.runpytest_subprocess(*PLUGIN).assert_outcomes(passed=2)
+    pytester.runpytest_inprocess(*PLUGIN).assert_outcomes(passed=2)
 
 
 def test_a_number_of_threads_is_torchs_own_unless_one_is_asked_for(pytester):
@@ -237,6 +238,6 @@ def test_a_number_of_threads_is_torchs_own_unless_one_is_asked_for(pytester):
 
 def test_fewer_than_one_unit_is_refused(pytester):
     pytester.makepyfile(test_user="def test_none(device_benchmark):\n    device_benchmark(lambda: None, units=0)")
-    result = pytester.runpytest_subprocess(*PLUGIN, "--benchmark-autosave")
+    result = pytester.runpytest_inprocess(*PLUGIN, "--benchmark-autosave")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*units is 0*"])

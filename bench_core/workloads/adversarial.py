@@ -11,9 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
-from torch.utils.flop_counter import FlopCounterMode
 
-from bench_core.build import BuildContext, restorer, rotate
+from bench_core.build import BuildContext, flop_counter, restorer, rotate
 from bench_core.spec import Step
 
 Optimize = Callable[[Iterator[nn.Parameter]], Optimizer]
@@ -110,7 +109,7 @@ def adversarial_step(
     feed = rotate(batches, restorer(players, list(game.optimizers.values())))
     with torch.device("meta"):
         imagined = Game(generator(), discriminator(), optimize)
-    with FlopCounterMode(display=False) as counter:
+    with flop_counter() as counter:
         play(imagined, *(torch.empty_like(part, device="meta", dtype=torch.float32) for part in batches[0]))
     return ctx.step(
         lambda: play(game, *next(feed)),
