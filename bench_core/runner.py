@@ -171,8 +171,8 @@ def _first_sentence(error: BaseException) -> str:
 
 
 def calls_to_check(m: Measurement, effort: Effort) -> int:
-    """A whole cycle of calls between two restores of a training step, or as many as a quarter of the time allows."""
-    return max(1, min(RESTORE_EVERY, int(effort.max_time / 4 / m.median)))
+    """A whole cycle of calls between two restores of a training step, or as many as a tenth of the time allows."""
+    return max(1, min(RESTORE_EVERY, int(effort.max_time / 10 / m.median)))
 
 
 def check_outputs(step: Step, calls: int) -> None:
