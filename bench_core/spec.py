@@ -72,7 +72,8 @@ class Step:
 
     ``units`` is the number of units of work a call does, ``flops`` its floating-point operations at 2 per
     multiply-add (``None`` where that is not defined). ``devices`` are those to synchronize with. ``stages`` holds the
-    parts of a pipeline, to be timed apart. ``data`` says in words what the input is.
+    parts of a pipeline, to be timed apart: calling them in turn, ``rounds`` times over, does the work of one call.
+    ``data`` says in words what the input is.
     """
 
     fn: Callable[[], Output]
@@ -83,6 +84,7 @@ class Step:
     modules: Mapping[str, nn.Module] = field(default_factory=dict)
     optimizers: Mapping[str, Optimizer] = field(default_factory=dict)
     stages: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
+    rounds: int = 1
 
     def __call__(self) -> Output:
         """Do the work once."""
@@ -95,13 +97,28 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Anchor:
+    """What is known of a workload in advance, from its source or by hand; a case that differs is no case of it.
+
+    ``says`` tells it in words. ``parameters`` are those of all modules and ``flops`` those of a unit of work, both at
+    the workload's first setting; ``None`` where there are none or they are not defined.
+    """
+
+    says: str
+    parameters: int | None = None
+    flops: int | None = None
+
+
+@dataclass(frozen=True)
 class Workload:
     """A named, seeded piece of PyTorch work.
 
     ``batches`` are the batch sizes of the default sweep for each device type and ``reference_batch`` the one the source
     uses: there every further setting and the single-thread case are measured. ``heavy`` marks work of which one CPU
     step takes longer than about 0.2 s: it is given more time per case, and its single-thread case only in a full sweep.
-    ``full_batches`` are further batch sizes of a full sweep, too heavy for the default one.
+    ``full_batches`` are further batch sizes of a full sweep, too heavy for the default one. ``regime`` says what the
+    work is expected to be bound by, and why. ``no_parity`` says why it is not held against a float64 reference; empty
+    where it is.
     """
 
     name: str
@@ -118,6 +135,9 @@ class Workload:
     variants: tuple[str, ...] = VARIANTS
     heavy: bool = False
     full_batches: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    anchor: Anchor = Anchor("")
+    regime: str = ""
+    no_parity: str = ""
 
     def batch_sizes(self, device_type: str, sweep: str = "default") -> tuple[int, ...]:
         """The batch sizes of a sweep ("default" or "full") on a device type ("cpu" or "cuda")."""
@@ -142,6 +162,9 @@ def workload(
     variants: tuple[str, ...] = VARIANTS,
     heavy: bool = False,
     full_batches: Mapping[str, tuple[int, ...]] | None = None,
+    anchor: Anchor = Anchor(""),
+    regime: str = "",
+    no_parity: str = "",
 ) -> Callable[[Callable[[BuildContext], Step]], Workload]:
     """Turn a build function into the workload of its name; the first line of its docstring is the summary.
 
@@ -164,6 +187,9 @@ def workload(
             variants=variants,
             heavy=heavy,
             full_batches=full_batches or {},
+            anchor=anchor,
+            regime=regime,
+            no_parity=no_parity,
         )
 
     return wrap
