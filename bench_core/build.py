@@ -36,12 +36,14 @@ class BuildContext:
     """What a workload's build function is given: the case, and the means to make models and inputs for it.
 
     Weights and inputs are drawn once in float64 on the CPU from the case's seed and then cast and moved, since
-    generators differ by dtype and device: every device and dtype gets the same numbers.
+    generators differ by dtype and device: every device and dtype gets the same numbers. With a ``significand`` they
+    are rounded to so many bits.
     """
 
     case: Case
     storage: torch.dtype = torch.float32
     data_dir: Path | None = None
+    significand: int | None = None
     rng: np.random.Generator = field(init=False)
     _rotated: list[int] = field(init=False)
 
@@ -75,6 +77,10 @@ class BuildContext:
             finally:
                 torch.set_default_dtype(before)
         model = model.to(device=self.device, dtype=self.storage).train(train)
+        if self.significand is not None:
+            with torch.no_grad():
+                for weight in model.parameters():
+                    weight.copy_(self._rounded(weight))
         if "channels_last" in self.variants:
             model = model.to(memory_format=torch.channels_last)
         return model
@@ -84,10 +90,17 @@ class BuildContext:
         source = torch.as_tensor(np.asarray(array))
         dtype = self.storage if source.is_floating_point() else torch.int64
         # A transposed photo (height, width, channel) would otherwise stay channels_last under every variant.
-        tensor = source.to(device=self.device, dtype=dtype).contiguous()
+        tensor = self._rounded(source.to(device=self.device, dtype=dtype).contiguous())
         if "channels_last" in self.variants and tensor.ndim == 4:
             tensor = tensor.contiguous(memory_format=torch.channels_last)
         return tensor
+
+    def _rounded(self, tensor: Tensor) -> Tensor:
+        if self.significand is None or not tensor.is_floating_point():
+            return tensor
+        mantissa, exponent = torch.frexp(tensor)
+        scale = 2.0**self.significand
+        return torch.ldexp(torch.round(mantissa * scale) / scale, exponent)
 
     def normal(self, *shape: int) -> Tensor:
         """Standard normal numbers of a shape, drawn in float64 from the case's seed."""

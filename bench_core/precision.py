@@ -6,7 +6,7 @@ Precision is set through one API only (``fp32_precision``): torch refuses to mix
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -65,6 +65,17 @@ class Guard:
             for name, precision in wanted.items():
                 BACKENDS[name].fp32_precision = precision
             cls.active = wanted
+
+
+@contextlib.contextmanager
+def kept() -> Iterator[None]:
+    """Put back the precision that was set last, whatever is built meanwhile."""
+    before = Guard.active
+    try:
+        yield
+    finally:
+        if before is not None:
+            Guard.ensure(before)
 
 
 def guarded(fn: Callable[[], R], dtype: str) -> Callable[[], R]:

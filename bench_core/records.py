@@ -18,7 +18,7 @@ from bench_core.machine import Machine
 from bench_core.sampling import Latency, Measurement
 from bench_core.schema import RecordError, as_dataclass
 from bench_core.spec import Case
-from bench_core.telemetry import Compilation, Contention
+from bench_core.telemetry import Compilation, Contention, Parity
 
 T = TypeVar("T")
 
@@ -117,6 +117,7 @@ class Record:
     peak_memory: int | None
     contention: Contention
     compilation: Compilation | None
+    parity: Parity | None
     flags: tuple[str, ...]
     unavailable: dict[str, str] = field(default_factory=dict)
     schema: int = SCHEMA

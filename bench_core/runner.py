@@ -17,6 +17,7 @@ from bench_core.build import RESTORE_EVERY
 from bench_core.compiling import compilation, no_compiler_is_a_skip
 from bench_core.device import resolve
 from bench_core.machine import usable_cpus
+from bench_core.parity import Gate
 from bench_core.records import Record, Timing
 from bench_core.sampling import Measurement, measure
 from bench_core.spec import Case, CaseSkipped, Step, Workload
@@ -55,16 +56,17 @@ class Labels:
 def run_case(case: Case, effort: Effort, data_dir: Path | None = None) -> tuple[Measurement, Record]:
     """Build and measure a case of a workload of this suite.
 
-    Raises ``CaseSkipped`` where memory does not suffice or a compiler is missing, ``NotFiniteError`` for broken output
-    and ``ValueError`` for a case that cannot be built.
+    Raises ``CaseSkipped`` where memory does not suffice or a compiler is missing, ``ParityError`` for a step that does
+    not agree with float64, ``NotFiniteError`` for broken output and ``ValueError`` for a case that cannot be built.
     """
     gc.collect()  # what a failed case left in reference cycles would take memory from this one
     started = time.perf_counter()
     chosen = workloads.get(case.workload)
     with threads(case.threads), out_of_memory_is_a_skip(), no_compiler_is_a_skip():
         step = workloads.build(case, data_dir=data_dir)
+        gate = None if chosen.no_parity else Gate(case, step, data_dir)
         built = time.perf_counter() - started
-        return _measured(step, case, effort, Labels.of(chosen), built)
+        return _measured(step, case, effort, Labels.of(chosen), built, gate, chosen.no_parity)
 
 
 def run_step(
@@ -80,19 +82,24 @@ def run_step(
     step = Step(fn=fn, units=units, flops=None, devices=(case.device,), data="the test's own")
     own_choice = contextlib.nullcontext() if case.threads is None else threads(case.threads)
     with own_choice, out_of_memory_is_a_skip(), no_compiler_is_a_skip():
-        return _measured(step, case, effort, labels, 0.0)
+        return _measured(step, case, effort, labels, 0.0, None, "somebody's own work: it has no reference")
 
 
-def _measured(step: Step, case: Case, effort: Effort, labels: Labels, built: float) -> tuple[Measurement, Record]:
+def _measured(
+    step: Step, case: Case, effort: Effort, labels: Labels, built: float, gate: Gate | None, no_parity: str
+) -> tuple[Measurement, Record]:
     started = time.perf_counter()
     devices = resolve(step.devices)
     main = devices[0]
     main.reset_peak_memory()
     watch = ContentionWatch()
-    m = measure(step.fn, step.devices, effort.rel_ci, effort.confidence, effort.max_time)
+    inspect = gate.after_first if gate else None
+    m = measure(step.fn, step.devices, effort.rel_ci, effort.confidence, effort.max_time, after_first=inspect)
     contention = watch.read()
     peak = main.peak_memory()
     check_outputs(step, calls_to_check(m, effort))
+    compiled = compilation() if "compile" in case.variant.split("+") else None
+    parity = gate.result() if gate else None
     record = Record(
         case=case,
         family=labels.family,
@@ -111,20 +118,22 @@ def _measured(step: Step, case: Case, effort: Effort, labels: Labels, built: flo
         wall_seconds=built + time.perf_counter() - started,
         peak_memory=peak,
         contention=contention,
-        compilation=compilation() if "compile" in case.variant.split("+") else None,
+        compilation=compiled,
+        parity=parity,
         flags=m.flags + contention.warnings(torch.get_num_threads(), usable_cpus()) + dtype_flags(case),
-        unavailable=_unavailable(m, step, peak),
+        unavailable=_unavailable(m, step, peak, no_parity),
     )
     return m, record
 
 
-def _unavailable(m: Measurement, step: Step, peak: int | None) -> dict[str, str]:
+def _unavailable(m: Measurement, step: Step, peak: int | None, no_parity: str) -> dict[str, str]:
     reasons = {
         "interval": None if m.interval else "too few independent samples within the time cap for this confidence",
         "device_time": None if m.device_time else "this device has no clock of its own",
         "cross_check": None if m.cross_check else "would have taken over a quarter of the time budget",
         "latency": None if m.latency else "a single call takes over a quarter of the time budget",
         "peak_memory": None if peak is not None else "torch does not count host memory",
+        "parity": no_parity,
         "flops": None if step.flops is not None else "not defined for this work",
         "parameters": None if step.parameters else "no trainable parameters",
     }

@@ -86,6 +86,7 @@ def measure(
     max_time: float = 1.0,
     *,
     stopping: StoppingRule | None = None,
+    after_first: Callable[[Any], object] | None = None,
 ) -> Measurement:
     """Measure the time of one call of ``fn``.
 
@@ -93,13 +94,18 @@ def measure(
     members of ``device.Device``; it is waited for before and after each timed block. Samples are taken until the half
     width of the median's interval at ``confidence`` is at most ``rel_ci`` of the median, or ``max_time`` seconds of
     them have been taken. Warm-up may take as much again, latency and cross-check a quarter of it each.
+    ``after_first`` is given what the very first call returned, before any other.
 
     Raises ``ValueError`` for a device that does not exist or a target that makes no sense. What ``fn`` raises passes.
     """
     _check_request(rel_ci, confidence, max_time)
     clock = SynchronizedClock(resolve(device))
     overhead = clock.overhead()
-    cold = clock.block(fn, 1).wall
+    returned: list[Any] = []
+    cold = clock.block(lambda: returned.append(fn()), 1).wall
+    if after_first:
+        after_first(returned.pop())
+    returned.clear()
     calls, calibration_calls = calibrate(clock, fn, overhead)
     warmth = warm_up(clock, fn, calls, rel_ci, max_time)
     rule = stopping or IntervalTarget(rel_ci, confidence)

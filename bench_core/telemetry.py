@@ -1,4 +1,4 @@
-"""What a case met beside its time: other work on the CPUs, and what compiling it cost."""
+"""What a case met beside its time: other work on the CPUs, what compiling it cost, how exact it is."""
 
 from __future__ import annotations
 
@@ -50,6 +50,23 @@ class Compilation:
 
     seconds: float | None
     graph_breaks: int
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far the first call of a case was from a float64 reference, relative to the reference's norm.
+
+    ``error`` and ``tolerance`` are those of the ``quantity`` that came nearest to its tolerance, ``errors`` those of
+    all: outputs, gradients, the first update of the weights. ``batch_size`` is the one they were held against at;
+    ``seconds`` is what the check took.
+    """
+
+    quantity: str
+    error: float
+    tolerance: float
+    errors: dict[str, float]
+    batch_size: int
+    seconds: float
 
 
 class ContentionWatch:

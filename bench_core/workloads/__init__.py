@@ -10,6 +10,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import torch
 
@@ -40,17 +41,17 @@ def get(name: str) -> Workload:
     return registry()[name]
 
 
-def build(case: Case, *, data_dir: Path | None = None) -> Step:
+def build(case: Case, *, data_dir: Path | None = None, **reference: Any) -> Step:
     """Build a case into a step that is ready to call.
 
-    ``data_dir`` holds real data sets (see ``--bench-data``). Raises ``ValueError`` for whatever the case names that
-    does not exist, and says what does.
+    ``data_dir`` holds real data sets (see ``--bench-data``); ``reference`` are further fields of ``BuildContext``.
+    Raises ``ValueError`` for whatever the case names that does not exist, and says what does.
     """
     chosen = get(case.workload)
     reason = refusal(case)
     if reason:
         raise ValueError(reason)
-    return chosen.build(BuildContext(_with_setting(case, chosen), data_dir=data_dir))
+    return chosen.build(BuildContext(_with_setting(case, chosen), data_dir=data_dir, **reference))
 
 
 def refusal(case: Case) -> str | None:

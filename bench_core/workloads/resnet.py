@@ -102,10 +102,10 @@ def block_step(
     backward = ctx.case.setting == "forward_backward"
     shape = (ctx.batch_size, *shape_in)
     model = ctx.model(make, train=backward)
-    batches = [ctx.normal(*shape) for _ in range(ctx.resident(4 * prod(shape)))]
     products = training_flops if backward else forward_flops
-    if backward:
+    if backward:  # before the batches, of which there are more on some devices
         cotangent = ctx.normal(ctx.batch_size, *shape_out)
+    batches = [ctx.normal(*shape) for _ in range(ctx.resident(4 * prod(shape)))]
     return ctx.step(
         gradients(ctx, model, batches, cotangent) if backward else inference(ctx, model, batches),
         units=ctx.batch_size,

@@ -1,0 +1,176 @@
+"""The float64 reference of a case: the same workload built in float64 on the CPU and called once, kept on disk."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from bench_core import workloads
+from bench_core.agreement import FirstCall, ParityError, modes, relative_error
+from bench_core.datasets import cache_dir
+from bench_core.spec import Case, Step
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MOST_FLOPS = 1.3e11
+"""A case of more FLOPs is held against the reference at a smaller batch: in float64 it would take minutes."""
+COARSE, FINE = 8, 16
+"""Bits of significand to which weights and inputs are rounded to see how the work reacts."""
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a first call gives in float64, by quantity; whether modules were in training mode; and how far each
+    quantity moves (relative to its norm) when weights and inputs are rounded to 8 and to 16 bits."""
+
+    values: Mapping[str, NDArray[np.float64]]
+    modes: tuple[bool, ...]
+    coarse: Mapping[str, float]
+    fine: Mapping[str, float]
+
+    def sensitivity(self, quantity: str, unit: float) -> float:
+        """How far a quantity moves when weights and inputs are rounded to a unit roundoff.
+
+        By a power law through the two roundings: smooth work moves in proportion to the rounding; where ReLUs or
+        maxima jump, by its square root.
+        """
+        coarse, fine = self.coarse[quantity], self.fine[quantity]
+        if not (coarse and fine):
+            return coarse * unit * 2.0**COARSE
+        power = math.log(coarse / fine) / math.log(2.0 ** (FINE - COARSE))
+        return float(fine * (unit * 2.0**FINE) ** min(1.0, max(0.5, power)))
+
+
+def reference(case: Case, data_dir: Path | None = None) -> Reference:
+    """The reference of a case's workload, setting, batch and seed; from the disk if it was computed before.
+
+    Raises ``ParityError`` if the workload computes in half precision even when float64 is asked for.
+    """
+    plain = Case(case.workload, batch_size=case.batch_size, setting=case.setting, seed=case.seed)
+    path = _path(plain, data_dir)
+    if path is not None and (stored := _read(path)):
+        return stored
+    made = _computed(plain, data_dir)
+    if path is not None:
+        _write(path, made)
+    return made
+
+
+def affordable_batch(case: Case, step: Step) -> int:
+    """The batch size to hold a case against float64 at: its own, or the largest of its sweep that is cheap enough."""
+    if not step.flops or step.flops <= MOST_FLOPS:
+        return case.batch_size
+    most = case.batch_size * MOST_FLOPS / step.flops
+    swept = workloads.get(case.workload).batch_sizes("cpu", "full")
+    return max((batch for batch in swept if batch <= most), default=1)
+
+
+def _computed(case: Case, data_dir: Path | None) -> Reference:
+    step, values = _called(case, data_dir, None)
+    moved = []
+    for bits in (COARSE, FINE):
+        _, rounded = _called(case, data_dir, bits)
+        moved.append({name: relative_error(rounded[name], exact) for name, exact in values.items()})
+    return Reference(values, modes(step), *moved)
+
+
+def _called(case: Case, data_dir: Path | None, bits: int | None) -> tuple[Step, dict[str, NDArray[np.float64]]]:
+    step = workloads.build(case, data_dir=data_dir, storage=torch.float64, significand=bits)
+    first = FirstCall(step)
+    with _NoHalfPrecision(case):
+        output = step()
+    return step, first.seen(output)
+
+
+class _NoHalfPrecision(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Refuses results of half precision: asked for float64, a workload must not compute in less."""
+
+    def __init__(self, case: Case) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._case = case
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        if isinstance(made, torch.Tensor) and made.dtype in (torch.float16, torch.bfloat16):
+            raise ParityError(f"{self._case.workload}: computes in {made.dtype} ({func}) whatever dtype is asked for")
+        return made
+
+
+def _path(case: Case, data_dir: Path | None) -> Path | None:
+    """Where the reference is kept; the name holds all that it depends on."""
+    parts: list[Any] = [_FORMAT, torch.__version__, np.__version__, replace(case, workload="")]
+    parts += [Path(str(module.__file__)).read_text() for module in _modules(case.workload)]
+    if data_dir:
+        files = sorted(path for path in data_dir.rglob("*") if path.is_file())
+        parts += [(str(path.relative_to(data_dir)), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    key = hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:20]
+    try:
+        return cache_dir() / "references" / f"{case.workload}-{key}.npz"
+    except RuntimeError:  # there is no home directory
+        return None
+
+
+def _modules(name: str) -> list[ModuleType]:
+    """The modules of ours whose source decides what a workload computes, by name."""
+    found: dict[str, ModuleType] = {}
+    ahead = [workloads.get(name).build.__module__, "bench_core.build", "bench_core.datasets"]
+    while ahead:
+        module = sys.modules[ahead.pop()]
+        if module.__name__ not in found and module.__name__.startswith("bench_core."):
+            found[module.__name__] = module
+            if module.__name__.startswith(f"{workloads.__name__}."):
+                ahead += [name for value in vars(module).values() if (name := _home(value)) in sys.modules]
+    return [found[name] for name in sorted(found)]
+
+
+def _home(value: Any) -> str:
+    return value.__name__ if isinstance(value, ModuleType) else str(getattr(value, "__module__", ""))
+
+
+def _read(path: Path) -> Reference | None:
+    """What is kept there; nothing where there is no file, or a damaged one."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            names = [str(name) for name in stored["names"]]
+            values = {name: stored[f"value {name}"] for name in names}
+            coarse, fine = (dict(zip(names, map(float, stored[key]), strict=True)) for key in ("coarse", "fine"))
+            return Reference(values, tuple(map(bool, stored["modes"])), coarse, fine)
+    except Exception:  # np.load raises nearly anything for a file cut short
+        return None
+
+
+def _write(path: Path, made: Reference) -> None:
+    """Keep it; renamed into place whole. Where that cannot be, it is computed again next time."""
+    names = list(made.values)
+    arrays: dict[str, Any] = {f"value {name}": value for name, value in made.values.items()}
+    arrays |= {"names": np.array(names), "modes": np.array(made.modes, dtype=bool)}
+    arrays |= {key: np.array([getattr(made, key)[name] for name in names]) for key in ("coarse", "fine")}
+    with contextlib.suppress(OSError), _draft(path) as draft, draft.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+@contextlib.contextmanager
+def _draft(path: Path) -> Iterator[Path]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent)
+    os.close(handle)
+    try:
+        yield Path(name)
+        Path(name).replace(path)
+    finally:
+        Path(name).unlink(missing_ok=True)
