@@ -28,8 +28,8 @@ _css = partial(
     reference_batch=256,
     settings=tuple(FORMULATIONS),
     dtypes=("fp32", "default"),  # 8 bits of mantissa do not tell a step of a fit from rounding
-    regime="Dependent small operations. With few series Python and launches on both devices: some 2,000 with scan, "
-    "20,000 with loop; with many scan is bound by memory bandwidth, loop on a GPU still by launches",
+    regime="Dependent small operations. With few series Python and launches on both devices: some 3,500 with scan, "
+    "35,000 with loop; with many scan is bound by memory bandwidth, loop on a GPU still by launches",
 )
 
 

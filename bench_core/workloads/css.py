@@ -37,8 +37,8 @@ class Order(NamedTuple):
 
 @dataclass(frozen=True)
 class Fit:
-    """Estimates of each series: ``phi`` (p, series), ``theta`` (q, series), ``sigma2`` (series,), standard ``errors`` of
-    phi and theta (p + q, series), and the ``residuals`` (T - d - p, series), the first of them that of w[p].
+    """Estimates of each series: ``phi`` (p, series), ``theta`` (q, series), ``sigma2`` (series,), standard ``errors``
+    of phi and theta (p + q, series), and the ``residuals`` (T - d - p, series), the first of them that of w[p].
     """
 
     phi: Tensor
@@ -114,16 +114,16 @@ def slope(lagged: Tensor, parameters: Tensor, order: Order, formulation: Formula
 def start(w: Tensor, order: Order) -> Tensor:
     """Start values (p + q, series): residuals of a long autoregression stand in for e, and w is regressed on lags."""
     moments = torch.stack([(w[k:] * w[: len(w) - k]).sum(0) for k in range(LONG + 1)], dim=1)
-    apart = (torch.arange(LONG)[:, None] - torch.arange(LONG)).abs().to(w.device)
-    long = solve(moments[:, apart], moments[:, 1:])
+    times = torch.arange(LONG, device=w.device)
+    long = solve(moments[:, (times[:, None] - times).abs()], moments[:, 1:])
     e = w[LONG:] - (long * lags(w, LONG, LONG)).sum(1)
     w, most = w[LONG:], max(order.p, order.q)
     columns = torch.cat([lags(w, order.p, most), lags(e, order.q, most), w[most:, None]], dim=1)
     found = regressed(products(columns), torch.zeros_like(w[0]))
-    powers = torch.tensor([*range(1, order.p + 1), *range(1, order.q + 1)]).to(w)[:, None]
+    powers = (torch.cat([times[: order.p], times[: order.q]])[:, None] + 1).to(w)
     for _ in range(12):  # roots that lie inside the unit circle or too near are moved outwards
         found = torch.where(admissible(found, order), found, found * 0.85**powers)
-    return found
+    return torch.where(admissible(found, order), found, 0)
 
 
 def lags(x: Tensor, count: int, begin: int, first: int = 1) -> Tensor:

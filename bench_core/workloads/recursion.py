@@ -58,8 +58,10 @@ def with_squared_roots(coefficients: Tensor) -> Tensor:
     """The coefficients (lags, series) of the polynomial c2(z^2) = c(z) c(-z) (Graeffe), the leading 1 left out."""
     c, count = coefficients, len(coefficients)
     squared = []
+    squares = c.square()
+    squares[::2].neg_()
     for k in range(1, count + 1):
-        term = (-1) ** k * c[k - 1].square()
+        term = squares[k - 1]
         for i in range(max(0, 2 * k - count), k):
             other = c[2 * k - i - 1]
             term = torch.addcmul(term, c[i - 1], other, value=2 * (-1) ** i) if i else torch.add(term, other, alpha=2)
