@@ -88,7 +88,7 @@ def test_heavy_workloads_run(name, monkeypatch):
             assert_optimizers_hold_exactly_their_models(step)
         with FlopCounterMode(display=False) as counter:
             output = step()
-        assert step.flops in (counter.get_total_flops(), None)
+        assert step.flops == (None if name == "arima_statsmodels_fit" else counter.get_total_flops())
         for value in tensors(output).values():
             assert value.isfinite().all()
             assert not value.requires_grad

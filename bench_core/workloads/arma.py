@@ -28,7 +28,7 @@ _css = partial(
     reference_batch=256,
     settings=tuple(FORMULATIONS),
     dtypes=("fp32", "default"),  # 8 bits of mantissa do not tell a step of a fit from rounding
-    regime="Dependent small operations. With few series Python and launches on both devices: some 3,500 with scan, "
+    regime="Dependent small operations. With few series Python and launches on both devices: some 3,300 with scan, "
     "35,000 with loop; with many scan is bound by memory bandwidth, loop on a GPU still by launches",
 )
 
@@ -70,7 +70,7 @@ def arima_statsmodels_fit(ctx: BuildContext) -> Step:
     try:
         from statsmodels.tsa.arima.model import ARIMA as Model  # noqa: N811 - a class, not a constant
     except ImportError:
-        raise CaseSkipped("statsmodels is not installed: pip install 'bench-core[series]'") from None
+        raise CaseSkipped("statsmodels is not installed: pip install statsmodels") from None
     feed = rotate(drawn(ctx, ARIMA.d))
 
     def run() -> Tensor:
