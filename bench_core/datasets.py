@@ -1,4 +1,4 @@
-"""Real data without a download: handwritten digits, sample photos and the AR(1) series.
+"""Real data without a download: handwritten digits, sample photos, AirPassengers and the AR(1) series.
 
 torchvision and scikit-learn are imported where they are used: torchvision alone takes seconds.
 """
@@ -25,6 +25,7 @@ STAND_IN = "digits stand-in"
 AR1_LABEL = "AR(1) series of 1,000 values, seed 42"
 PHOTOS_LABEL = "crops of grace_hopper.jpg, china.jpg and flower.jpg"
 
+_AIR_PASSENGERS = Path(__file__).parent / "data" / "airpassengers.csv"
 _SIZES = {"train": 60_000, "t10k": 10_000}
 # Lies beside the files of the stand-in, so that it is not called MNIST when someone names its folder as real data.
 _MARK = "digits-stand-in"
@@ -39,6 +40,14 @@ class Digits:
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     source: str
+
+
+@dataclass(frozen=True)
+class AirPassengers:
+    """A monthly series: (144,) months, ``datetime64[M]``, and (144,) thousands of passengers."""
+
+    months: NDArray[np.datetime64]
+    thousands: NDArray[np.int64]
 
 
 def mnist(data_dir: Path | None = None, *, train: bool) -> Digits:
@@ -130,11 +139,25 @@ def photo_crops(rng: np.random.Generator, count: int, side: int) -> NDArray[np.u
 
 def ar1(n: int = 1000, seed: int = 42) -> NDArray[np.float64]:
     """A first-order autoregression: x[0] = 0, x[t] = .5 x[t-1] + N(0, .1), drawn by NumPy's ``RandomState``."""
-    noise = np.random.RandomState(seed).normal(0.0, 0.1, n - 1)
-    series = np.zeros(n)
+    series = ar1_noise(n, seed)
     for t in range(1, n):
-        series[t] = 0.5 * series[t - 1] + noise[t - 1]
+        series[t] += 0.5 * series[t - 1]
     return series
+
+
+def ar1_noise(n: int = 1000, seed: int = 42) -> NDArray[np.float64]:
+    """The innovations of ``ar1``, one a value; the first is 0."""
+    return np.append(0.0, np.random.RandomState(seed).normal(0.0, 0.1, n - 1))
+
+
+@cache
+def air_passengers() -> AirPassengers:
+    """Passengers of international airlines a month, January 1949 to December 1960, in thousands.
+
+    Series G of Box & Jenkins, Time Series Analysis, 1970.
+    """
+    months, thousands = np.loadtxt(_AIR_PASSENGERS, dtype=str, delimiter=",", skiprows=1, unpack=True)
+    return AirPassengers(months.astype("datetime64[M]"), thousands.astype(np.int64))
 
 
 def windows(series: NDArray[np.float64], k: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

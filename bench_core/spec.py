@@ -116,9 +116,9 @@ class Workload:
     ``batches`` are the batch sizes of the default sweep for each device type and ``reference_batch`` the one the source
     uses: there every further setting and the single-thread case are measured. ``heavy`` marks work of which one CPU
     step takes longer than about 0.2 s: it is given more time per case, and its single-thread case only in a full sweep.
-    ``full_batches`` are further batch sizes of a full sweep, too heavy for the default one. ``regime`` says what the
-    work is expected to be bound by, and why. ``no_parity`` says why it is not held against a float64 reference; empty
-    where it is.
+    ``full_batches`` are further batch sizes of a full sweep, too heavy for the default one; a device type without any
+    batch size cannot run the work. ``regime`` says what the work is expected to be bound by, and why. ``no_parity``
+    says why it is not held against a float64 reference; empty where it is.
     """
 
     name: str

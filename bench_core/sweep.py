@@ -59,7 +59,7 @@ def _points(base: Case, workload: Workload, sweep: Sweep) -> Iterator[Case]:
     settings = workload.settings or ("",)
     for setting in settings:
         fewer = setting != settings[0] and sweep.kind == "default" and not sweep.batch_sizes
-        for batch in (workload.reference_batch,) if fewer else batches:
+        for batch in (workload.reference_batch,) if fewer and batches else batches:
             yield from _threads(replace(base, setting=setting, batch_size=batch), workload, sweep)
 
 

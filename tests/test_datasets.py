@@ -185,6 +185,20 @@ def test_ar1_is_the_known_series():
     assert x.var() == pytest.approx(0.012662, abs=5e-7)
 
 
+def test_ar1_follows_from_its_noise():
+    x, noise = datasets.ar1(50, seed=3), datasets.ar1_noise(50, seed=3)
+    assert noise[0] == 0
+    assert np.allclose(x[1:] - 0.5 * x[:-1], noise[1:])
+
+
+def test_air_passengers_is_the_whole_known_series():
+    known = datasets.air_passengers()
+    assert (known.thousands.shape, known.thousands.sum()) == ((144,), 40_363)
+    assert np.array_equal(known.months, np.arange("1949-01", "1961-01", dtype="datetime64[M]"))
+    assert list(known.thousands[[0, 1, -2, -1]]) == [112, 118, 390, 432]
+    assert (known.thousands.max(), known.months[known.thousands.argmax()]) == (622, np.datetime64("1960-07"))
+
+
 @given(st.integers(2, 30), st.data())
 def test_windows_are_followed_by_their_next_value(n, data):
     k = data.draw(st.integers(1, n - 1))

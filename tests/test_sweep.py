@@ -50,6 +50,15 @@ def test_light_work_leaves_nothing_out_for_its_weight():
     assert too_heavy(replace(HEAVY, heavy=False, full_batches={}), SWEEP) == []
 
 
+def test_work_of_one_device_has_no_case_on_the_other():
+    cpu_only = replace(
+        HEAVY, batches={"cpu": (1,), "cuda": ()}, full_batches={}, settings=("a", "b"), reference_batch=1
+    )
+    both = replace(SWEEP, devices=("cpu", "cuda"))
+    assert {case.device for case in candidates(cpu_only, both)} == {"cpu"}
+    assert {case.device for case in candidates(cpu_only, replace(both, kind="full"))} == {"cpu"}
+
+
 def test_batches_of_a_full_sweep_are_in_order():
     assert HEAVY.batch_sizes("cpu") == (1, 8)
     assert HEAVY.batch_sizes("cpu", "full") == (1, 8, 128)

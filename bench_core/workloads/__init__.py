@@ -64,6 +64,8 @@ def refusal(case: Case) -> str | None:
         return "no CUDA device is present here; there is: cpu"
     if index and int(index) >= torch.cuda.device_count():
         return f"no device {case.device!r}; CUDA devices present: {torch.cuda.device_count()}"
+    if not chosen.batch_sizes(device, "full"):
+        return f"{chosen.name} is not defined on {device}"
     if case.threads is not None and case.threads < 1:
         return f"threads is {case.threads}; it must be a whole number above 0, or None for all usable cores"
     if case.dtype not in DTYPES:

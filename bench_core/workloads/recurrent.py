@@ -10,30 +10,56 @@ from torch.nn import functional as F
 
 from bench_core.build import BuildContext, training, training_flops
 from bench_core.datasets import AR1_LABEL, ar1, windows
-from bench_core.spec import Step, workload
+from bench_core.spec import Anchor, Step, workload
 
 # One thing at a time: the length of the sequence, then the hidden size. The first is the source's.
 _SETTINGS = ("T5h64", "T20h64", "T80h64", "T5h256", "T5h1024")
 _BATCHES = (1, 8, 32, 256, 2048)
+_FEWER = (1, 32, 2048)
 _ar_train = partial(
     workload,
     family="recurrent",
     kind="train",
     unit="series",
-    batches={"cpu": _BATCHES, "cuda": (*_BATCHES, 16_384, 65_536)},
     reference_batch=32,
     settings=_SETTINGS,
     variants=("eager", "compile"),
+    regime="Launches and Python with few series: T dependent small products, forward and backward, which a CPU's short "
+    "latency suits; arithmetic only with thousands of series or hidden 1024",
 )
+_FORECASTER = "the forecaster of common PyTorch tutorials: k 5, hidden 64, Adam .001"
 
 
 @_ar_train(
     source="Hochreiter & Schmidhuber, Long Short-Term Memory, Neural Computation 9(8), 1997, section 4, with the "
-    "forget gate of Gers et al. 2000, section 3; the forecaster of common PyTorch tutorials: k 5, hidden 64, Adam .001"
+    f"forget gate of Gers et al. 2000, section 3; {_FORECASTER}",
+    batches={"cpu": _BATCHES, "cuda": (*_BATCHES, 16_384, 65_536)},
+    anchor=Anchor("17,217 parameters; 83,264 multiply-adds forward, at T 5", 17_217, 464_256),
 )
 def lstm_ar_train(ctx: BuildContext) -> Step:
     """Training of an LSTM to forecast the next value of an AR(1) series: forward, backward and Adam."""
     return forecast_training(ctx, nn.LSTM)
+
+
+@_ar_train(
+    source=f"Elman, Finding Structure in Time, Cognitive Science 14(2), 1990 (tanh); {_FORECASTER}",
+    batches={"cpu": _FEWER, "cuda": (*_FEWER, 16_384, 65_536)},
+    anchor=Anchor("4,353 parameters; 20,864 multiply-adds forward, at T 5", 4_353, 116_352),
+)
+def rnn_ar_train(ctx: BuildContext) -> Step:
+    """Training of an Elman RNN to forecast the next value of an AR(1) series: forward, backward and Adam."""
+    return forecast_training(ctx, nn.RNN)
+
+
+@_ar_train(
+    source="Cho et al., Learning Phrase Representations using RNN Encoder-Decoder, EMNLP 2014, section 2.3, with the "
+    f"reset gate after the product, as in torch; {_FORECASTER}",
+    batches={"cpu": _FEWER, "cuda": (*_FEWER, 16_384, 65_536)},
+    anchor=Anchor("12,929 parameters; 62,464 multiply-adds forward, at T 5", 12_929, 348_288),
+)
+def gru_ar_train(ctx: BuildContext) -> Step:
+    """Training of a GRU to forecast the next value of an AR(1) series: forward, backward and Adam."""
+    return forecast_training(ctx, nn.GRU)
 
 
 class Forecaster(nn.Module):

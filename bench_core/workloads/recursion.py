@@ -1,0 +1,75 @@
+"""Linear recursions over the times of many series at once, in two formulations: step by step, and by doubling.
+
+Both solve y[t] = x[t] - c1 y[t-1] - c2 y[t-2] - ..., with y = 0 before the first time, for coefficients (lags, series)
+and inputs x (T, ..., series). This is the filter 1 / c(B) with c(B) = 1 + c1 B + c2 B^2 + ..., B being the shift by one
+time. Time comes first, so that what happens at one time lies together.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+Filter = Callable[[Tensor], Tensor]
+Formulation = Callable[[Tensor, int], Filter]
+
+
+def loop(coefficients: Tensor, times: int) -> Filter:  # noqa: ARG001 - as long as its inputs
+    """One time after another, as the recursion is written: T dependent small steps, the least arithmetic."""
+    lags = coefficients.unbind()
+
+    def apply(inputs: Tensor) -> Tensor:
+        past: list[Tensor] = []
+        for now in inputs.unbind():
+            for c, before in zip(lags, reversed(past), strict=False):  # as far back as there are values
+                now = torch.addcmul(now, c, before, value=-1)
+            past.append(now)
+        return torch.stack(past)
+
+    return apply
+
+
+def scan(coefficients: Tensor, times: int) -> Filter:
+    """In log2(times) passes over all times at once, each a short sum over lags that double from pass to pass.
+
+    1 / c(B) = c(-B) / c2(B^2) = c(-B) c2(-B^2) / c4(B^4) = ..., where c2 has the squares of c's roots, c4 theirs. What
+    happened ``times`` before, or earlier, no longer counts.
+    """
+    passes = [coefficients]
+    while 2 ** len(passes) < times:
+        passes.append(with_squared_roots(passes[-1]))
+
+    def apply(inputs: Tensor) -> Tensor:
+        for k, taps in enumerate(passes):
+            made = inputs.clone()
+            for lag, c in enumerate(taps, 1):
+                shift = lag * 2**k
+                if shift < len(inputs):
+                    made[shift:].addcmul_(inputs[:-shift], c, value=(-1) ** lag)
+            inputs = made
+        return inputs
+
+    return apply
+
+
+def with_squared_roots(coefficients: Tensor) -> Tensor:
+    """The coefficients (lags, series) of the polynomial c2(z^2) = c(z) c(-z) (Graeffe), the leading 1 left out."""
+    c, count = coefficients, len(coefficients)
+    squared = []
+    squares = c.square()
+    squares[::2].neg_()
+    for k in range(1, count + 1):
+        term = squares[k - 1]
+        for i in range(max(0, 2 * k - count), k):
+            other = c[2 * k - i - 1]
+            term = torch.addcmul(term, c[i - 1], other, value=2 * (-1) ** i) if i else torch.add(term, other, alpha=2)
+        squared.append(term)
+    made = torch.stack(squared)
+    # What is far below rounding goes to 0 before it becomes denormal, which some CPUs compute with very slowly.
+    return F.hardshrink(made, torch.finfo(made.dtype).eps ** 2)
+
+
+FORMULATIONS: Mapping[str, Formulation] = MappingProxyType({"scan": scan, "loop": loop})
+"""The ways to evaluate a recursion, as settings of the workloads: first the one with fewer calls."""

@@ -1,0 +1,266 @@
+"""Time series: the recursions, the least squares, the fits, and what they are known to find."""
+
+import re
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.signal import lfilter
+
+from bench_core import Case, workloads
+from bench_core.datasets import ar1
+from bench_core.spec import CaseSkipped
+from bench_core.workloads import css
+from bench_core.workloads.arma import ARIMA, ARMA, LENGTH, PHI, THETA, simulated
+from bench_core.workloads.autoregression import least_squares
+from bench_core.workloads.recursion import FORMULATIONS, with_squared_roots
+from docs.examples import airpassengers
+
+pytestmark = pytest.mark.usefixtures("one_cache", "one_thread")
+
+ORDERS = pytest.mark.parametrize("order", [ARMA, ARIMA], ids=["arma", "arima"])
+FAMILIES = ("recurrent", "autoregression", "arma")
+NUMBER = re.compile(r"-?\d[\d,]*\.?\d*(?:e-?\d+)?")
+TRUE = torch.tensor((*PHI, *THETA), dtype=torch.float64)[:, None]
+
+
+def double(array):
+    return torch.tensor(array, dtype=torch.float64)
+
+
+def parameters(fit):
+    return torch.cat([fit.phi, fit.theta])
+
+
+@pytest.mark.parametrize("formulation", FORMULATIONS.values(), ids=list(FORMULATIONS))
+@pytest.mark.parametrize("times", [1, 2, 3, 37, 64])
+@pytest.mark.parametrize("roots", [(0.9,), (0.7, -0.95), (0.5 + 0.8j, 0.5 - 0.8j), (0.99, 0.3 + 0.2j, 0.3 - 0.2j)])
+def test_a_recursion_is_scipys_filter(formulation, times, roots):
+    coefficients = np.poly(roots).real
+    inputs = np.random.default_rng(0).standard_normal((times, 3, 2))
+    ours = formulation(double(coefficients[1:, None].repeat(2, 1)), times)(double(inputs))
+    assert np.allclose(ours, lfilter([1.0], coefficients, inputs, axis=0), rtol=1e-9)
+
+
+def test_squaring_roots():
+    roots = np.array([0.9, -0.4, 0.2 + 0.5j, 0.2 - 0.5j])
+    squared = with_squared_roots(double(np.poly(roots).real[1:, None]))
+    assert np.allclose(squared[:, 0], np.poly(roots**2).real[1:])
+
+
+def test_what_is_far_below_rounding_goes_to_zero():
+    taps = torch.tensor([[1e-3, 0.5]])
+    for _ in range(4):
+        taps = with_squared_roots(taps)
+    assert taps[0, 0] == 0
+    assert taps[0, 1] == -(0.5**16)
+
+
+@pytest.mark.parametrize("setting", ["scan", "loop"])
+def test_the_first_generated_series_is_the_known_one(setting):
+    step = workloads.build(Case("ar1_generate", batch_size=3, setting=setting))
+    made = step().double()
+    assert made.shape == (1000, 3)
+    assert np.allclose(made[:, 0], ar1(), atol=1e-7)
+    assert made[1, 0].item() == pytest.approx(0.049671, abs=5e-7)
+    assert made[999, 0].item() == pytest.approx(0.006109, abs=5e-7)
+    assert made[:, 0].var(correction=0).item() == pytest.approx(0.012662, abs=5e-7)
+    assert made.var(0) == pytest.approx(0.01 / (1 - 0.25), rel=0.2)
+    assert step.flops == 3 * 2 * 999
+    assert not torch.equal(step()[:, 1], made[:, 1].float()), "the noise rotates"
+
+
+def test_least_squares_finds_the_known_figures():
+    found = workloads.build(Case("ar_ols_batched", batch_size=3))()
+    assert found["phi"].shape == (1, 3)
+    assert found["phi"][0, 0].item() == pytest.approx(0.49293, abs=1e-5)
+    assert found["mse"][0].item() == pytest.approx(0.009594, abs=5e-7)
+    assert found["phi"] == pytest.approx(0.5, abs=0.1)
+
+
+@pytest.mark.parametrize("k", [1, 3, 8])
+def test_least_squares_is_numpys(k):
+    series = np.random.default_rng(0).standard_normal((4, 60)).cumsum(1)
+    found = least_squares(double(series), k)
+    for i, x in enumerate(series):
+        first = max(5, k)
+        columns = np.stack([x[first - lag : -lag] for lag in range(1, k + 1)] + [np.ones(60 - first)], axis=1)
+        weights, (squares,), _, _ = np.linalg.lstsq(columns, x[first:])
+        assert np.allclose(found["phi"][:, i], weights[:k])
+        assert found["mse"][i].item() == pytest.approx(squares / (60 - first))
+
+
+@ORDERS
+def test_residuals_are_conditional_on_the_first_values(order):
+    series = simulated(np.random.default_rng(0), 3, order.d) + 7
+    fit = css.fit(double(series), order)
+    for i in range(3):
+        w = np.diff(series[:, i]) if order.d else series[:, i] - series[:, i].mean()
+        phi, theta = fit.phi[:, i].numpy(), fit.theta[:, i].numpy()
+        driven = np.convolve(w, [1, *-phi])[order.p : len(w)]
+        e = lfilter([1.0], [1, *theta], driven)
+        assert np.allclose(fit.residuals[:, i], e)
+        assert fit.sigma2[i].item() == pytest.approx((e**2).mean())
+
+
+@pytest.mark.parametrize("formulation", FORMULATIONS.values(), ids=list(FORMULATIONS))
+def test_the_slope_is_autograds(formulation):
+    order, w = css.Order(2, 0, 3), double(np.random.default_rng(0).standard_normal((40, 2)))
+    at = double([[0.5, 0.2], [-0.3, 0.1], [0.4, -0.6], [0.2, 0.3], [0.1, -0.2]]).requires_grad_()
+    slope = css.slope(css.lags(w, 2, 2, first=0), at, order, formulation)
+    rows = [torch.autograd.grad(e.sum(), at, retain_graph=True)[0] for e in slope.residuals]
+    jacobian = -torch.stack(rows)
+    assert torch.allclose(slope.products[:, :-1, :-1], torch.einsum("nis,njs->sij", jacobian, jacobian))
+    assert torch.allclose(slope.products[:, :-1, -1], torch.einsum("nis,ns->si", jacobian, slope.residuals))
+
+
+def test_roots_outside_the_unit_circle_are_told_from_others():
+    rng = np.random.default_rng(0)
+    polynomials = rng.uniform(-2, 2, (3, 400))
+    outside = [min(abs(np.roots([*c[::-1], 1]))) > 1 for c in polynomials.T]
+    assert 20 < sum(outside) < 200
+    assert css.has_roots_outside(double(polynomials)).tolist() == outside
+
+
+@ORDERS
+@pytest.mark.parametrize("formulation", ["scan", "loop"])
+def test_known_parameters_are_found_in_fp32(order, formulation):
+    series = simulated(np.random.default_rng(1), 60, order.d)
+    fit = css.fit(torch.tensor(series, dtype=torch.float32), order, FORMULATIONS[formulation])
+    assert ((parameters(fit) - TRUE).abs() <= 3 * fit.errors).all(0).sum() >= 57
+    assert fit.sigma2 == pytest.approx(1, abs=0.3)
+    exact = css.fit(double(series), order)
+    assert torch.linalg.norm(parameters(fit) - parameters(exact)) < 1e-5 * torch.linalg.norm(parameters(exact))
+
+
+def test_errors_are_as_wide_as_estimates_scatter():
+    fit = css.fit(double(simulated(np.random.default_rng(2), 300, 0)), ARMA)
+    scatter = ((parameters(fit) - TRUE) / fit.errors).std(1)
+    assert scatter == pytest.approx(1, abs=0.25)  # exact only for endless series; for 500 values somewhat above 1
+
+
+def test_neither_scale_nor_level_matters():
+    series = double(simulated(np.random.default_rng(3), 4, 1))
+    plain, moved = css.fit(series, ARIMA), css.fit(1e4 * series + 1e6, ARIMA)
+    assert torch.allclose(parameters(plain), parameters(moved), rtol=1e-6)
+    assert torch.allclose(plain.errors, moved.errors, rtol=1e-6)
+    assert torch.allclose(1e8 * plain.sigma2, moved.sigma2, rtol=1e-6)
+
+
+def test_more_steps_change_little():
+    series = double(simulated(np.random.default_rng(4), 200, 0))
+    fit, longer = css.fit(series, ARMA), css.fit(series, ARMA, iterations=60)
+    assert ((parameters(fit) - parameters(longer)).abs() / longer.errors).max() < 0.1
+    assert (longer.sigma2 <= fit.sigma2 * (1 + 1e-12)).all()
+
+
+@ORDERS
+def test_log_likelihoods_agree_with_statsmodels(order):
+    from statsmodels.tsa.arima.model import ARIMA as Model  # noqa: N811
+
+    series = simulated(np.random.default_rng(5), 6, order.d)
+    fit = css.fit(torch.tensor(series, dtype=torch.float32), order)
+    for i, x in enumerate(series.T):
+        model = Model(x if order.d else x - x.mean(), order=order, trend="n")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            best = model.fit().llf
+        ours = model.loglike(np.array([*parameters(fit)[:, i], fit.sigma2[i]]))
+        assert ours == pytest.approx(best, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("order", "length", "message"),
+    [
+        (css.Order(2, 0, 0), 100, "p and q must be whole numbers above 0"),
+        (css.Order(2, 1, 2), 36, "36 values are too few to fit; it takes 37"),
+    ],
+)
+def test_what_cannot_be_fitted_is_refused(order, length, message):
+    with pytest.raises(ValueError, match=message):
+        css.fit(torch.randn(length, 1), order)
+
+
+def test_fits_count_the_flops_of_the_recursion():
+    n = LENGTH - 2
+    evaluation = n * (2 * 2 * (3 + 1) + 2 * 2 + 2 * 5 * 5)  # four recursions, residuals, products of five columns
+    start = 2 * LENGTH * 13 + 2 * (LENGTH - 12) * 12 + 2 * n * 5 * 5
+    for setting in ("scan", "loop"):
+        step = workloads.build(Case("arma_css_fit", batch_size=2, setting=setting))
+        assert step.flops == 2 * (start + 17 * evaluation)
+
+
+@pytest.mark.parametrize("name", [n for n in workloads.names() if workloads.get(n).family in FAMILIES])
+def test_workloads_are_their_anchors(name):
+    step, known = workloads.build(Case(name)), workloads.get(name).anchor
+    assert known.says
+    assert (step.parameters or None, step.flops) == (known.parameters, known.flops)
+
+
+def test_statsmodels_fits_the_same_series():
+    step = workloads.build(Case("arima_statsmodels_fit", batch_size=2))
+    ours = workloads.build(Case("arima_fit", batch_size=2))()
+    theirs = step()
+    assert torch.allclose(torch.cat([ours["phi"], ours["theta"]]).double(), theirs[:4], atol=0.1)
+    assert torch.allclose(ours["sigma2"].double(), theirs[4], rtol=0.02)
+
+
+def test_without_statsmodels_its_workload_is_skipped(monkeypatch):
+    monkeypatch.setitem(sys.modules, "statsmodels.tsa.arima.model", None)
+    with pytest.raises(CaseSkipped, match="statsmodels is not installed: pip install statsmodels"):
+        workloads.build(Case("arima_statsmodels_fit"))
+
+
+def test_statsmodels_is_refused_on_a_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert workloads.refusal(Case("arima_statsmodels_fit", device="cuda")) == (
+        "arima_statsmodels_fit is not defined on cuda"
+    )
+    assert workloads.refusal(Case("arima_fit", device="cuda")) is None
+
+
+def test_fits_are_refused_in_few_bits():
+    with pytest.raises(ValueError, match="arima_fit is not defined in bf16; it is in: fp32, default"):
+        workloads.build(Case("arima_fit", dtype="bf16"))
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru"])
+@pytest.mark.parametrize(("length", "hidden"), [(5, 64), (20, 64), (5, 256)])
+def test_recurrent_flops(cell, length, hidden):
+    gates = {"rnn": 1, "gru": 3}[cell]
+    forward = length * gates * hidden * (1 + hidden) + hidden
+    backward = forward + (length - 1) * gates * hidden**2 + hidden
+    step = workloads.build(Case(f"{cell}_ar_train", batch_size=7, setting=f"T{length}h{hidden}"))
+    assert step.flops == 2 * 7 * (forward + backward)
+    assert step.parameters == gates * hidden * (1 + hidden + 2) + hidden + 1
+
+
+def test_the_worked_example_quotes_what_its_code_gives():
+    text = (Path(__file__).parents[1] / "docs" / "arima.md").read_text(encoding="utf-8")
+    quoted = "".join(re.findall(r"```text\n(.*?)```", text, re.DOTALL)).splitlines()
+    given = airpassengers.figures(airpassengers.read())
+    assert [NUMBER.sub("", line).split() for line in quoted] == [NUMBER.sub("", line).split() for line in given]
+    for ours, theirs in zip(quoted, given, strict=True):
+        numbers = ([float(n.replace(",", "")) for n in NUMBER.findall(line)] for line in (ours, theirs))
+        # Other versions of statsmodels stop elsewhere on a flat likelihood, in the third digit.
+        assert next(numbers) == pytest.approx(next(numbers), rel=0.01, abs=0.002)
+
+
+def test_the_worked_example_forecasts_as_statsmodels_with_its_parameters():
+    example = airpassengers.read()
+    ahead = example.forecast()
+    theirs = example.model().smooth(example.estimates).get_forecast(12)
+    assert list(ahead.index.strftime("%Y-%m-%d")) == [f"1961-{month:02d}-01" for month in range(1, 13)]
+    # Apart only by what each assumes before the first month.
+    assert np.allclose(np.log(ahead["median"]), theirs.predicted_mean, atol=0.02)
+    assert np.allclose(np.log(ahead["high"] / ahead["low"]) / (2 * 1.96), theirs.se_mean, rtol=0.01)
+
+
+def test_the_worked_example_leaves_out_what_is_no_residual():
+    example = airpassengers.read()
+    assert example.residuals.index[0] == np.datetime64("1949-04-01")
+    assert example.residuals.index[-1] == np.datetime64("1960-12-01")
+    assert example.residuals.abs().max() < 0.25 < example.default.resid[0]
