@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from bench_core import precision
 from bench_core.build import BuildContext, rotate
-from bench_core.spec import Step, workload
+from bench_core.spec import Anchor, Step, workload
 
 CLASSES = 1024
 
@@ -52,6 +52,9 @@ LOSSES = {
     reference_batch=2**20,
     settings=(*ACTIVATIONS, *LOSSES),
     variants=("eager", "compile"),
+    anchor=Anchor("equal to torch.nn.functional and to their formulas", flops=1),
+    regime="Memory bandwidth: a few operations an element that is read once; small sizes launches and "
+    "Python. The GPU wins once the data outgrow the CPU's caches",
 )
 def activations_losses(ctx: BuildContext) -> Step:
     """An activation or a mean loss of so many elements; losses by probability take logits, as is stable."""

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from torch.optim import SGD
 
 from bench_core.build import BuildContext
-from bench_core.spec import Step, workload
+from bench_core.spec import Anchor, Step, workload
 from bench_core.workloads.mlp import digits_training
 
 _BATCHES = (1, 16, 64, 512)
@@ -21,6 +21,10 @@ _BATCHES = (1, 16, 64, 512)
     "1998, section II.B; widths, ReLU, maximum pooling and SGD .01 of common PyTorch tutorials, batch 64",
     batches={"cpu": _BATCHES, "cuda": (*_BATCHES, 4096, 16_384)},
     reference_batch=64,
+    anchor=Anchor("32,998 parameters; 232,440 multiply-adds forward", 32_998, 1_221_840),
+    regime="Launches and Python up to some hundred images: some sixty small kernels a step, fewer "
+    "multiply-adds than a GPU does while it launches one; then memory bandwidth, as the channels are "
+    "few",
 )
 def cnn_mnist_train(ctx: BuildContext) -> Step:
     """Training of a network of two convolutions and three linear layers on handwritten digits, with SGD."""

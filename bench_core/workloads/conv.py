@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from bench_core.build import BuildContext, forward_flops, inference
-from bench_core.spec import Step, workload
+from bench_core.spec import Anchor, Step, workload
 
 SIDE = 56
 
@@ -35,6 +35,13 @@ _SETTINGS = (
     batches={"cpu": (1, 4, 16, 64), "cuda": (1, 4, 16, 64, 256, 1024)},
     reference_batch=16,
     settings=_SETTINGS,
+    anchor=Anchor(
+        "36,864 parameters; an output side of floor((i - k + 2p) / s) + 1; 115,605,504 multiply-adds",
+        36_864,
+        231_211_008,
+    ),
+    regime="Arithmetic: some hundred operations a byte on 64 channels; with 1x1 kernels or 16 channels "
+    "memory bandwidth",
 )
 def conv2d_grid(ctx: BuildContext) -> Step:
     """Forward convolution of 56x56 maps; a setting such as k3s1p1-64x64 names kernel, stride, padding and channels."""

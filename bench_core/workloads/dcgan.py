@@ -7,7 +7,7 @@ from torch.optim import Adam
 
 from bench_core.build import BuildContext
 from bench_core.datasets import PHOTOS_LABEL, photo_crops
-from bench_core.spec import Step, workload
+from bench_core.spec import Anchor, Step, workload
 from bench_core.workloads.adversarial import adversarial_step, alternate
 
 NOISE, SIDE = 100, 64
@@ -24,6 +24,9 @@ NOISE, SIDE = 100, 64
     full_batches={"cpu": (8, 32, 128)},
     reference_batch=128,
     heavy=True,
+    anchor=Anchor("18,871,427 parameters in G, 17,232,897 in D", 36_104_324, 15_306_194_944),
+    regime="Arithmetic in large convolutions from a few images on; at batch 1 memory bandwidth, as Adam "
+    "reads and writes all weights",
 )
 def dcgan64_step(ctx: BuildContext) -> Step:
     """One alternating step of a DCGAN that learns to paint 64x64 pieces of photos: discriminator, then generator."""

@@ -3,7 +3,7 @@
 import torch
 
 from bench_core.build import BuildContext, rotate
-from bench_core.spec import Step, workload
+from bench_core.spec import Anchor, Step, workload
 
 _SIZES = (64, 128, 256, 512, 1024, 2048)
 
@@ -16,6 +16,8 @@ _SIZES = (64, 128, 256, 512, 1024, 2048)
     batches={"cpu": _SIZES, "cuda": (*_SIZES, 4096, 8192)},
     reference_batch=1024,
     variants=("eager",),
+    anchor=Anchor("2 n^3 floating-point operations", flops=1),
+    regime="Arithmetic from n of some hundreds on; below, launches. The control: its cost is known exactly",
 )
 def gemm(ctx: BuildContext) -> Step:
     """Product of two n x n matrices; the batch size is n and the unit a floating-point operation."""

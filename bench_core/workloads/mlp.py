@@ -14,7 +14,7 @@ from torch.optim import SGD, Adam, Optimizer
 
 from bench_core.build import BuildContext, forward_flops, inference, training, training_flops
 from bench_core.datasets import Digits, mnist
-from bench_core.spec import Step, workload
+from bench_core.spec import Anchor, Step, workload
 
 SHAPE = (1, 28, 28)
 
@@ -33,13 +33,22 @@ _mlp = partial(
 _sgd = partial(SGD, lr=0.01)
 
 
-@_mlp(kind="train")
+@_mlp(
+    kind="train",
+    anchor=Anchor("101,770 parameters; 101,632 multiply-adds forward", 101_770, 409_088),
+    regime="Launches and Python: some twenty small kernels a step, each shorter than its launch up to some "
+    "hundred images",
+)
 def mlp_train(ctx: BuildContext) -> Step:
     """Training of a 784-128-10 perceptron on handwritten digits: forward, backward and SGD."""
     return digits_training(ctx, perceptron, F.cross_entropy, _sgd)
 
 
-@_mlp(kind="infer")
+@_mlp(
+    kind="infer",
+    anchor=Anchor("101,770 parameters; 101,632 multiply-adds", 101_770, 203_264),
+    regime="Launches and Python: four kernels a call; memory bandwidth with thousands of images",
+)
 def mlp_infer(ctx: BuildContext) -> Step:
     """Inference of a 784-128-10 perceptron on handwritten digits: logits."""
     digits = mnist(ctx.data_dir, train=False)
@@ -59,6 +68,8 @@ def mlp_infer(ctx: BuildContext) -> Step:
     f".001 of Kingma & Ba, ICLR 2015, algorithm 1; batch 10), on the data of {_LECUN}",
     batches={"cpu": (10, 64, 512, 4096), "cuda": (1, 10, 64, 512, 4096, 16_384, 65_536)},
     reference_batch=10,
+    anchor=Anchor("59,210 parameters; 59,008 multiply-adds forward; exp(outputs) sums to 1", 59_210, 253_696),
+    regime="Launches and Python: more and smaller layers than mlp_train, and Adam, at the batch of 10 of its source",
 )
 def ann_train(ctx: BuildContext) -> Step:
     """Training of a 784-64-64-64-10 perceptron on handwritten digits: log-probabilities, their likelihood, and Adam."""
@@ -69,6 +80,8 @@ def ann_train(ctx: BuildContext) -> Step:
     kind="train",
     source="PyTorch tutorials, Defining New autograd Functions, on the network of mlp_train and the data of " + _LECUN,
     batches={"cpu": (1, 64, 4096), "cuda": (1, 64, 4096, 65_536)},
+    anchor=Anchor("101,770 parameters; its ReLU passes gradcheck and equals torch.relu", 101_770, 409_088),
+    regime="Python: the gradient of the activation goes through the interpreter, on both devices alike",
 )
 def custom_autograd_mlp(ctx: BuildContext) -> Step:
     """Training of mlp_train's perceptron with a ReLU whose gradient is written by hand in Python."""

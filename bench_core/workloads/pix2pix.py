@@ -10,7 +10,7 @@ from torch.optim import Adam
 
 from bench_core.build import BuildContext, forward_flops, inference
 from bench_core.datasets import PHOTOS_LABEL, photo_crops
-from bench_core.spec import Step, workload
+from bench_core.spec import Anchor, Step, workload
 from bench_core.workloads.adversarial import DrawnDropout, Game, adversarial_step, cross_entropy
 
 L1_WEIGHT = 100
@@ -30,6 +30,8 @@ _SOURCE = (
     source=f"{_SOURCE}, objective 3.1, U-Net and PatchGAN 3.2, optimization 3.3; batch 1 as in 6.2",
     batches={"cpu": (1,), "cuda": (1, 4, 16)},
     heavy=True,
+    anchor=Anchor("54,413,955 parameters in G (6.048 GMACs), 2,768,705 in D (3.197 GMACs)", 57_182_660, 86_940_057_600),
+    regime="Arithmetic in large convolutions; at batch 1 also memory bandwidth, as Adam reads and writes all weights",
 )
 def pix2pix256_step(ctx: BuildContext) -> Step:
     """One alternating step of pix2pix that colours photos of 256x256: the discriminator learns, then the generator."""
@@ -43,6 +45,8 @@ def pix2pix256_step(ctx: BuildContext) -> Step:
     batches={"cpu": (1,), "cuda": (1, 4, 16, 64)},
     full_batches={"cpu": (4,)},
     heavy=True,
+    anchor=Anchor("54,413,955 parameters; 6.048 GMACs", 54_413_955, 12_096_372_736),
+    regime="Arithmetic; at batch 1 memory bandwidth, as the bottleneck's weights are read for a few pixels",
 )
 def pix2pix256_infer(ctx: BuildContext) -> Step:
     """Inference of pix2pix's generator, which colours photos of 256x256; as in the paper it runs as in training."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench_core.build import BuildContext, forward_flops, inference, rotate, training_flops
-from bench_core.spec import Step, workload
+from bench_core.spec import Anchor, Step, workload
 
 _CHANNELS, _SIDE = 64, 56
 _REDUCTION = 16
@@ -26,14 +26,22 @@ _block = partial(
 _SOURCE = "He, Zhang, Ren & Sun, Deep Residual Learning for Image Recognition, CVPR 2016, section 3.2, equation"
 
 
-@_block(source=f"{_SOURCE} 1; 64 channels of 56x56: conv2_x of table 1")
+@_block(
+    source=f"{_SOURCE} 1; 64 channels of 56x56: conv2_x of table 1",
+    anchor=Anchor("73,984 parameters", 73_984, 462_422_016),
+    regime="Arithmetic: two 3x3 convolutions; batch norm and ReLU between them are bound by memory bandwidth",
+)
 def resblock_identity(ctx: BuildContext) -> Step:
     """Residual block of two 3x3 convolutions, 64 to 64 channels at 56x56, with an identity shortcut."""
     shape = (_CHANNELS, _SIDE, _SIDE)
     return block_step(ctx, lambda: ResidualBlock(_CHANNELS, _CHANNELS), shape, shape)
 
 
-@_block(source=f"{_SOURCE} 2; 64 channels of 56x56 to 128 of 28x28: conv3_1 of table 1")
+@_block(
+    source=f"{_SOURCE} 2; 64 channels of 56x56 to 128 of 28x28: conv3_1 of table 1",
+    anchor=Anchor("230,144 parameters", 230_144, 359_661_568),
+    regime="Arithmetic: convolutions; batch norm and ReLU between them are bound by memory bandwidth",
+)
 def resblock_projection(ctx: BuildContext) -> Step:
     """Residual block of two 3x3 convolutions, 64 to 128 channels, 56x56 to 28x28, with a 1x1 projection shortcut."""
     out = (2 * _CHANNELS, _SIDE // 2, _SIDE // 2)
@@ -42,7 +50,9 @@ def resblock_projection(ctx: BuildContext) -> Step:
 
 @_block(
     source="Hu, Shen & Sun, Squeeze-and-Excitation Networks, CVPR 2018, section 3, equations 2 to 4, without biases; "
-    "reduction 16 and 256 channels of 56x56: conv2_x of table 1"
+    "reduction 16 and 256 channels of 56x56: conv2_x of table 1",
+    anchor=Anchor("8,192 parameters; gates between 0 and 1", 8_192, 1_622_016),
+    regime="Memory bandwidth: all maps are read twice and written once for two operations an element",
 )
 def se_block(ctx: BuildContext) -> Step:
     """Squeeze-and-excitation block on 256 channels of 56x56: each channel scaled by a gate from all channels' means."""

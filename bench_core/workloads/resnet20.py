@@ -8,7 +8,7 @@ from torch.optim import SGD
 
 from bench_core.build import BuildContext, training, training_flops
 from bench_core.datasets import mnist
-from bench_core.spec import Step, workload
+from bench_core.spec import Anchor, Step, workload
 from bench_core.workloads.mlp import batches, normalized
 from bench_core.workloads.resnet import ResidualBlock
 
@@ -28,6 +28,9 @@ _PAPER_BATCH = 128
     full_batches={"cpu": (128,)},
     reference_batch=_PAPER_BATCH,
     heavy=True,
+    anchor=Anchor("272,474 parameters; about 40.8 M multiply-adds forward", 272_474, 243_994_368),
+    regime="Launches and Python on a GPU at small batches: some hundred small kernels; memory bandwidth "
+    "beyond, as the channels are few. Arithmetic on a CPU",
 )
 def resnet20_cifar_train(ctx: BuildContext) -> Step:
     """Training of the ResNet-20 for CIFAR, on handwritten digits in the shape of its photos."""

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from bench_core.build import BuildContext, forward_flops, inference, training, training_flops
 from bench_core.datasets import PHOTOS_LABEL
-from bench_core.spec import Step, workload
+from bench_core.spec import Anchor, Step, workload
 from bench_core.workloads.photos import photo_batches
 from bench_core.workloads.resnet import SEBlock
 from bench_core.workloads.resnet20 import scaled_sgd
@@ -28,6 +28,8 @@ _resnet50 = partial(workload, family="resnet", unit="image", reference_batch=1, 
     "to the batch: Goyal et al., arXiv:1706.02677, section 2.1",
     batches={"cpu": (1,), "cuda": _CUDA},
     full_batches={"cpu": (4, 16)},
+    anchor=Anchor("25,557,032 parameters; 4.089 GMACs forward", 25_557_032, 24_299_077_632),
+    regime="Arithmetic from a few images on; at batch 1 launches on a GPU, some five hundred kernels a step",
 )
 def resnet50_train(ctx: BuildContext) -> Step:
     """Training of a ResNet-50 of 1,000 classes to tell from which photo a crop of 224x224 is."""
@@ -43,7 +45,13 @@ def resnet50_train(ctx: BuildContext) -> Step:
     )
 
 
-@_resnet50(kind="infer", source=f"{_HE}; {_TORCHVISION}", batches={"cpu": (1, 4), "cuda": _CUDA})
+@_resnet50(
+    kind="infer",
+    source=f"{_HE}; {_TORCHVISION}",
+    batches={"cpu": (1, 4), "cuda": _CUDA},
+    anchor=Anchor("25,557,032 parameters; 4.089 GMACs", 25_557_032, 8_178_368_512),
+    regime="Arithmetic from a few images on; at batch 1 launches on a GPU, some hundred and seventy kernels a call",
+)
 def resnet50_infer(ctx: BuildContext) -> Step:
     """Inference of ResNet-50 on photos of 224x224: logits of 1,000 classes."""
     return photo_inference(ctx, resnet50, SIDE)
@@ -55,6 +63,8 @@ def resnet50_infer(ctx: BuildContext) -> Step:
     f"reduction 16, without biases; {_TORCHVISION}",
     batches={"cpu": (1,), "cuda": _CUDA},
     full_batches={"cpu": (4,)},
+    anchor=Anchor("28,071,976 parameters", 28_071_976, 8_183_398_400),
+    regime="As resnet50_infer, with sixteen small gates between: more launches, hardly more arithmetic",
 )
 def se_resnet50_infer(ctx: BuildContext) -> Step:
     """Inference of ResNet-50 with squeeze and excitation on photos of 224x224: logits of 1,000 classes."""
