@@ -67,7 +67,7 @@ class DeviceBenchmark:
         keeps nothing of it. Raises ``CaseSkipped`` where benchmarks are disabled.
         """
         if self._benchmark.disabled:
-            raise CaseSkipped("benchmarks are disabled, and a study is nothing that could be called once")
+            raise CaseSkipped("no study is made where benchmarks are disabled")
         self._benchmark.disabled = True
         rows = self._benchmark.pedantic(run, args=(self._session.request.data_dir,), rounds=1, iterations=1)
         self._session.note_study(name, rows)

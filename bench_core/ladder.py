@@ -21,22 +21,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
-from torch.nn import functional as F
-from torch.optim import SGD
 
-from bench_core import text, workloads
-from bench_core.datasets import mnist_root
+from bench_core import text
 from bench_core.device import Device, find
 from bench_core.machine import usable_cpus
 from bench_core.records import LadderRung
 from bench_core.sampling import measure
 from bench_core.schema import as_dataclass
-from bench_core.spec import DEVICES, Case
+from bench_core.spec import DEVICES
 from bench_core.stats import Interval
-from bench_core.workloads.mlp import perceptron
+from bench_core.tutorial import BATCH, WORKLOAD, DigitsTraining
 
-WORKLOAD, BATCH = "mlp_train", 64
 STEPS = 200
 """Steps in a rung's loop. What comes once, such as the first call, weighs the more the fewer there are."""
 PREPARED = 8
@@ -189,47 +184,6 @@ def _repeat(step: Callable[[], Any], steps: int) -> int:
     for _ in range(steps):
         step()
     return steps
-
-
-class DigitsTraining:
-    """``mlp_train`` as tutorials write it: torchvision's MNIST (or its stand-in) in a loader, copied batch by batch."""
-
-    def __init__(self, device: str, data_dir: Path | None = None) -> None:
-        from torchvision import datasets, transforms
-
-        root, self.data = mnist_root(data_dir)
-        prepare = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.5,), (0.5,))])
-        self._digits = datasets.MNIST(root, train=True, transform=prepare)
-        self._device, self._data_dir = device, data_dir
-        torch.manual_seed(0)
-        self.model, another = perceptron(), perceptron()
-        self._optimizers = {
-            own: SGD(model.parameters(), lr=0.01) for own, model in ((True, self.model), (False, another))
-        }
-
-    def place(self) -> None:
-        """Move the model to the device."""
-        self.model.to(self._device)
-
-    def loader(self) -> Iterable[list[Tensor]]:
-        """Images and their classes in batches of 64, shuffled, in this process."""
-        return torch.utils.data.DataLoader(self._digits, BATCH, shuffle=True)
-
-    def copy(self, batch: Sequence[Tensor]) -> Sequence[Tensor]:
-        """The batch on the device."""
-        return [tensor.to(self._device) for tensor in batch]
-
-    def train(self, batch: Sequence[Tensor], own_optimizer: bool) -> None:
-        """Forward, backward and SGD."""
-        images, labels = batch
-        optimizer = self._optimizers[own_optimizer]
-        optimizer.zero_grad()
-        F.cross_entropy(self.model(images), labels).backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-
-    def resident(self) -> Callable[[], Any]:
-        """The step of the workload, as the suite measures it elsewhere."""
-        return workloads.build(Case(WORKLOAD, self._device, BATCH), data_dir=self._data_dir)
 
 
 def stored(rung: Rung, reading: Reading, device: Device, data: str) -> LadderRung:
