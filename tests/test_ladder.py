@@ -1,6 +1,7 @@
 """The ladder: what each rung times, that a fake device's result is never stored, and its section of the page."""
 
 import json
+import os
 import statistics
 import sys
 from itertools import pairwise, repeat
@@ -200,6 +201,14 @@ class TestTutorial:
             write_idx(root / f"MNIST/raw/{part}-labels-idx1-ubyte", classes)
         return root
 
+    @pytest.fixture
+    def one_core(self):
+        """The processes that this one starts use one core: see ``one_thread``."""
+        before = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {min(before)})
+        yield
+        os.sched_setaffinity(0, before)
+
     def weights_after(self, digits, own_optimizer):
         training = DigitsTraining("cpu", digits)
         before = [p.detach().clone() for p in training.model.parameters()]
@@ -231,7 +240,7 @@ class TestTutorial:
         images, _ = next(iter(ours.loader()))
         assert (float(images.min()), float(images.max())) == (-1.0, 1.0)
 
-    def test_the_whole_ladder_runs_in_processes_of_its_own_on_the_data_named(self, digits):
+    def test_the_whole_ladder_runs_in_processes_of_its_own_on_the_data_named(self, digits, one_core):
         rungs = ladder.climb("cpu", digits, steps=3, max_time=0.05)
         assert [rung.rung for rung in rungs] == [rung.name for rung in RUNGS]
         assert {(rung.device, rung.data) for rung in rungs} == {("cpu", "MNIST")}
