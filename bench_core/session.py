@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -116,7 +116,12 @@ class BenchSession:
         self._flags += [(record.case.id, flag) for flag in record.flags]
 
     def note_study(self, name: str, rows: Sequence[Any]) -> None:
-        """Keep what a study found, to be stored in the field ``name`` of ``RunInfo``; further rows are added to it."""
+        """Keep what a study found, to be stored in the field ``name`` of ``RunInfo``; further rows are added to it.
+
+        Raises ``ValueError`` where there is no such field, at once and not when the run is to be stored.
+        """
+        if name not in {field.name for field in fields(RunInfo)}:
+            raise ValueError(f"no study {name!r}: RunInfo has no such field")
         self._studies[name] = (*self._studies.get(name, ()), *rows)
 
     def note_not_run(self, what: str, outcome: str, reason: str) -> None:

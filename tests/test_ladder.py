@@ -12,18 +12,19 @@ import numpy as np
 import pytest
 import torch
 from fake_device import FakeAsyncDevice
-from matplotlib import rc_context
 from test_report import Page
 
 import bench_core.device_benchmark  # noqa: F401 - imported here, the runs within this process find it loaded
-from bench_core import ladder, records, workloads
+from bench_core import ladder, records, text, workloads
 from bench_core.datasets import write_idx
 from bench_core.ladder import AS_IN_TUTORIALS, OWN_OPTIMIZER, REPEATED, RUNGS, Reading, time_rung
+from bench_core.options import parse
 from bench_core.records import RunInfo
 from bench_core.report import plots, write
 from bench_core.report.content import content, findings
 from bench_core.report.series import RungChart, RungLine
 from bench_core.schema import RecordError
+from bench_core.session import BenchSession
 from bench_core.spec import Case
 from bench_core.tutorial import BATCH, WORKLOAD, DigitsTraining
 
@@ -101,14 +102,6 @@ class TestFakeAsyncDevice:
         with pytest.raises(RecordError, match=r"ladder\[0\].device: 'fake' is no real device"):
             records.decode(RunInfo, data, "file")
 
-    def test_its_picture_can_be_drawn_without_a_run(self, tmp_path):
-        values = tuple(enumerate((1e-4, 1e-4, *[3e-3] * 5)))
-        line = RungLine("fake asynchronous device", "gpu", values, None)
-        chart = RungChart("A fake", "no measurement", "none", "time", tuple(r.name for r in RUNGS), (line,), str)
-        with rc_context(plots.SETTINGS):
-            plots.save(chart, tmp_path / "a.svg", tmp_path / "a.png")
-        assert "fake asynchronous device" in (tmp_path / "a.svg").read_text()
-
 
 class Virtual:
     """A training and its device, in a time that only their parts let pass: the host's, and that of queued work."""
@@ -178,6 +171,16 @@ class TestRungs:
             "inputs resident": (v.ISSUED + n * (v.TRAINED + v.UPDATED)) / n,
         }
         assert {rung.name: self.seconds(rung) for rung in RUNGS[:-1]} == pytest.approx(expected)
+
+    def test_their_picture_can_be_drawn_without_a_run_and_names_what_it_is_of(self, tmp_path):
+        values = tuple(enumerate(self.seconds(rung) for rung in RUNGS[:-1]))
+        line = RungLine("a device of the tests", "gpu", values, None)
+        chart = RungChart(
+            "Rungs", "no measurement", "-", "time", tuple(r.name for r in RUNGS[:-1]), (line,), text.seconds
+        )
+        plots.save(chart, tmp_path / "a.svg", tmp_path / "a.png")
+        drawing = (tmp_path / "a.svg").read_text()
+        assert all(words in drawing for words in ("a device of the tests", "no measurement", "inputs resident"))
 
     def test_a_loader_that_ends_early_counts_only_the_steps_it_gave(self):
         virtual = Virtual()
@@ -267,6 +270,11 @@ class TestStorage:
         del document[records.KEY]["ladder"]
         path.write_text(json.dumps(document))
         assert records.load(path).info.ladder == ()
+
+    def test_a_study_without_a_field_is_refused_at_once(self):
+        session = BenchSession(parse({"workload": "gemm", "device": "cpu"}, Path()))
+        with pytest.raises(ValueError, match="no study 'snakes'"):
+            session.note_study("snakes", ())
 
     @pytest.mark.parametrize("change", [{"seconds": 0.0}, {"seconds": float("nan")}, {"interval": (2.0, 3.0)}])
     def test_broken_figures_are_refused(self, change):
