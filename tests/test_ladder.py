@@ -107,14 +107,16 @@ class Virtual:
     """A training and its device, in a time that only their parts let pass: the host's, and that of queued work."""
 
     name = "virtual:0"
-    COLD, LOADED, ISSUED, COPIED, TRAINED, UPDATED = 30.0, 2.0, 0.1, 1.0, 5.0, 0.5
+    COLD, FIRST, LOADED, ISSUED, COPIED, TRAINED, UPDATED = 30.0, 7.0, 2.0, 0.1, 1.0, 5.0, 0.5
 
     def __init__(self):
         self.now = self.free = 0.0
         self.cold = True
+        self.used, self.optimizers = False, set()
 
     def queue(self, seconds):
-        self.now += self.ISSUED
+        self.now += self.ISSUED + (0.0 if self.used else self.FIRST)
+        self.used = True
         self.free = max(self.free, self.now) + seconds
 
     def synchronize(self):
@@ -133,6 +135,7 @@ class Virtual:
         self.queue(self.COPIED)
 
     def train(self, batch, own_optimizer):
+        self.optimizers.add(own_optimizer)
         self.queue(self.TRAINED + (self.UPDATED if own_optimizer else 0.0))
 
     def resident(self):
@@ -145,6 +148,7 @@ class TestRungs:
         reading = time_rung(rung, virtual, virtual, steps, timer=lambda: virtual.now)
         assert virtual.now >= virtual.free, "nothing is left in the queue"
         assert (reading.interval, reading.steps) == (None, steps)
+        assert virtual.optimizers == {rung != AS_IN_TUTORIALS}
         return reading.seconds
 
     def test_every_rung_keeps_the_mends_before_it_and_adds_one(self):
@@ -163,9 +167,9 @@ class TestRungs:
         step = v.COPIED + v.TRAINED + v.UPDATED
         first = v.LOADED + v.ISSUED  # the device waits for its first work
         expected = {
-            "as in tutorials": v.COLD / n + host,
-            "own optimizer": v.COLD / n + host,
-            "synchronize": (v.COLD + first + n * step) / n,
+            "as in tutorials": (v.COLD + v.FIRST) / n + host,
+            "own optimizer": (v.COLD + v.FIRST) / n + host,
+            "synchronize": (v.COLD + v.FIRST + first + n * step) / n,
             "warm-up": (first + n * step) / n,
             "loader taken out": (v.ISSUED + n * step) / n,
             "inputs resident": (v.ISSUED + n * (v.TRAINED + v.UPDATED)) / n,
