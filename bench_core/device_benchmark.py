@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
 
 from bench_core import workloads
 from bench_core.clock import ReplayClock
@@ -11,7 +12,9 @@ from bench_core.records import KEY, Record, encode
 from bench_core.runner import Labels, run_case, run_step, threads
 from bench_core.sampling import Measurement
 from bench_core.session import BenchSession, figure
-from bench_core.spec import Case
+from bench_core.spec import Case, CaseSkipped
+
+R = TypeVar("R")
 
 
 class DeviceBenchmark:
@@ -57,9 +60,23 @@ class DeviceBenchmark:
 
         return self._run(once, lambda: run_case(case, self._session.effort_for(case), request.data_dir))
 
+    def study(self, name: str, run: Callable[[Path | None], Sequence[R]], words: Callable[[Sequence[R]], str]) -> None:
+        """Make a study and keep its rows with the run, in the field ``name`` of ``RunInfo``; ``words`` sums them up.
+
+        ``run`` is given the folder of real data sets, if there is one. A study has no samples, so pytest-benchmark
+        keeps nothing of it. Raises ``CaseSkipped`` where benchmarks are disabled.
+        """
+        if self._benchmark.disabled:
+            raise CaseSkipped("no study is made where benchmarks are disabled")
+        self._benchmark.disabled = True
+        rows = self._benchmark.pedantic(run, args=(self._session.request.data_dir,), rounds=1, iterations=1)
+        self._session.note_study(name, rows)
+        self._note(words(rows))
+
     def _run(self, once: Callable[[], Any], run: Callable[[], tuple[Measurement, Record]]) -> Measurement | None:
         if self._benchmark.disabled:
             self._benchmark.pedantic(once, rounds=1, iterations=1)
+            self._note("called once, as benchmarks are disabled")
             return None
         measurement, record = run()
         self._benchmark.extra_info[KEY] = encode(record)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MARKER = "bench_family"
 HARNESS = "bench_harness"
+STUDY = "bench_study"
 DEFAULT_STORAGE = "file://./.benchmarks"
 OPTIONS = (
     ("device", "cpu,cuda", "Devices to measure on. Default: all that are present."),
@@ -51,6 +52,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register markers, check the options, and point pytest-benchmark's storage at this machine's folder."""
     config.addinivalue_line("markers", f"{MARKER}(name): sweep `case` over the workloads of a family (bench-core).")
     config.addinivalue_line("markers", f"{HARNESS}: a check of the harness itself, run only when its file is named.")
+    config.addinivalue_line(
+        "markers", f"{STUDY}(name, workload, seconds): a study of a workload, which takes about so long (bench-core)."
+    )
     names = [name.replace("-", "_") for name, _, _ in OPTIONS]
     given = {name: value for name in names if (value := config.getoption(f"bench_{name}", None)) is not None}
     config.stash[_GIVEN] = given
@@ -127,12 +131,16 @@ def _is_ours(metafunc: pytest.Metafunc, fixture: str) -> bool:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out checks of the harness, unless their file is named, and families without a case to run."""
+    """Leave out checks of the harness, unless their file is named, families without a case to run, and studies of
+    workloads that were not asked for."""
     named = {Path(str(arg).partition("::")[0]).name for arg in config.invocation_params.args}
 
     def left_out(item: pytest.Item) -> bool:
         if item.get_closest_marker(HARNESS):
             return item.path.name not in named
+        study = item.get_closest_marker(STUDY)
+        if study:
+            return study.kwargs["workload"] not in _session(config).request.workloads
         return item.get_closest_marker(MARKER) is not None and _case_of(item) is None
 
     dropped = [item for item in items if left_out(item)]
@@ -148,7 +156,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         cases = [_case_of(item) for item in session.items]
         others = sum("device_benchmark" in getattr(item, "fixturenames", ()) for item in session.items)
         suite = [case for case in cases if case]
-        session.config.stash[_SESSION].plan(suite, others - len(suite), _storage_folder(session.config))
+        studies = {name: seconds for item in session.items for name, seconds in _study_of(item).items()}
+        others -= len(suite) + len(studies)
+        session.config.stash[_SESSION].plan(suite, others, _storage_folder(session.config), studies)
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
@@ -166,6 +176,22 @@ def _case_of(item: pytest.Item) -> Case | None:
     callspec = getattr(item, "callspec", None)
     case = callspec.params.get("case") if callspec else None
     return case if isinstance(case, Case) else None
+
+
+def _study_of(item: pytest.Item) -> dict[str, float]:
+    """The name of an item's study, with its device, and the seconds to expect; empty if it is none."""
+    marker = item.get_closest_marker(STUDY)
+    if marker is None:
+        return {}
+    callspec = getattr(item, "callspec", None)
+    device = callspec.params.get("bench_device") if callspec else None
+    return {"-".join(filter(None, (marker.args[0], device))): float(marker.kwargs["seconds"])}
+
+
+def _name_of(item: pytest.Item) -> str | None:
+    """The name of an item's case or study."""
+    case = _case_of(item)
+    return case.id if case else next(iter(_study_of(item)), None)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -220,15 +246,15 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """Note what was skipped or failed, so that it is stored with the run."""
     report = yield
     session = item.config.stash.get(_SESSION, None)
-    case = _case_of(item)
-    if session and case and (report.failed or report.skipped):
+    name = _name_of(item)
+    if session and name and (report.failed or report.skipped):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else _first_line(report)
         reason = reason.removeprefix("Skipped: ")
-        session.note_not_run(case.id, report.outcome, reason)
+        session.note_not_run(name, report.outcome, reason)
         _note_figure(item, f"{report.outcome}: {reason}")
-    if session and case and (report.when == "call" or not report.passed):
+    if session and name and (report.when == "call" or not report.passed):
         outcome = item.stash[_FIGURE]
-        report.bench_line = session.progress_line(case, outcome)  # type: ignore[attr-defined]
+        report.bench_line = session.progress_line(name, outcome)  # type: ignore[attr-defined]
     return report
 
 

@@ -17,7 +17,7 @@ from bench_core import stats
 from bench_core.machine import Machine
 from bench_core.sampling import Latency, Measurement
 from bench_core.schema import RecordError, as_dataclass
-from bench_core.spec import Case
+from bench_core.spec import DEVICES, Case
 from bench_core.telemetry import Compilation, Contention, Parity
 
 T = TypeVar("T")
@@ -147,10 +147,39 @@ class NotRun:
 
 
 @dataclass(frozen=True)
+class LadderRung:
+    """What a rung of the ladder (see ``ladder.py``) said on a device: ``seconds`` per step, over ``steps`` steps.
+
+    ``work`` is the training, ``what`` tells what the rung mends. Only the last rung has an ``interval``: the others are
+    one measurement. Raises ``RecordError`` for a device that is no real one, since that would not be a measurement.
+    """
+
+    device: str
+    device_model: str
+    threads: int
+    work: str
+    data: str
+    rung: str
+    what: str
+    seconds: float
+    interval: tuple[float, float] | None
+    steps: int
+
+    def __post_init__(self) -> None:
+        if self.device not in DEVICES:
+            raise RecordError(f"device: {self.device!r} is no real device; there are: {', '.join(DEVICES)}")
+        if not _sound(self.seconds, "seconds"):
+            raise RecordError(f"seconds: {self.seconds} is not a number above 0")
+        if self.interval and not 0.0 < self.interval[0] <= self.seconds <= self.interval[1] < math.inf:
+            raise RecordError(f"interval: {self.interval} does not hold {self.seconds}")
+
+
+@dataclass(frozen=True)
 class RunInfo:
     """The run's own facts, beside its records; times are ISO 8601, UTC.
 
-    ``dirty`` tells whether files of the commit had been changed, ``partial`` whether the run was stopped early.
+    ``dirty`` tells whether files of the commit had been changed, ``partial`` whether the run was stopped early. Studies
+    have a field each, empty where one was not made.
     """
 
     run_id: str
@@ -163,6 +192,7 @@ class RunInfo:
     planned: int
     partial: bool
     not_run: tuple[NotRun, ...]
+    ladder: tuple[LadderRung, ...] = ()
     schema: int = SCHEMA
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from bench_core import __version__, device, machine, text, workloads
 from bench_core.options import Request
@@ -34,6 +35,8 @@ class BenchSession:
         self._planned = 0
         self._not_run: list[NotRun] = []
         self._flags: list[tuple[str, str]] = []
+        self._studies: dict[str, Any] = {}
+        self._studies_planned = 0
         self._progress = Progress({})
 
     def cases_of(self, family: str) -> list[Case]:
@@ -61,17 +64,16 @@ class BenchSession:
         effort = self.request.effort
         return Effort(effort.rel_ci, effort.confidence, budget(workloads.get(case.workload), effort.max_time))
 
-    def plan(self, cases: Sequence[Case], others: int, storage: Path | None) -> None:
+    def plan(self, cases: Sequence[Case], others: int, storage: Path | None, studies: Mapping[str, float]) -> None:
         """Note the cases to come, how long each took last time (if a run is stored), and what will not be run.
 
-        ``others`` counts tests that measure work of their own.
+        ``others`` counts tests that measure work of their own; ``studies`` are those to come, with their seconds.
         """
         known = _last_times(storage)
         max_time = self.request.effort.max_time
-        self._planned = len(cases) + others
-        self._progress = Progress(
-            {case.id: expected_seconds(case, workloads.get(case.workload), max_time, known) for case in cases}
-        )
+        self._planned, self._studies_planned = len(cases) + others, len(studies)
+        expected = {case.id: expected_seconds(case, workloads.get(case.workload), max_time, known) for case in cases}
+        self._progress = Progress(expected | dict(studies))
         for (name, reason), count in grouped(self._refused).items():
             self._not_run.append(NotRun(f"{name} ({_cases(count)})", "skipped", reason))
         absence, absent = device.cuda_absence(), self._gpu_cases(cases)
@@ -91,7 +93,10 @@ class BenchSession:
             return []
         sweep = self.request.sweep
         where = ", ".join(f"cpu ({sweep.usable_cpus} cores)" if d == "cpu" else d for d in sweep.devices)
-        lines = [f"bench-core: {_cases(self._progress.total)} on {where}, {in_words(self._progress.left)}"]
+        studies = self._studies_planned
+        counts = ((self._progress.total - studies, "case", "cases"), (studies, "study", "studies"))
+        what = " and ".join(_counted(*count) for count in counts if count[0])
+        lines = [f"bench-core: {what} on {where}, {in_words(self._progress.left)}"]
         if "tf32" in sweep.dtypes and "cpu" in sweep.devices:
             lines.append("bench-core: tf32 exists on GPUs only; on the CPU its counterpart fp32 is measured")
         return lines + [f"bench-core: {line}" for line in self.closing_lines()]
@@ -99,6 +104,8 @@ class BenchSession:
     def closing_lines(self) -> list[str]:
         """What has no figure and why, and which figures to be wary of."""
         lines = [f"{entry.outcome}: {entry.what}: {entry.reason}" for entry in self._not_run]
+        if self._studies and not self.recorded:
+            lines.append(f"not stored: {', '.join(self._studies)}: a run is stored only if some case has its figure")
         lines += [f"warning: {name}: {flag}" for name, flag in self._flags[:MOST_WARNINGS]]
         more = len(self._flags) - MOST_WARNINGS
         return [*lines, f"and {more} more warnings, stored with their cases"] if more > 0 else lines
@@ -108,13 +115,22 @@ class BenchSession:
         self.recorded += 1
         self._flags += [(record.case.id, flag) for flag in record.flags]
 
+    def note_study(self, name: str, rows: Sequence[Any]) -> None:
+        """Keep what a study found, to be stored in the field ``name`` of ``RunInfo``; further rows are added to it.
+
+        Raises ``ValueError`` where there is no such field, at once and not when the run is to be stored.
+        """
+        if name not in {field.name for field in fields(RunInfo)}:
+            raise ValueError(f"no study {name!r}: RunInfo has no such field")
+        self._studies[name] = (*self._studies.get(name, ()), *rows)
+
     def note_not_run(self, what: str, outcome: str, reason: str) -> None:
         """Keep a case that has no figure, with the reason."""
         self._not_run.append(NotRun(what, outcome, reason))
 
-    def progress_line(self, case: Case, outcome: str) -> str:
-        """The line of a case that is done: its place, its figure or outcome in words, and the time left."""
-        return self._progress.line(case.id, outcome)
+    def progress_line(self, name: str, outcome: str) -> str:
+        """The line of a case or study that is done: its place, its figure or outcome in words, and the time left."""
+        return self._progress.line(name, outcome)
 
     def info(self, root: Path) -> RunInfo:
         """The run's facts, to be stored; the commit is that of the checkout at ``root``."""
@@ -130,11 +146,16 @@ class BenchSession:
             planned=self._planned,
             partial=self.stopped or self._progress.done < self._progress.total,
             not_run=tuple(self._not_run),
+            **self._studies,
         )
 
 
 def _cases(count: int) -> str:
-    return f"{count} case{'' if count == 1 else 's'}"
+    return _counted(count, "case", "cases")
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"
 
 
 class Progress:

@@ -13,17 +13,22 @@ class FakeAsyncDevice:
     def __init__(self):
         self._work = queue.Queue()
         self.finished = 0
+        self.took = []  # seconds that each piece of work really took: a sleep oversleeps
         threading.Thread(target=self._run, daemon=True).start()
 
     def _run(self):
+        end = 0.0
         while True:
-            seconds = self._work.get()
+            seconds, given = self._work.get()
+            start = max(given, end)
             time.sleep(seconds)  # stands for the work itself
+            end = time.perf_counter()
+            self.took.append(end - start)
             self.finished += 1
             self._work.task_done()
 
     def submit(self, seconds):
-        self._work.put(seconds)
+        self._work.put((seconds, time.perf_counter()))
 
     def synchronize(self):
         self._work.join()

@@ -136,6 +136,7 @@ class TestPlots:
         [
             factory.run(),
             factory.run(on=NO_GPU),
+            factory.run(on=LONG, ladder=factory.ladder()),
             factory.large_run(workloads=7),
             factory.run(factory.sweep("w", batches=tuple(2**k for k in range(0, 25, 2))), LONG),
             factory.run([r for case in DTYPES for r in factory.sweep("w", case=case, one_thread_at=None)], LONG),
@@ -146,8 +147,7 @@ class TestPlots:
     def test_texts_keep_apart(self, run):
         for plot in content(findings([run])).plots:
             with rc_context(plots.SETTINGS):
-                draw = plots.lines_figure if hasattr(plot.chart, "lines") else plots.dots_figure
-                figure = draw(plot.chart)
+                figure = plots.draw(plot.chart)
                 canvas = FigureCanvasAgg(figure)
                 canvas.draw()
             (axes,), (legend,) = figure.axes, figure.legends

@@ -11,7 +11,9 @@ from bench_core.report.answers import answer, overall
 from bench_core.report.charts import Plot, overview_plot, threads_plot, workload_plots
 from bench_core.report.columns import Columns, best_throughput
 from bench_core.report.glossary import METHOD, TERMS
+from bench_core.report.ladder import ladder
 from bench_core.report.series import Letters
+from bench_core.report.study import Study
 from bench_core.report.tables import Column, Link, Table, table
 from bench_core.speedup import Comparison, Curve, Figure, Pool, Verdict, best_against_best, curves, pool, threads
 
@@ -47,6 +49,7 @@ class Content:
     families: Mapping[str, tuple[Section, ...]]
     best: Table | None
     threads: Table | None
+    studies: tuple[Study, ...]
     not_run: Table | None
     notes: tuple[str, ...]
     terms: tuple[tuple[str, str], ...]
@@ -56,7 +59,8 @@ class Content:
     def plots(self) -> tuple[Plot, ...]:
         """All plots, in the order of the page."""
         sections = [section for found in self.families.values() for section in found]
-        return (*self.overview, *(plot for section in sections for plot in section.plots))
+        of_studies = (plot for study in self.studies for plot in study.plots)
+        return (*self.overview, *(plot for section in sections for plot in section.plots), *of_studies)
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,7 @@ def content(found: Findings) -> Content:
         families=_families(found, columns),
         best=table("Best against best", columns.best(), found.best),
         threads=table("One thread against all usable cores", columns.threads(), found.threads),
+        studies=tuple(study for study in (ladder(found.runs, found.letters),) if study),
         not_run=facts.not_run(found.runs, found.letters),
         notes=tuple(facts.passed_over(found.runs, found.pooled)),
         terms=TERMS,

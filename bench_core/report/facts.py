@@ -109,6 +109,8 @@ def not_run(runs: Iterable[Run], letters: Letters) -> Table | None:
         hardware = run.info.machine.hardware
         for record in run.records:
             found.pop((hardware, record.case.id), None)
+        for rung in run.info.ladder:
+            found.pop((hardware, f"ladder-{rung.device}"), None)
         for entry in run.info.not_run:
             found[hardware, entry.what] = entry
     columns: tuple[Column[tuple[str, NotRun]], ...] = (

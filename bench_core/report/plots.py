@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from bench_core import text
-from bench_core.report.series import Chart, Crossing, DotChart, Line, Point
+from bench_core.report.series import Chart, Crossing, DotChart, Line, Point, RungChart
 from bench_core.speedup import Verdict
 
 # Okabe & Ito's colours, told apart by most readers however they see colour.
@@ -52,12 +52,22 @@ SETTINGS: Any = {
 }
 
 
-def save(chart: Chart | DotChart, svg: Path, png: Path) -> None:
+AnyChart = Chart | DotChart | RungChart
+
+
+def save(chart: AnyChart, svg: Path, png: Path) -> None:
     """Draw a chart into two files; the same chart gives the same bytes."""
     with rc_context(SETTINGS):
-        figure = lines_figure(chart) if isinstance(chart, Chart) else dots_figure(chart)
+        figure = draw(chart)
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
         figure.savefig(png, format="png", dpi=150, metadata={"Software": None})
+
+
+def draw(chart: AnyChart) -> Figure:
+    """A chart as a figure."""
+    if isinstance(chart, Chart):
+        return lines_figure(chart)
+    return dots_figure(chart) if isinstance(chart, DotChart) else rungs_figure(chart)
 
 
 def lines_figure(chart: Chart) -> Figure:
@@ -83,7 +93,8 @@ def dots_figure(chart: DotChart) -> Figure:
     """A row of dots for each name: all ratios on a line, coloured by verdict."""
     height = 0.24 * len(chart.rows) + 0.15
     legend_rows = math.ceil(len({verdict for row in chart.rows for _, _, verdict in row.ratios}) / 2)
-    figure, ax = _canvas(chart, height, legend_rows, left=_name_width(chart))
+    names = [row.label for row in chart.rows]
+    figure, ax = _canvas(chart, height, legend_rows, left=_name_width(names))
     for y, row in enumerate(chart.rows):
         ratios = [ratio for ratio, _, _ in row.ratios]
         ax.plot([min(ratios), max(ratios)], [y, y], color="#d0d7de", linewidth=2, zorder=1)
@@ -93,27 +104,52 @@ def dots_figure(chart: DotChart) -> Figure:
                 ax.plot(interval, [y, y], color=colour, linewidth=1.2, zorder=2)
             ax.plot([ratio], [y], color=colour, marker=marker, markersize=4.5, linestyle="none", zorder=3)
     ax.axvline(1.0, color=INK, linewidth=1)
-    ax.set_yticks(range(len(chart.rows)), [text.fitted(row.label, NAME_LETTERS) for row in chart.rows])
-    ax.set_ylim(len(chart.rows) - 0.4, -0.6)
-    ax.set_xscale("log")
     values = [v for row in chart.rows for ratio, interval, _ in row.ratios for v in (ratio, *(interval or ()))]
-    low, high = _limits([*values, 1.0])
-    ax.set_xlim(low, high)
-    ax.xaxis.set_major_locator(FixedLocator(ticks(low, high, most=int((WIDTH - RIGHT - _name_width(chart)) / 0.5))))
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: text.short(text.ratio(value))))
+    _row_axes(ax, names, [*values, 1.0], text.ratio, apart=0.5)
     ax.set_xlabel(chart.axis, loc="right")
     present = {verdict for row in chart.rows for _, _, verdict in row.ratios}
     for verdict, (colour, marker) in VERDICT_STYLE.items():
         if verdict not in present:
             continue
         ax.plot([], [], color=colour, marker=marker, linestyle="none", markersize=5, label=chart.words[verdict])
-    _clean(ax)
     _legend(figure, chart, 2)
     return figure
 
 
-def _legend(figure: Figure, chart: Chart | DotChart, columns: int) -> None:
+def rungs_figure(chart: RungChart) -> Figure:
+    """A row for each rung and a line down them for each device; dashed, what its last rung says."""
+    figure, ax = _canvas(chart, 0.3 * len(chart.rungs) + 0.15, legend_rows=1, left=_name_width(chart.rungs))
+    for line in chart.lines:
+        colour, (rungs, values) = COLOURS[line.side][0], zip(*line.values, strict=True)
+        ax.axvline(values[-1], color=colour, linewidth=1, linestyle="--", alpha=0.7, zorder=1)
+        ax.plot(values, rungs, color=colour, marker=MARKERS[line.side], markersize=5, linewidth=1.2, label=line.label)
+        if line.interval:
+            ax.plot(line.interval, [rungs[-1]] * 2, color=colour, linewidth=4, alpha=0.4, zorder=2)
+    found = [v for line in chart.lines for v in (*(value for _, value in line.values), *(line.interval or ()))]
+    if chart.unity:
+        ax.axvline(1.0, color=INK, linewidth=1)
+    _row_axes(ax, chart.rungs, [*found, 1.0] if chart.unity else found, chart.tick, apart=0.62)
+    ax.set_xlabel(chart.axis, loc="right")
+    _legend(figure, chart, 2)
+    return figure
+
+
+def _row_axes(
+    ax: Axes, names: Sequence[str], values: Sequence[float], tick: Callable[[float], str], apart: float
+) -> None:
+    """Named rows from the top, over a logarithmic axis that holds all values; ticks stand ``apart`` inches or more."""
+    ax.set_yticks(range(len(names)), [text.fitted(name, NAME_LETTERS) for name in names])
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.set_xscale("log")
+    low, high = _limits(values)
+    ax.set_xlim(low, high)
+    ax.xaxis.set_major_locator(FixedLocator(ticks(low, high, most=int((WIDTH - RIGHT - _name_width(names)) / apart))))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: text.short(tick(value))))
+    _clean(ax)
+
+
+def _legend(figure: Figure, chart: AnyChart, columns: int) -> None:
     top = 1.0 - (0.12 + LINE * (1 + _lines_of(chart.subtitle))) / figure.get_figheight()
     figure.legend(
         loc="upper left", bbox_to_anchor=(0.005, top), ncol=columns, frameon=False, fontsize=9.5,
@@ -121,7 +157,7 @@ def _legend(figure: Figure, chart: Chart | DotChart, columns: int) -> None:
     )  # fmt: skip
 
 
-def _canvas(chart: Chart | DotChart, plot_height: float, legend_rows: int, left: float = LEFT) -> tuple[Figure, Axes]:
+def _canvas(chart: AnyChart, plot_height: float, legend_rows: int, left: float = LEFT) -> tuple[Figure, Axes]:
     """A figure with title, subtitle and footer set, and axes of this height in inches below the legend's rows."""
     footer = textwrap.fill(chart.footer, FOOTER_LETTERS)
     above = 0.2 + LINE * (1 + _lines_of(chart.subtitle) + legend_rows)
@@ -152,8 +188,8 @@ def _legend_columns(chart: Chart) -> int:
     return 2 if max((len(line.label) for line in chart.lines), default=0) <= LEGEND_LETTERS else 1
 
 
-def _name_width(chart: DotChart) -> float:
-    return 0.25 + 0.082 * min(NAME_LETTERS, max(len(row.label) for row in chart.rows))
+def _name_width(names: Sequence[str]) -> float:
+    return 0.25 + 0.082 * min(NAME_LETTERS, max(map(len, names)))
 
 
 def _draw_line(ax: Axes, line: Line, nth: int, spread: float) -> None:

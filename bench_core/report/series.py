@@ -78,6 +78,30 @@ class DotChart:
     rows: tuple[Row, ...]
 
 
+@dataclass(frozen=True)
+class RungLine:
+    """Values by the number of their rung; the last is the reference, and the only one with an interval."""
+
+    label: str
+    side: str
+    values: tuple[tuple[int, float], ...]
+    interval: Interval | None
+
+
+@dataclass(frozen=True)
+class RungChart:
+    """What each rung of a ladder says, a row a rung, on a logarithmic axis; ``unity`` draws the line at 1."""
+
+    title: str
+    subtitle: str
+    footer: str
+    axis: str
+    rungs: tuple[str, ...]
+    lines: tuple[RungLine, ...]
+    tick: Callable[[float], str]
+    unity: bool = False
+
+
 def line_key(figure: Figure) -> tuple[str, Case]:
     """What the figures of one line have in common: the machine, and the case without its batch."""
     return figure.machine.hardware, replace(figure.case, batch_size=0)
