@@ -34,9 +34,10 @@ MOST_ELEMENTS = 2048
 class Tolerance:
     """How far a dtype may be off: ``factor`` times what rounding weights and inputs to it alone would do.
 
-    ``unit`` is the unit roundoff. ``gradient`` is allowed in any case for gradients: where a ReLU's input is rounded to
-    the other side of zero the gradient jumps, which happens to a share of about ``unit`` of the inputs and so moves
-    the gradient's norm by about the square root of that; a small batch may meet a few times more.
+    ``unit`` is the unit roundoff. ``gradient`` is allowed in any case for gradients of work with ReLUs, maxima and the
+    like: where an input is rounded to the other side of zero the gradient jumps, which happens to a share of about
+    ``unit`` of the inputs and so moves the gradient's norm by about the square root of that; a small batch may meet a
+    few times more.
     """
 
     unit: float
@@ -144,7 +145,8 @@ def tolerance(case: Case, quantity: str, reference: Reference) -> float:
         dtype = "fp32" if case.device == "cpu" else "tf32"
     allowed = TOLERANCES[dtype]
     by_rounding = allowed.factor * max(reference.sensitivity(quantity, allowed.unit), allowed.unit / 2)
-    return max(by_rounding, allowed.gradient if quantity.startswith("gradients") else 0.0)
+    jumping = reference.jumps and quantity.startswith("gradients")
+    return max(by_rounding, allowed.gradient if jumping else 0.0)
 
 
 def check_build(case: Case, step: Step, workload: Workload) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -30,16 +30,22 @@ MOST_FLOPS = 1.3e11
 """A case of more FLOPs is held against the reference at a smaller batch: in float64 it would take minutes."""
 COARSE, FINE = 8, 16
 """Bits of significand to which weights and inputs are rounded to see how the work reacts."""
+JUMPING = frozenset(
+    {"relu", "leaky_relu", "clamp", "clamp_min", "threshold_backward", "amax", "max_pool2d_with_indices", "abs", "sgn"}
+)
+"""Operations whose gradient jumps at a point: rounding may put an input on its other side."""
 _FORMAT = 1
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What a first call gives in float64, by quantity; whether modules were in training mode; and how far each
-    quantity moves (relative to its norm) when weights and inputs are rounded to 8 and to 16 bits."""
+    """What a first call gives in float64, by quantity; whether modules were in training mode; whether there is an
+    operation whose gradient jumps; and how far each quantity moves (relative to its norm) when weights and inputs are
+    rounded to 8 and to 16 bits."""
 
     values: Mapping[str, NDArray[np.float64]]
     modes: tuple[bool, ...]
+    jumps: bool
     coarse: Mapping[str, float]
     fine: Mapping[str, float]
 
@@ -81,31 +87,42 @@ def affordable_batch(case: Case, step: Step) -> int:
 
 
 def _computed(case: Case, data_dir: Path | None) -> Reference:
-    step, values = _called(case, data_dir, None)
+    exact = _called(case, data_dir, None)
     moved = []
     for bits in (COARSE, FINE):
-        _, rounded = _called(case, data_dir, bits)
-        moved.append({name: relative_error(rounded[name], exact) for name, exact in values.items()})
-    return Reference(values, modes(step), *moved)
+        rounded = _called(case, data_dir, bits).values
+        moved.append({name: relative_error(rounded[name], values) for name, values in exact.values.items()})
+    return Reference(*exact, *moved)
 
 
-def _called(case: Case, data_dir: Path | None, bits: int | None) -> tuple[Step, dict[str, NDArray[np.float64]]]:
+class _Call(NamedTuple):
+    values: dict[str, NDArray[np.float64]]
+    modes: tuple[bool, ...]
+    jumps: bool
+
+
+def _called(case: Case, data_dir: Path | None, bits: int | None) -> _Call:
     step = workloads.build(case, data_dir=data_dir, storage=torch.float64, significand=bits)
     first = FirstCall(step)
-    with _NoHalfPrecision(case):
+    with _Operations(case) as operations:
         output = step()
-    return step, first.seen(output)
+    return _Call(first.seen(output), modes(step), operations.jumps)
 
 
-class _NoHalfPrecision(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Refuses results of half precision: asked for float64, a workload must not compute in less."""
+class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Watches the operations of a call: is there one whose gradient jumps?
+
+    Refuses results of half precision: asked for float64, a workload must not compute in less.
+    """
 
     def __init__(self, case: Case) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._case = case
+        self.jumps = False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = func(*args, **(kwargs or {}))
+        self.jumps |= func.overloadpacket.__name__ in JUMPING
         if isinstance(made, torch.Tensor) and made.dtype in (torch.float16, torch.bfloat16):
             raise ParityError(f"{self._case.workload}: computes in {made.dtype} ({func}) whatever dtype is asked for")
         return made
@@ -128,10 +145,11 @@ def _path(case: Case, data_dir: Path | None) -> Path | None:
 def _modules(name: str) -> list[ModuleType]:
     """The modules of ours whose source decides what a workload computes, by name."""
     found: dict[str, ModuleType] = {}
-    ahead = [workloads.get(name).build.__module__, "bench_core.build", "bench_core.datasets"]
+    own = workloads.get(name).build.__module__
+    ahead = [own, "bench_core.build", "bench_core.datasets"]
     while ahead:
         module = sys.modules[ahead.pop()]
-        if module.__name__ not in found and module.__name__.startswith("bench_core."):
+        if module.__name__ not in found and (module.__name__ == own or module.__name__.startswith("bench_core.")):
             found[module.__name__] = module
             if module.__name__.startswith(f"{workloads.__name__}."):
                 ahead += [name for value in vars(module).values() if (name := _home(value)) in sys.modules]
@@ -149,7 +167,7 @@ def _read(path: Path) -> Reference | None:
             names = [str(name) for name in stored["names"]]
             values = {name: stored[f"value {name}"] for name in names}
             coarse, fine = (dict(zip(names, map(float, stored[key]), strict=True)) for key in ("coarse", "fine"))
-            return Reference(values, tuple(map(bool, stored["modes"])), coarse, fine)
+            return Reference(values, tuple(map(bool, stored["modes"])), bool(stored["jumps"]), coarse, fine)
     except Exception:  # np.load raises nearly anything for a file cut short
         return None
 
@@ -158,7 +176,7 @@ def _write(path: Path, made: Reference) -> None:
     """Keep it; renamed into place whole. Where that cannot be, it is computed again next time."""
     names = list(made.values)
     arrays: dict[str, Any] = {f"value {name}": value for name, value in made.values.items()}
-    arrays |= {"names": np.array(names), "modes": np.array(made.modes, dtype=bool)}
+    arrays |= {"names": np.array(names), "modes": np.array(made.modes, dtype=bool), "jumps": np.array(made.jumps)}
     arrays |= {key: np.array([getattr(made, key)[name] for name in names]) for key in ("coarse", "fine")}
     with contextlib.suppress(OSError), _draft(path) as draft, draft.open("wb") as file:
         np.savez_compressed(file, **arrays)
