@@ -83,6 +83,13 @@ def percent(value: float | None) -> str:
     return NONE if value is None else f"±{significant(100 * value, 2)}%"
 
 
+def share(value: float | None) -> str:
+    """A small share in powers of ten: ``3.1e-07``; 0 as such."""
+    if value is None:
+        return NONE
+    return f"{value:.1e}" if value else "0"
+
+
 def short(label: str) -> str:
     """A label without the zeros that only tell precision, for ticks: ``10.0 µs`` becomes ``10 µs``."""
     return re.sub(r"[\d.]+", lambda number: f"{float(number[0]):g}", label, count=1)

@@ -36,6 +36,7 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
 
 def _figure_row(figure: Figure) -> dict[str, Any]:
     record, timing, latency = figure.record, figure.record.timing, figure.record.timing.latency
+    parity = record.parity
     low, high = figure.interval or (None, None)
     return {
         "workload": figure.case.workload,
@@ -67,6 +68,9 @@ def _figure_row(figure: Figure) -> dict[str, Any]:
         "latency_p95_seconds": latency and latency.p95,
         "latency_p99_seconds": latency and latency.p99,
         "peak_memory_bytes": record.peak_memory,
+        "parity_quantity": parity and parity.quantity,
+        "parity_error": parity and parity.error,
+        "parity_tolerance": parity and parity.tolerance,
         "flags": "; ".join(record.flags),
         "run_id": figure.info.run_id,
         "started": figure.info.started,

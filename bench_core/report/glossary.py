@@ -39,6 +39,11 @@ TERMS: tuple[tuple[str, str], ...] = (
     ("throughput", "Units of work per second, at the median time."),
     ("host time", "How long Python and the driver needed to hand a call's work over, before waiting for the device."),
     ("device time", "The GPU's own clock for a call, beside the wall clock that all other figures are from."),
+    (
+        "error",
+        "How far a case's first call is from the same work in float64, relative to its size: outputs, and in training "
+        "gradients and the first change of the weights. Above what its dtype allows, a case fails and has no time.",
+    ),
     ("compile time", "Seconds torch.compile spent on the case, part of its cold start."),
     ("graph breaks", "Places that torch.compile could not join and ran in between as Python."),
     ("peak memory", "The most memory that torch held on the device during the case."),
