@@ -1,0 +1,57 @@
+"""The parity gate raises no false alarm: every workload, many seeds, fp32 and bf16, on the CPU."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from bench_core import Case, workloads
+from bench_core.parity import Gate
+
+LIGHT_MACS = 1e8
+SEEDS, FEW_SEEDS = 5, 2
+GATED = [name for name in workloads.names() if not workloads.get(name).no_parity]
+
+
+def cases_of(workload):
+    """The reference batch (the largest of the CPU's sweep, if that is below it), and a small one."""
+    batches = workload.batch_sizes("cpu") or workload.batch_sizes("cpu", "full")
+    for batch in sorted({min(batches), min(workload.reference_batch, max(batches))}):
+        for setting in workload.settings or ("",):
+            yield Case(workload.name, batch_size=batch, setting=setting)
+
+
+def held(case):
+    """How much of its tolerance the case's first call uses, by dtype."""
+    used = {}
+    for dtype in ("fp32", "bf16"):
+        if dtype in workloads.get(case.workload).dtypes:
+            step = workloads.build(replace(case, dtype=dtype))
+            gate = Gate(replace(case, dtype=dtype), step)
+            gate.after_first(step())
+            parity = gate.result()
+            used[dtype] = parity.error / parity.tolerance
+    return used
+
+
+@pytest.mark.parametrize("name", GATED)
+def test_no_false_alarm(name, tell, tmp_path, monkeypatch):
+    monkeypatch.setenv("BENCH_CORE_CACHE", str(tmp_path))
+    workload = workloads.get(name)
+    flops = workload.anchor.flops
+    passes = 3 if workload.kind == "train" else 1  # forward and backward take three times the forward pass
+    light = flops is None or flops / 2 / passes < LIGHT_MACS
+    seeds, most, alarms, count = SEEDS if light else FEW_SEEDS, {"fp32": 0.0, "bf16": 0.0}, [], 0
+    for case in cases_of(workload):
+        for seed in range(seeds):
+            try:
+                used = held(replace(case, seed=seed))
+            except ValueError as error:
+                alarms.append(str(error))
+                continue
+            count += len(used)
+            most = {dtype: max(most[dtype], used.get(dtype, 0.0)) for dtype in most}
+    assert all(map(math.isfinite, most.values()))
+    used = ", ".join(f"{dtype} at most {share:.2f} of its tolerance" for dtype, share in most.items() if share)
+    tell(f"parity, {name}: {count} first calls of {seeds} seeds pass, {used}; {len(alarms)} false alarms")
+    assert not alarms, "\n".join(alarms)
