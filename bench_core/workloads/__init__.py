@@ -61,6 +61,8 @@ def refusal(case: Case) -> str | None:
         return f"no device {case.device!r}; there are: {', '.join(DEVICES)}"
     if device == "cuda" and not torch.cuda.is_available():
         return "no CUDA device is present here; there is: cpu"
+    if device == "cpu" and chosen.gpu_only:
+        return f"{chosen.name} needs a CUDA device"
     if index and int(index) >= torch.cuda.device_count():
         return f"no device {case.device!r}; CUDA devices present: {torch.cuda.device_count()}"
     if case.threads is not None and case.threads < 1:
@@ -85,6 +87,8 @@ def refusal(case: Case) -> str | None:
         return f"batch size {case.batch_size!r} is no whole number above 0; sweeps take: {swept}"
     if case.setting and case.setting not in chosen.settings:
         return f"{chosen.name} has no setting {case.setting!r}; it has: {', '.join(chosen.settings) or 'none'}"
+    if device == "cpu" and case.setting in chosen.gpu_settings:
+        return f"{', '.join(chosen.gpu_settings)}: such settings of {chosen.name} need a CUDA device"
     return None
 
 
