@@ -11,6 +11,7 @@ from bench_core.report.answers import answer, overall
 from bench_core.report.charts import Plot, overview_plot, threads_plot, workload_plots
 from bench_core.report.columns import Columns, best_throughput
 from bench_core.report.glossary import METHOD, TERMS
+from bench_core.report.pipelines import stage_plots, stage_tables
 from bench_core.report.series import Letters
 from bench_core.report.tables import Column, Link, Table, table
 from bench_core.speedup import Comparison, Curve, Figure, Pool, Verdict, best_against_best, curves, pool, threads
@@ -45,6 +46,8 @@ class Content:
     machines: Table
     runs: Table
     families: Mapping[str, tuple[Section, ...]]
+    stage_plots: tuple[Plot, ...]
+    stage_tables: tuple[Table, ...]
     best: Table | None
     threads: Table | None
     not_run: Table | None
@@ -56,7 +59,7 @@ class Content:
     def plots(self) -> tuple[Plot, ...]:
         """All plots, in the order of the page."""
         sections = [section for found in self.families.values() for section in found]
-        return (*self.overview, *(plot for section in sections for plot in section.plots))
+        return (*self.overview, *(plot for section in sections for plot in section.plots), *self.stage_plots)
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,8 @@ def content(found: Findings) -> Content:
         machines=facts.machines(found.runs, found.letters),
         runs=facts.runs_table(found.runs, found.pooled, found.letters),
         families=_families(found, columns),
+        stage_plots=stage_plots(found.pooled.figures, found.letters),
+        stage_tables=stage_tables(found.pooled.figures, columns),
         best=table("Best against best", columns.best(), found.best),
         threads=table("One thread against all usable cores", columns.threads(), found.threads),
         not_run=facts.not_run(found.runs, found.letters),

@@ -16,10 +16,10 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from bench_core import text
-from bench_core.report.series import Chart, Crossing, DotChart, Line, Point
+from bench_core.report.series import Chart, Crossing, DotChart, Line, Point, StackChart
 from bench_core.speedup import Verdict
 
 # Okabe & Ito's colours, told apart by most readers however they see colour.
@@ -27,6 +27,7 @@ BLUE, SKY, GREEN, ORANGE, VERMILLION, PURPLE, BLACK = (
     "#0072B2", "#56B4E9", "#009E73", "#E69F00", "#D55E00", "#CC79A7", "#222222",
 )  # fmt: skip
 COLOURS = {"gpu": (BLUE, GREEN, SKY), "cpu": (VERMILLION, ORANGE, PURPLE), "cpu, 1 thread": (BLACK, "#888888")}
+STAGE_COLOURS = (ORANGE, SKY, GREEN, BLUE, PURPLE, VERMILLION)
 MARKERS = {"gpu": "s", "cpu": "o", "cpu, 1 thread": "D"}
 DASHES = ("-", "--", ":")
 VERDICT_STYLE = {
@@ -52,12 +53,19 @@ SETTINGS: Any = {
 }
 
 
-def save(chart: Chart | DotChart, svg: Path, png: Path) -> None:
+def save(chart: Chart | DotChart | StackChart, svg: Path, png: Path) -> None:
     """Draw a chart into two files; the same chart gives the same bytes."""
     with rc_context(SETTINGS):
-        figure = lines_figure(chart) if isinstance(chart, Chart) else dots_figure(chart)
+        figure = draw(chart)
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
         figure.savefig(png, format="png", dpi=150, metadata={"Software": None})
+
+
+def draw(chart: Chart | DotChart | StackChart) -> Figure:
+    """A chart as a figure."""
+    if isinstance(chart, Chart):
+        return lines_figure(chart)
+    return dots_figure(chart) if isinstance(chart, DotChart) else bars_figure(chart)
 
 
 def lines_figure(chart: Chart) -> Figure:
@@ -83,7 +91,8 @@ def dots_figure(chart: DotChart) -> Figure:
     """A row of dots for each name: all ratios on a line, coloured by verdict."""
     height = 0.24 * len(chart.rows) + 0.15
     legend_rows = math.ceil(len({verdict for row in chart.rows for _, _, verdict in row.ratios}) / 2)
-    figure, ax = _canvas(chart, height, legend_rows, left=_name_width(chart))
+    left = _name_width([row.label for row in chart.rows])
+    figure, ax = _canvas(chart, height, legend_rows, left)
     for y, row in enumerate(chart.rows):
         ratios = [ratio for ratio, _, _ in row.ratios]
         ax.plot([min(ratios), max(ratios)], [y, y], color="#d0d7de", linewidth=2, zorder=1)
@@ -99,7 +108,7 @@ def dots_figure(chart: DotChart) -> Figure:
     values = [v for row in chart.rows for ratio, interval, _ in row.ratios for v in (ratio, *(interval or ()))]
     low, high = _limits([*values, 1.0])
     ax.set_xlim(low, high)
-    ax.xaxis.set_major_locator(FixedLocator(ticks(low, high, most=int((WIDTH - RIGHT - _name_width(chart)) / 0.5))))
+    ax.xaxis.set_major_locator(FixedLocator(ticks(low, high, most=int((WIDTH - RIGHT - left) / 0.5))))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: text.short(text.ratio(value))))
     ax.set_xlabel(chart.axis, loc="right")
@@ -113,7 +122,32 @@ def dots_figure(chart: DotChart) -> Figure:
     return figure
 
 
-def _legend(figure: Figure, chart: Chart | DotChart, columns: int) -> None:
+def bars_figure(chart: StackChart) -> Figure:
+    """A bar for each name, its stages beside each other from 0 on, and a mark at the whole."""
+    legend_rows = math.ceil((len(chart.stages) + 1) / 3)
+    left = _name_width([bar.label for bar in chart.bars])
+    figure, ax = _canvas(chart, 0.3 * len(chart.bars) + 0.15, legend_rows, left)
+    for nth, stage in enumerate(chart.stages):
+        lengths = [bar.seconds.get(stage, 0.0) for bar in chart.bars]
+        before = [sum(bar.seconds.get(name, 0.0) for name in chart.stages[:nth]) for bar in chart.bars]
+        colour = STAGE_COLOURS[nth % len(STAGE_COLOURS)]
+        ax.barh(range(len(chart.bars)), lengths, left=before, height=0.62, color=colour, label=stage, zorder=2)
+    wholes = [bar.whole for bar in chart.bars]
+    ax.plot(wholes, range(len(wholes)), "|", color=INK, markersize=17, markeredgewidth=2, label="whole call", zorder=3)
+    ax.set_yticks(range(len(wholes)), [text.fitted(bar.label, NAME_LETTERS) for bar in chart.bars])
+    ax.set_ylim(len(wholes) - 0.5, -0.5)
+    high = 1.06 * max(max(bar.whole, sum(bar.seconds.values())) for bar in chart.bars)
+    ax.set_xlim(0.0, high)
+    found = MaxNLocator(max(2, int((WIDTH - RIGHT - left) / 0.75))).tick_values(0.0, high)
+    ax.xaxis.set_major_locator(FixedLocator([tick for tick in found if tick <= high]))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: text.short(text.seconds(value)) if value else "0"))
+    ax.set_xlabel(chart.axis, loc="right")
+    _clean(ax)
+    _legend(figure, chart, 3)
+    return figure
+
+
+def _legend(figure: Figure, chart: Chart | DotChart | StackChart, columns: int) -> None:
     top = 1.0 - (0.12 + LINE * (1 + _lines_of(chart.subtitle))) / figure.get_figheight()
     figure.legend(
         loc="upper left", bbox_to_anchor=(0.005, top), ncol=columns, frameon=False, fontsize=9.5,
@@ -121,7 +155,9 @@ def _legend(figure: Figure, chart: Chart | DotChart, columns: int) -> None:
     )  # fmt: skip
 
 
-def _canvas(chart: Chart | DotChart, plot_height: float, legend_rows: int, left: float = LEFT) -> tuple[Figure, Axes]:
+def _canvas(
+    chart: Chart | DotChart | StackChart, plot_height: float, legend_rows: int, left: float = LEFT
+) -> tuple[Figure, Axes]:
     """A figure with title, subtitle and footer set, and axes of this height in inches below the legend's rows."""
     footer = textwrap.fill(chart.footer, FOOTER_LETTERS)
     above = 0.2 + LINE * (1 + _lines_of(chart.subtitle) + legend_rows)
@@ -152,8 +188,8 @@ def _legend_columns(chart: Chart) -> int:
     return 2 if max((len(line.label) for line in chart.lines), default=0) <= LEGEND_LETTERS else 1
 
 
-def _name_width(chart: DotChart) -> float:
-    return 0.25 + 0.082 * min(NAME_LETTERS, max(len(row.label) for row in chart.rows))
+def _name_width(labels: Sequence[str]) -> float:
+    return 0.25 + 0.082 * min(NAME_LETTERS, max(map(len, labels)))
 
 
 def _draw_line(ax: Axes, line: Line, nth: int, spread: float) -> None:
