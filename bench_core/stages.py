@@ -25,7 +25,7 @@ FEWEST, MOST = 3, 50
 
 @dataclass(frozen=True)
 class Stages:
-    """Seconds per call of each stage, and of a whole call: medians of ``repeats`` of both, taken in turn.
+    """Seconds per call of each stage, and of a whole call: from medians of ``repeats`` of both, taken in turn.
 
     Between stages the devices are waited for, so stages that overlap in a whole call add up to more than it.
     """
@@ -78,8 +78,17 @@ def time_stages(
         if len(parts) < len(wholes):
             parts.append(_staged(step, clock))
         wanted = min(MOST, max(FEWEST, int(max_time * len(wholes) / max(timer() - begun, 1e-9))))
-    seconds = {name: stats.median([part[name] for part in parts]) for name in step.stages}
-    return Stages(seconds=seconds, whole=stats.median(wholes), repeats=len(wholes))
+    return Stages(seconds=_divided(parts), whole=stats.median(wholes), repeats=len(wholes))
+
+
+def _divided(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The median of all stages together, divided among them in proportion to each one's own median.
+
+    Medians do not add up: where a slow stage makes the next one wait less, theirs sum to less than that of both.
+    """
+    together = stats.median([sum(part.values()) for part in parts])
+    medians = {name: stats.median([part[name] for part in parts]) for name in parts[0]}
+    return {name: together * value / sum(medians.values()) for name, value in medians.items()}
 
 
 def _staged(step: Step, clock: SynchronizedClock) -> dict[str, float]:

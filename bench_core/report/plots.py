@@ -133,12 +133,14 @@ def bars_figure(chart: StackChart) -> Figure:
         colour = STAGE_COLOURS[nth % len(STAGE_COLOURS)]
         ax.barh(range(len(chart.bars)), lengths, left=before, height=0.62, color=colour, label=stage, zorder=2)
     wholes = [bar.whole for bar in chart.bars]
-    ax.plot(wholes, range(len(wholes)), "|", color=INK, markersize=17, markeredgewidth=2, label="whole call", zorder=3)
+    # As error bars, and not as a line, so that the legend names it after the stages.
+    mark: Any = {"fmt": "|", "color": INK, "markersize": 17, "markeredgewidth": 2}
+    ax.errorbar(wholes, range(len(wholes)), **mark, label="whole call", zorder=3)
     ax.set_yticks(range(len(wholes)), [text.fitted(bar.label, NAME_LETTERS) for bar in chart.bars])
     ax.set_ylim(len(wholes) - 0.5, -0.5)
     high = 1.06 * max(max(bar.whole, sum(bar.seconds.values())) for bar in chart.bars)
     ax.set_xlim(0.0, high)
-    found = MaxNLocator(max(2, int((WIDTH - RIGHT - left) / 0.75))).tick_values(0.0, high)
+    found = MaxNLocator(max(2, int((WIDTH - RIGHT - left) / 0.6))).tick_values(0.0, high)
     ax.xaxis.set_major_locator(FixedLocator([tick for tick in found if tick <= high]))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: text.short(text.seconds(value)) if value else "0"))
     ax.set_xlabel(chart.axis, loc="right")
