@@ -78,17 +78,20 @@ def time_stages(
         if len(parts) < len(wholes):
             parts.append(_staged(step, clock))
         wanted = min(MOST, max(FEWEST, int(max_time * len(wholes) / max(timer() - begun, 1e-9))))
-    return Stages(seconds=_divided(parts), whole=stats.median(wholes), repeats=len(wholes))
+    return _joined(parts, wholes)
 
 
-def _divided(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """The median of all stages together, divided among them in proportion to each one's own median.
+def _joined(parts: Sequence[Mapping[str, float]], wholes: Sequence[float]) -> Stages:
+    """Medians that add up: the stages' sum is the median ratio to the whole call beside it, divided among them.
 
-    Medians do not add up: where a slow stage makes the next one wait less, theirs sum to less than that of both.
+    Neighbours met the same machine, so its drift is not in their ratio. The stages' own medians would not do, except
+    for their proportions: where a slow stage makes the next one wait less, medians sum to less than that of both.
     """
-    together = stats.median([sum(part.values()) for part in parts])
+    whole = stats.median(wholes)
+    together = whole * stats.median([sum(part.values()) / beside for part, beside in zip(parts, wholes, strict=True)])
     medians = {name: stats.median([part[name] for part in parts]) for name in parts[0]}
-    return {name: together * value / sum(medians.values()) for name, value in medians.items()}
+    seconds = {name: together * value / sum(medians.values()) for name, value in medians.items()}
+    return Stages(seconds=seconds, whole=whole, repeats=len(wholes))
 
 
 def _staged(step: Step, clock: SynchronizedClock) -> dict[str, float]:
