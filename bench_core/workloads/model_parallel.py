@@ -33,7 +33,7 @@ from bench_core.spec import Anchor, Step, workload
     "waits while the other works, so at best the split takes as long as the whole on one.",
 )
 def model_parallel_toy(ctx: BuildContext) -> Step:
-    """Training of a 10-10-5 perceptron split over two devices: no speedup is to be expected, as one always waits."""
+    """Training of a perceptron split over two devices; no speedup is to be expected, as one waits for the other."""
     first, second = devices(ctx.device, torch.cuda.device_count())
     model = ctx.model(Split, train=True)
     assert isinstance(model, Split)
