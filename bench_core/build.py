@@ -147,8 +147,11 @@ class BuildContext:
             raise CaseSkipped(f"cold caches are not defined for {self.case.workload}: its inputs are not rotated")
         precision.Guard.ensure(precision.settings_for(self.case.dtype))
         # On a CPU all dtypes but the backends' defaults mean plain fp32, so the guard would only cost time there.
-        run = fn if self.device.type == "cpu" else precision.guarded(fn, self.case.dtype)
-        return Step(fn=run, units=units, flops=flops, devices=(self.case.device,), data=data, **parts)
+        if self.device.type != "cpu":
+            fn = precision.guarded(fn, self.case.dtype)
+            stages = parts.get("stages", {})
+            parts["stages"] = {name: precision.guarded(stage, self.case.dtype) for name, stage in stages.items()}
+        return Step(fn=fn, units=units, flops=flops, devices=(self.case.device,), data=data, **parts)
 
 
 def inference(ctx: BuildContext, model: nn.Module, batches: Sequence[Tensor]) -> Callable[[], Tensor]:

@@ -55,7 +55,7 @@ def list_workloads() -> None:
         for kind in ("cpu", "cuda"):
             further = w.full_batches.get(kind, ())
             batches = [*map(str, w.batch_sizes(kind)), *(f"{batch} (full sweep)" for batch in further)]
-            print(_wrapped(f"{kind} batches", ", ".join(batches)))
+            print(_wrapped(f"{kind} batches", ", ".join(batches) or "none"))
         if w.settings:
             print(_wrapped("settings", ", ".join(w.settings)))
 

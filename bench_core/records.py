@@ -18,6 +18,7 @@ from bench_core.machine import Machine
 from bench_core.sampling import Latency, Measurement
 from bench_core.schema import RecordError, as_dataclass
 from bench_core.spec import DEVICES, Case
+from bench_core.stages import Stages
 from bench_core.telemetry import Compilation, Contention, Parity
 
 T = TypeVar("T")
@@ -96,7 +97,8 @@ class Record:
 
     ``summary`` says in a sentence what the work is, ``source`` where it is from, ``data`` what its input is. ``units``
     and ``flops`` are per call. ``threads`` is the number of CPU threads torch used. ``flags`` are warnings in words.
-    What could not be measured is ``None``; ``unavailable`` then says why, by field.
+    ``stages`` holds the parts of a pipeline. What could not be measured is ``None``; ``unavailable`` then says why, by
+    field.
     """
 
     case: Case
@@ -119,6 +121,7 @@ class Record:
     compilation: Compilation | None
     parity: Parity | None
     flags: tuple[str, ...]
+    stages: Stages | None = None
     unavailable: dict[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
 

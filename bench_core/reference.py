@@ -20,6 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench_core import workloads
 from bench_core.agreement import FirstCall, ParityError, modes, relative_error
+from bench_core.build import BuildContext
 from bench_core.datasets import cache_dir
 from bench_core.spec import Case, Step
 
@@ -102,7 +103,9 @@ class _Call(NamedTuple):
 
 
 def _called(case: Case, data_dir: Path | None, bits: int | None) -> _Call:
-    step = workloads.build(case, data_dir=data_dir, storage=torch.float64, significand=bits)
+    # Not by workloads.build: what is refused on a CPU, as it needs a GPU to be of use, has its reference there too.
+    context = BuildContext(workloads.settled(case), torch.float64, data_dir, significand=bits)
+    step = workloads.get(case.workload).build(context)
     first = FirstCall(step)
     with _Operations(case) as operations:
         output = step()

@@ -21,6 +21,7 @@ from bench_core.parity import Gate
 from bench_core.records import Record, Timing
 from bench_core.sampling import Measurement, measure
 from bench_core.spec import Case, CaseSkipped, Step, Workload
+from bench_core.stages import time_stages
 from bench_core.telemetry import ContentionWatch
 
 
@@ -99,6 +100,8 @@ def _measured(
     peak = main.peak_memory()
     check_outputs(step, calls_to_check(m, effort))
     compiled = compilation() if "compile" in case.variant.split("+") else None
+    stages = time_stages(step, step.devices, effort.max_time / 4) if step.stages else None
+    stage_flags = stages.warnings() if stages else ()
     parity = gate.result() if gate else None
     record = Record(
         case=case,
@@ -120,7 +123,8 @@ def _measured(
         contention=contention,
         compilation=compiled,
         parity=parity,
-        flags=m.flags + contention.warnings(torch.get_num_threads(), usable_cpus()) + dtype_flags(case),
+        flags=m.flags + contention.warnings(torch.get_num_threads(), usable_cpus()) + dtype_flags(case) + stage_flags,
+        stages=stages,
         unavailable=_unavailable(m, step, peak, no_parity),
     )
     return m, record
@@ -129,7 +133,7 @@ def _measured(
 def _unavailable(m: Measurement, step: Step, peak: int | None, no_parity: str) -> dict[str, str]:
     reasons = {
         "interval": None if m.interval else "too few independent samples within the time cap for this confidence",
-        "device_time": None if m.device_time else "this device has no clock of its own",
+        "device_time": None if m.device_time else _no_device_time(step),
         "cross_check": None if m.cross_check else "would have taken over a quarter of the time budget",
         "latency": None if m.latency else "a single call takes over a quarter of the time budget",
         "peak_memory": None if peak is not None else "torch does not count host memory",
@@ -138,6 +142,10 @@ def _unavailable(m: Measurement, step: Step, peak: int | None, no_parity: str) -
         "parameters": None if step.parameters else "no trainable parameters",
     }
     return {name: reason for name, reason in reasons.items() if reason}
+
+
+def _no_device_time(step: Step) -> str:
+    return "several devices have no clock in common" if len(step.devices) > 1 else "this device has no clock of its own"
 
 
 def dtype_flags(case: Case) -> tuple[str, ...]:

@@ -52,6 +52,10 @@ class BenchSession:
                     self._refused.append((case, reason))
                 else:
                     found.append(case)
+            if workload.gpu_only and "cuda" not in sweep.devices:
+                count = len(candidates(workload, replace(sweep, devices=("cuda",))))
+                why = device.cuda_absence() or "cuda is not among the devices asked for"
+                self._not_run.append(NotRun(f"{name} ({_cases(count)})", "skipped", f"needs a CUDA device: {why}"))
             heavy = [case for case in too_heavy(workload, sweep) if not workloads.refusal(case)]
             if heavy:
                 ids = ", ".join(case.id.removeprefix(f"{name}-") for case in heavy)
@@ -81,9 +85,10 @@ class BenchSession:
             self._not_run.append(NotRun(f"cuda ({_cases(absent)})", "not run", absence))
 
     def _gpu_cases(self, cases: Sequence[Case]) -> int:
-        """How many cases a GPU would add to these families."""
+        """How many cases a GPU would add to these families, beside the workloads that are listed as needing one."""
         families = {workloads.get(case.workload).family for case in cases}
         members = [w for name in self.request.workloads if (w := workloads.get(name)).family in families]
+        members = [w for w in members if not w.gpu_only]
         on_gpu = replace(self.request.sweep, devices=("cuda",))
         return sum(len(candidates(workload, on_gpu)) for workload in members)
 

@@ -116,9 +116,11 @@ class Workload:
     ``batches`` are the batch sizes of the default sweep for each device type and ``reference_batch`` the one the source
     uses: there every further setting and the single-thread case are measured. ``heavy`` marks work of which one CPU
     step takes longer than about 0.2 s: it is given more time per case, and its single-thread case only in a full sweep.
-    ``full_batches`` are further batch sizes of a full sweep, too heavy for the default one; a device type without any
-    batch size cannot run the work. ``regime`` says what the work is expected to be bound by, and why. ``no_parity``
-    says why it is not held against a float64 reference; empty where it is.
+    ``full_batches`` are further batch sizes of a full sweep, too heavy for the default one, and ``full_settings`` the
+    settings that only a full sweep measures, both by device type; ``gpu_settings`` need a CUDA device. With ``grid``
+    the default sweep, too, measures every setting at every batch. A device type without any batch size cannot run the
+    work. ``regime`` says what the work is expected to be bound by, and why. ``no_parity`` says why it is not held
+    against a float64 reference; empty where it is.
     """
 
     name: str
@@ -135,9 +137,17 @@ class Workload:
     variants: tuple[str, ...] = VARIANTS
     heavy: bool = False
     full_batches: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    full_settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    gpu_settings: tuple[str, ...] = ()
+    grid: bool = False
     anchor: Anchor = Anchor("")
     regime: str = ""
     no_parity: str = ""
+
+    @property
+    def gpu_only(self) -> bool:
+        """Whether no sweep measures it on a CPU."""
+        return not self.batch_sizes("cpu", "full")
 
     def batch_sizes(self, device_type: str, sweep: str = "default") -> tuple[int, ...]:
         """The batch sizes of a sweep ("default" or "full") on a device type ("cpu" or "cuda")."""
@@ -162,6 +172,9 @@ def workload(
     variants: tuple[str, ...] = VARIANTS,
     heavy: bool = False,
     full_batches: Mapping[str, tuple[int, ...]] | None = None,
+    full_settings: Mapping[str, tuple[str, ...]] | None = None,
+    gpu_settings: tuple[str, ...] = (),
+    grid: bool = False,
     anchor: Anchor = Anchor(""),
     regime: str = "",
     no_parity: str = "",
@@ -187,6 +200,9 @@ def workload(
             variants=variants,
             heavy=heavy,
             full_batches=full_batches or {},
+            full_settings=full_settings or {},
+            gpu_settings=gpu_settings,
+            grid=grid,
             anchor=anchor,
             regime=regime,
             no_parity=no_parity,

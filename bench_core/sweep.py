@@ -46,7 +46,12 @@ def too_heavy(workload: Workload, sweep: Sweep) -> list[Case]:
     return [
         case
         for case in candidates(workload, replace(sweep, kind="full"))
-        if case not in default and (workload.heavy or case.batch_size in workload.full_batches.get(case.device, ()))
+        if case not in default
+        and (
+            workload.heavy
+            or case.batch_size in workload.full_batches.get(case.device, ())
+            or case.setting in workload.full_settings.get(case.device, ())
+        )
     ]
 
 
@@ -55,10 +60,15 @@ def _counterpart(dtype: str, device: str) -> str:
 
 
 def _points(base: Case, workload: Workload, sweep: Sweep) -> Iterator[Case]:
+    if base.device == "cpu" and workload.gpu_only:
+        return
     batches = sweep.batch_sizes or workload.batch_sizes(base.device, sweep.kind)
     settings = workload.settings or ("",)
+    further = workload.full_settings.get(base.device, ())
     for setting in settings:
-        fewer = setting != settings[0] and sweep.kind == "default" and not sweep.batch_sizes
+        if setting in further and sweep.kind == "default":
+            continue
+        fewer = setting != settings[0] and sweep.kind == "default" and not sweep.batch_sizes and not workload.grid
         for batch in (workload.reference_batch,) if fewer and batches else batches:
             yield from _threads(replace(base, setting=setting, batch_size=batch), workload, sweep)
 

@@ -18,6 +18,7 @@ from bench_core.machine import Gpu, Machine
 from bench_core.records import LadderRung, NotRun, Record, Run, RunInfo, Timing
 from bench_core.sampling import Latency
 from bench_core.spec import Case
+from bench_core.stages import Stages
 from bench_core.telemetry import Contention, Parity
 
 BATCHES = (1, 8, 64, 512, 4096)
@@ -172,6 +173,21 @@ def ladder(devices: Sequence[str] = ("cpu", "cuda"), **changes: Any) -> tuple[La
             )
             made.append(replace(rung, **changes))
     return tuple(made)
+
+
+def pipeline(devices: Sequence[str] = ("cpu", "cuda"), **changes: Any) -> list[Record]:
+    """Records of a training epoch with its stages, by its settings; the one whose data lie on the device moves none."""
+    made = []
+    for device in devices:
+        for i, setting in enumerate(("w0", "w2", "resident")):
+            case = Case("mnist_epoch_e2e", device=device, batch_size=64, setting=setting)
+            seconds = {"load": 1.0 / (i + 1), "transfer": 0.05, "compute": 0.6 if device == "cpu" else 0.2}
+            if setting == "resident":
+                del seconds["transfer"]
+            whole = sum(seconds.values()) * (1.01 if device == "cpu" else 0.8)
+            stages = Stages(seconds, whole, repeats=3)
+            made.append(record(case, whole, units=60_000, kind="pipeline", stages=stages, **changes))
+    return made
 
 
 def run(

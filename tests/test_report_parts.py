@@ -141,6 +141,8 @@ class TestPlots:
             factory.run(factory.sweep("w", batches=tuple(2**k for k in range(0, 25, 2))), LONG),
             factory.run([r for case in DTYPES for r in factory.sweep("w", case=case, one_thread_at=None)], LONG),
             factory.run(factory.sweep("w", batches=(1,), one_thread_at=None)),
+            factory.run(factory.pipeline(), LONG),
+            factory.run(factory.pipeline(("cpu",))[:1], NO_GPU),
             factory.run(factory.sweep("a_workload_with_a_name_that_is_longer_than_any_plot_of_it_could_be_wide")),
         ],
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bench_core import text
 from bench_core.report import series
-from bench_core.report.series import Chart, DotChart, Letters, RungChart
+from bench_core.report.series import AnyChart, Chart, DotChart, Letters
 from bench_core.speedup import Comparison, Curve, Figure, Verdict
 
 GPU_WORDS = {
@@ -25,7 +25,7 @@ class Plot:
     """A chart with its file name and words; ``caption`` names machines and data."""
 
     name: str
-    chart: Chart | DotChart | RungChart
+    chart: AnyChart
     alt: str
     caption: str
 

@@ -13,6 +13,7 @@ from bench_core.report.columns import Columns, best_throughput
 from bench_core.report.glossary import METHOD, TERMS
 from bench_core.report.ladder import ladder
 from bench_core.report.parity import parity
+from bench_core.report.pipelines import pipelines
 from bench_core.report.series import Letters
 from bench_core.report.study import Study
 from bench_core.report.tables import Column, Link, Table, table
@@ -124,6 +125,7 @@ def content(found: Findings) -> Content:
 
 def _studies(found: Findings, columns: Columns) -> Iterable[Study | None]:
     yield parity(found.pooled.figures, columns)
+    yield pipelines(found.pooled.figures, columns)
     yield ladder(found.runs, found.letters)
 
 

@@ -36,6 +36,10 @@ TERMS: tuple[tuple[str, str], ...] = (
         "The case's first call, with loading and allocation; in a run's first case also the libraries' set-up.",
     ),
     ("latency", "The time of single calls, each waited for. p95 = 20 µs means that 95 of 100 calls took at most that."),
+    (
+        "stage",
+        "A part of a pipeline, such as loading. Stages are timed one by one, in turn with whole calls.",
+    ),
     ("throughput", "Units of work per second, at the median time."),
     ("host time", "How long Python and the driver needed to hand a call's work over, before waiting for the device."),
     ("device time", "The GPU's own clock for a call, beside the wall clock that all other figures are from."),

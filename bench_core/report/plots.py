@@ -16,10 +16,10 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from bench_core import text
-from bench_core.report.series import Chart, Crossing, DotChart, Line, Point, RungChart
+from bench_core.report.series import AnyChart, Chart, Crossing, DotChart, Line, Point, RungChart, StackChart
 from bench_core.speedup import Verdict
 
 # Okabe & Ito's colours, told apart by most readers however they see colour.
@@ -27,6 +27,7 @@ BLUE, SKY, GREEN, ORANGE, VERMILLION, PURPLE, BLACK = (
     "#0072B2", "#56B4E9", "#009E73", "#E69F00", "#D55E00", "#CC79A7", "#222222",
 )  # fmt: skip
 COLOURS = {"gpu": (BLUE, GREEN, SKY), "cpu": (VERMILLION, ORANGE, PURPLE), "cpu, 1 thread": (BLACK, "#888888")}
+STAGE_COLOURS = (ORANGE, SKY, GREEN, BLUE, PURPLE, VERMILLION)
 MARKERS = {"gpu": "s", "cpu": "o", "cpu, 1 thread": "D"}
 DASHES = ("-", "--", ":")
 VERDICT_STYLE = {
@@ -52,9 +53,6 @@ SETTINGS: Any = {
 }
 
 
-AnyChart = Chart | DotChart | RungChart
-
-
 def save(chart: AnyChart, svg: Path, png: Path) -> None:
     """Draw a chart into two files; the same chart gives the same bytes."""
     with rc_context(SETTINGS):
@@ -65,9 +63,15 @@ def save(chart: AnyChart, svg: Path, png: Path) -> None:
 
 def draw(chart: AnyChart) -> Figure:
     """A chart as a figure."""
-    if isinstance(chart, Chart):
-        return lines_figure(chart)
-    return dots_figure(chart) if isinstance(chart, DotChart) else rungs_figure(chart)
+    match chart:
+        case Chart():
+            return lines_figure(chart)
+        case DotChart():
+            return dots_figure(chart)
+        case RungChart():
+            return rungs_figure(chart)
+        case StackChart():
+            return bars_figure(chart)
 
 
 def lines_figure(chart: Chart) -> Figure:
@@ -147,6 +151,33 @@ def _row_axes(
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: text.short(tick(value))))
     _clean(ax)
+
+
+def bars_figure(chart: StackChart) -> Figure:
+    """A bar for each name, its stages beside each other from 0 on, and a mark at the whole."""
+    legend_rows = math.ceil((len(chart.stages) + 1) / 3)
+    left = _name_width([bar.label for bar in chart.bars])
+    figure, ax = _canvas(chart, 0.3 * len(chart.bars) + 0.15, legend_rows, left)
+    for nth, stage in enumerate(chart.stages):
+        lengths = [bar.seconds.get(stage, 0.0) for bar in chart.bars]
+        before = [sum(bar.seconds.get(name, 0.0) for name in chart.stages[:nth]) for bar in chart.bars]
+        colour = STAGE_COLOURS[nth % len(STAGE_COLOURS)]
+        ax.barh(range(len(chart.bars)), lengths, left=before, height=0.62, color=colour, label=stage, zorder=2)
+    wholes = [bar.whole for bar in chart.bars]
+    # As error bars, and not as a line, so that the legend names it after the stages.
+    mark: Any = {"fmt": "|", "color": INK, "markersize": 17, "markeredgewidth": 2}
+    ax.errorbar(wholes, range(len(wholes)), **mark, label="whole call", zorder=3)
+    ax.set_yticks(range(len(wholes)), [text.fitted(bar.label, NAME_LETTERS) for bar in chart.bars])
+    ax.set_ylim(len(wholes) - 0.5, -0.5)
+    high = 1.06 * max(max(bar.whole, sum(bar.seconds.values())) for bar in chart.bars)
+    ax.set_xlim(0.0, high)
+    found = MaxNLocator(max(2, int((WIDTH - RIGHT - left) / 0.6))).tick_values(0.0, high)
+    ax.xaxis.set_major_locator(FixedLocator([tick for tick in found if tick <= high]))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: text.short(text.seconds(value)) if value else "0"))
+    ax.set_xlabel(chart.axis, loc="right")
+    _clean(ax)
+    _legend(figure, chart, 3)
+    return figure
 
 
 def _legend(figure: Figure, chart: AnyChart, columns: int) -> None:

@@ -102,6 +102,30 @@ class RungChart:
     unity: bool = False
 
 
+@dataclass(frozen=True)
+class Bar:
+    """A named bar: seconds of each stage that it has, and of the whole."""
+
+    label: str
+    seconds: Mapping[str, float]
+    whole: float
+
+
+@dataclass(frozen=True)
+class StackChart:
+    """Bars of stages, one on the other, with a mark at the whole; ``stages`` are all names in order."""
+
+    title: str
+    subtitle: str
+    footer: str
+    axis: str
+    stages: tuple[str, ...]
+    bars: tuple[Bar, ...]
+
+
+AnyChart = Chart | DotChart | RungChart | StackChart
+
+
 def line_key(figure: Figure) -> tuple[str, Case]:
     """What the figures of one line have in common: the machine, and the case without its batch."""
     return figure.machine.hardware, replace(figure.case, batch_size=0)

@@ -10,7 +10,6 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import torch
 
@@ -41,17 +40,17 @@ def get(name: str) -> Workload:
     return registry()[name]
 
 
-def build(case: Case, *, data_dir: Path | None = None, **reference: Any) -> Step:
+def build(case: Case, *, data_dir: Path | None = None) -> Step:
     """Build a case into a step that is ready to call.
 
-    ``data_dir`` holds real data sets (see ``--bench-data``); ``reference`` are further fields of ``BuildContext``.
-    Raises ``ValueError`` for whatever the case names that does not exist, and says what does.
+    ``data_dir`` holds real data sets (see ``--bench-data``). Raises ``ValueError`` for whatever the case names that
+    does not exist, and says what does.
     """
     chosen = get(case.workload)
     reason = refusal(case)
     if reason:
         raise ValueError(reason)
-    return chosen.build(BuildContext(_with_setting(case, chosen), data_dir=data_dir, **reference))
+    return chosen.build(BuildContext(settled(case), data_dir=data_dir))
 
 
 def refusal(case: Case) -> str | None:
@@ -62,6 +61,8 @@ def refusal(case: Case) -> str | None:
         return f"no device {case.device!r}; there are: {', '.join(DEVICES)}"
     if device == "cuda" and not torch.cuda.is_available():
         return "no CUDA device is present here; there is: cpu"
+    if device == "cpu" and chosen.gpu_only:
+        return f"{chosen.name} needs a CUDA device"
     if index and int(index) >= torch.cuda.device_count():
         return f"no device {case.device!r}; CUDA devices present: {torch.cuda.device_count()}"
     if not chosen.batch_sizes(device, "full"):
@@ -88,8 +89,12 @@ def refusal(case: Case) -> str | None:
         return f"batch size {case.batch_size!r} is no whole number above 0; sweeps take: {swept}"
     if case.setting and case.setting not in chosen.settings:
         return f"{chosen.name} has no setting {case.setting!r}; it has: {', '.join(chosen.settings) or 'none'}"
+    if device == "cpu" and case.setting in chosen.gpu_settings:
+        return f"{', '.join(chosen.gpu_settings)}: such settings of {chosen.name} need a CUDA device"
     return None
 
 
-def _with_setting(case: Case, chosen: Workload) -> Case:
-    return replace(case, setting=case.setting or (chosen.settings[0] if chosen.settings else ""))
+def settled(case: Case) -> Case:
+    """The case with its workload's first setting where it names none."""
+    settings = get(case.workload).settings
+    return replace(case, setting=case.setting or (settings[0] if settings else ""))

@@ -1,0 +1,284 @@
+"""The pipelines: what passes through them, and that their stages do the work of a whole call."""
+
+import gc
+import math
+import multiprocessing
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.data import TensorDataset
+
+from bench_core import Case, datasets, workloads
+from bench_core.build import BuildContext
+from bench_core.workloads import csv_loader, epoch, model_parallel, segmentation, segmentation_pipeline, transfer
+from bench_core.workloads.photos import normalized
+
+pytestmark = pytest.mark.usefixtures("one_cache", "one_thread")
+
+NO_GPU = not torch.cuda.is_available()
+FEW = 200
+
+
+def staged(step):
+    """One call's work by its stages, and what the last stage returned."""
+    for _ in range(step.rounds):
+        for stage in step.stages.values():
+            output = stage()
+    return output
+
+
+def weights(step):
+    return [p.detach().clone() for module in step.modules.values() for p in module.parameters()]
+
+
+class TestEpoch:
+    def built(self, setting, **changes):
+        return workloads.build(Case("mnist_epoch_e2e", batch_size=64, setting=setting, **changes))
+
+    @pytest.fixture
+    def few(self, monkeypatch):
+        monkeypatch.setattr(epoch, "IMAGES", FEW)
+
+    @pytest.mark.parametrize("setting", ["w0", "w2", "resident"])
+    def test_938_batches_the_last_of_32_and_each_image_once_in_a_shuffled_order(self, setting):
+        data = TensorDataset(torch.zeros(60_000, 1), torch.arange(60_000))
+        begin = epoch.feed(BuildContext(Case("mnist_epoch_e2e", batch_size=64, setting=setting)), data)
+        batches = [labels for _, labels in begin()]
+        assert [len(batch) for batch in batches] == [64] * 937 + [32]
+        order = torch.cat(batches)
+        assert torch.equal(order.sort().values, torch.arange(60_000))
+        assert (order.diff() == 1).sum() < 60
+        assert torch.equal(next(iter(begin()))[1], order[:64]), "the next epoch is the same work"
+
+    @pytest.mark.parametrize("setting", ["w0", "w2", "pil-w0", "resident"])
+    def test_stages_do_the_work_of_a_call_and_all_settings_the_same(self, few, setting):
+        step = self.built(setting)
+        before = weights(step)
+        first = step()
+        called = weights(step)
+        assert not any(torch.equal(a, b) for a, b in zip(before, called, strict=True))
+        assert torch.equal(staged(step), first), "an epoch begins with the first weights"
+        assert all(torch.equal(a, b) for a, b in zip(weights(step), called, strict=True))
+        assert torch.equal(step(), first)
+        plain = self.built("w0")
+        plain()
+        assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(weights(plain), called, strict=True))
+
+    def test_counts(self, few):
+        step = self.built("w0")
+        assert (step.units, step.rounds, step.parameters) == (FEW, 4, 101_770)
+        assert step.flops == FEW * workloads.get("mnist_epoch_e2e").anchor.flops
+        assert step.data == "digits stand-in"
+        assert list(step.stages) == ["load", "transfer", "compute"]
+        assert list(self.built("resident").stages) == ["load", "compute"]
+        assert epoch.IMAGES == FEW
+        assert math.ceil(60_000 / 64) == 938
+
+    def test_the_order_follows_from_the_seed(self, few):
+        assert torch.equal(self.built("w0")(), self.built("w0")())
+        assert not torch.equal(self.built("w0")(), self.built("w0", seed=1)())
+
+    def test_images_transformed_one_by_one_are_those_prepared_beforehand(self):
+        root, _ = datasets.mnist_root()
+        prepared, pictures = epoch.Prepared(root, FEW), epoch.pictures(root, FEW)
+        assert len(prepared) == len(pictures) == FEW
+        for (image, label), (other, same) in zip(prepared, pictures, strict=True):
+            assert image.shape == (1, 28, 28)
+            assert torch.allclose(image, other, atol=1e-6)
+            assert label == same
+        assert (prepared.tensors[0].min(), prepared.tensors[0].max()) == (-1, 1)
+
+    def test_workers_end_with_the_step(self, few):
+        step = self.built("w2")
+        step()
+        assert len(multiprocessing.active_children()) == 2
+        step()
+        assert len(multiprocessing.active_children()) == 2, "they live on from epoch to epoch"
+        del step
+        gc.collect()
+        assert multiprocessing.active_children() == []
+
+    def test_a_worker_that_is_not_forked_reads_the_images_itself(self):
+        data = epoch.Prepared(datasets.mnist_root()[0], FEW)
+        sent = pickle.dumps(data)
+        assert len(sent) < 1000
+        for tensor, copy in zip(data.tensors, pickle.loads(sent).tensors, strict=True):
+            assert torch.equal(tensor, copy)
+
+    def test_pinned_memory_is_refused_on_a_cpu(self):
+        with pytest.raises(ValueError, match=r"w2-pinned.* of mnist_epoch_e2e need a CUDA device"):
+            self.built("w2-pinned")
+
+    @pytest.mark.gpu
+    @pytest.mark.skipif(NO_GPU, reason="no CUDA device")
+    @pytest.mark.parametrize("setting", workloads.get("mnist_epoch_e2e").settings)
+    def test_on_a_gpu(self, few, setting):
+        step = self.built(setting, device="cuda")
+        first = step()
+        called = weights(step)
+        assert first.device.type == "cuda"
+        staged(step)
+        assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(weights(step), called, strict=True))
+
+
+class Colours(nn.Module):
+    """A network as small as it can be, of the form of torchvision's."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 21, 1)
+
+    def forward(self, x):
+        return {"out": self.conv(x)}
+
+
+class TestSegmentation:
+    @pytest.fixture
+    def step(self, monkeypatch):
+        monkeypatch.setattr(segmentation, "SIDE", 32)
+        monkeypatch.setattr(segmentation, "deeplabv3_r50", Colours)
+        return workloads.build(Case("segmentation_pipeline", batch_size=2))
+
+    def test_stages_do_the_work_of_a_call(self, step):
+        called = [step() for _ in range(3)]
+        assert list(step.stages) == ["decode", "preprocess", "to device", "infer", "argmax", "to host"]
+        for whole in called:  # two of three photos a call, so the first again after three
+            assert torch.equal(staged(step), whole)
+        assert not torch.equal(called[0], called[1])
+        assert step.flops == 2 * 2 * 32**2 * 3 * 21
+
+    def test_classes_are_those_of_the_photo(self, step):
+        classes = step()
+        assert (classes.shape, classes.dtype, classes.device.type) == ((2, 32, 32), torch.int64, "cpu")
+        photo = segmentation_pipeline.decoded(segmentation_pipeline.photo_files()["grace_hopper.jpg"])
+        image = normalized(segmentation_pipeline.squared(photo, 32)[None])
+        logits = step.modules["model"](torch.from_numpy(image).float())["out"]
+        assert torch.equal(classes[0], logits.argmax(1)[0])
+
+    def test_files_hold_the_sample_photos(self):
+        files = segmentation_pipeline.photo_files()
+        assert files.keys() == datasets.photos().keys()
+        for name, pixels in datasets.photos().items():
+            assert np.array_equal(np.asarray(segmentation_pipeline.decoded(files[name])), pixels)
+
+
+class TestTable:
+    def test_float32_features_int64_classes_and_each_training_row_once(self):
+        pipeline = csv_loader.Pipeline(BuildContext(Case("csv_loader", batch_size=64)))
+        pipeline()
+        features, classes = map(torch.cat, zip(*pipeline._batches, strict=True))
+        assert (features.dtype, classes.dtype) == (torch.float32, torch.int64)
+        assert features.shape == (4_000, 16)
+        assert features.mean(0).abs().max() < 1e-4
+        assert (features.std(0) - 1).abs().max() < 1e-3
+        rows = csv_loader.Rows(pipeline._table, pipeline.training_rows)
+        assert torch.equal(features[:, 0].sort().values, rows.features[:, 0].sort().values)
+        assert not torch.equal(features, rows.features), "shuffled"
+
+    def test_the_scaler_sees_the_training_part_only(self):
+        rng = np.random.default_rng(0)
+        table, training = csv_loader.made_up(rng), np.arange(4_000)
+        plain = csv_loader.Rows(table, training)
+        table.iloc[4_500, 3] = 1e12  # in the test part
+        assert torch.equal(csv_loader.Rows(table, training).features, plain.features)
+        table.iloc[100, 3] = 1e12
+        assert not torch.equal(csv_loader.Rows(table, training).features, plain.features)
+
+    def test_stages_do_the_work_of_a_call_and_the_file_goes_with_the_step(self):
+        context = BuildContext(Case("csv_loader", batch_size=1024))
+        pipeline = csv_loader.Pipeline(context)
+        path = pipeline._path
+        assert len(path.read_text().splitlines()) == 5_001
+        del pipeline
+        assert not path.parent.exists()
+        step = workloads.build(context.case)
+        assert list(step.stages) == ["read", "scale", "batch", "transfer"]
+        assert torch.equal(staged(step)["features"], step()["features"])
+        assert step.units == 4_000
+
+
+class TestTransfer:
+    @pytest.mark.parametrize("to_device", [True, False])
+    def test_bytes_arrive(self, to_device):
+        data = [torch.randint(256, (4096,), dtype=torch.uint8) for _ in range(3)]
+        pairs = [transfer.endpoints(d, torch.device("cpu"), to_device=to_device, pinned=False) for d in data]
+        assert not any(torch.equal(source, target) for source, target in pairs)
+        assert all(source.data_ptr() != target.data_ptr() for source, target in pairs)
+        copy = transfer.copier(pairs, without_waiting=False)
+        transfer.check(copy, pairs)
+        assert torch.equal(copy(), data[0])
+
+    def test_bytes_that_do_not_arrive_are_an_error(self):
+        pair = (torch.ones(8, dtype=torch.uint8), torch.zeros(8, dtype=torch.uint8))
+        with pytest.raises(ValueError, match="what arrived is not what was sent"):
+            transfer.check(lambda: pair[1], [pair])
+
+    def test_sizes_and_refusal(self):
+        sizes = workloads.get("transfer").batch_sizes("cuda")
+        assert (sizes[0], sizes[-1]) == (4 * 2**10, 256 * 2**20)
+        with pytest.raises(ValueError, match="transfer needs a CUDA device"):
+            workloads.build(Case("transfer", batch_size=4096))
+
+    @pytest.mark.gpu
+    @pytest.mark.skipif(NO_GPU, reason="no CUDA device")
+    @pytest.mark.parametrize("setting", workloads.get("transfer").settings)
+    def test_on_a_gpu(self, setting):
+        step = workloads.build(Case("transfer", device="cuda", batch_size=2**20, setting=setting))
+        output = step()
+        torch.cuda.synchronize()
+        assert output.is_cuda is setting.startswith("h2d")
+        assert step.units == output.numel() == 2**20
+
+
+class TestSplitModel:
+    def test_it_equals_the_unsplit_model_in_outputs_gradients_and_an_update(self):
+        split = model_parallel.Split()
+        split.place("cpu", "cpu")
+        whole = nn.Sequential(nn.Linear(10, 10), nn.ReLU(), nn.Linear(10, 5))
+        for ours, theirs in zip(split.parameters(), whole.parameters(), strict=True):
+            theirs.data.copy_(ours.data)
+        x, y = torch.randn(20, 10), torch.randn(20, 5)
+        assert torch.equal(split(x), whole(x))
+        for model in (split, whole):
+            F.mse_loss(model(x), y).backward()
+        for ours, theirs in zip(split.parameters(), whole.parameters(), strict=True):
+            assert torch.equal(ours.grad, theirs.grad)
+        for model in (split, whole):
+            torch.optim.SGD(model.parameters(), lr=0.001).step()
+        for ours, theirs in zip(split.parameters(), whole.parameters(), strict=True):
+            assert torch.equal(ours, theirs)
+
+    def test_the_step(self):
+        workload = workloads.get("model_parallel_toy")
+        step = workload.build(BuildContext(Case("model_parallel_toy", batch_size=20)))
+        assert step.parameters == 165
+        assert step.flops == 20 * workload.anchor.flops
+        assert step.optimizers["model"].defaults["lr"] == 0.001
+        before = weights(step)
+        assert step().isfinite()
+        assert not any(torch.equal(a, b) for a, b in zip(before, weights(step), strict=True))
+        assert "no speedup" in workload.summary
+
+    @pytest.mark.parametrize(
+        ("device", "gpus", "both"),
+        [
+            ("cuda", 1, ("cuda:0", "cpu")), ("cuda", 2, ("cuda:0", "cuda:1")), ("cuda:1", 2, ("cuda:1", "cuda:0")),
+            ("cuda:1", 4, ("cuda:1", "cuda:2")), ("cpu", 0, ("cpu", "cpu")),
+        ],
+    )  # fmt: skip
+    def test_the_devices(self, device, gpus, both):
+        assert model_parallel.devices(torch.device(device), gpus) == both
+
+    @pytest.mark.gpu
+    @pytest.mark.skipif(NO_GPU, reason="no CUDA device")
+    def test_on_a_gpu(self):
+        step = workloads.build(Case("model_parallel_toy", device="cuda", batch_size=20))
+        places = [str(p.device) for p in step.modules["model"].parameters()]
+        assert places == [step.devices[0]] * 2 + [step.devices[1]] * 2
+        reference = workloads.get("model_parallel_toy").build(BuildContext(Case("model_parallel_toy", batch_size=20)))
+        for _ in range(3):
+            assert step().item() == pytest.approx(reference().item(), rel=1e-5)
