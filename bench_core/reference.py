@@ -32,17 +32,18 @@ MOST_FLOPS = 1.3e11
 COARSE, FINE = 8, 16
 """Bits of significand to which weights and inputs are rounded to see how the work reacts."""
 JUMPING = frozenset(
-    {"relu", "leaky_relu", "clamp", "clamp_min", "threshold_backward", "amax", "max_pool2d_with_indices", "abs", "sgn"}
+    "threshold_backward leaky_relu_backward max_pool2d_with_indices_backward sgn eq ge gt le lt".split()
 )
-"""Operations whose gradient jumps at a point: rounding may put an input on its other side."""
+"""Operations of backward passes that jump at a point: rounding may put an input on its other side. Comparisons are in
+those of maxima and of clamping."""
 _FORMAT = 1
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What a first call gives in float64, by quantity; whether modules were in training mode; whether there is an
-    operation whose gradient jumps; and how far each quantity moves (relative to its norm) when weights and inputs are
-    rounded to 8 and to 16 bits."""
+    """What a first call gives in float64, by quantity; whether modules were in training mode; whether gradients jump
+    somewhere; and how far each quantity moves (relative to its norm) when weights and inputs are rounded to 8 and to 16
+    bits."""
 
     values: Mapping[str, NDArray[np.float64]]
     modes: tuple[bool, ...]
@@ -113,7 +114,7 @@ def _called(case: Case, data_dir: Path | None, bits: int | None) -> _Call:
 
 
 class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Watches the operations of a call: is there one whose gradient jumps?
+    """Watches the operations of a call: do gradients jump somewhere?
 
     Refuses results of half precision: asked for float64, a workload must not compute in less.
     """

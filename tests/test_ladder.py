@@ -22,6 +22,7 @@ from bench_core.options import parse
 from bench_core.records import RunInfo
 from bench_core.report import plots, write
 from bench_core.report.content import content, findings
+from bench_core.report.ladder import NAME
 from bench_core.report.series import RungChart, RungLine
 from bench_core.schema import RecordError
 from bench_core.session import BenchSession
@@ -303,13 +304,18 @@ class TestStorage:
         assert len(list(pytester.path.rglob("*.json"))) == 1
 
 
+def ladder_of(runs):
+    """The ladder's section of a report, if it has one."""
+    return next((study for study in content(findings(runs)).studies if study.name == NAME), None)
+
+
 class TestPage:
     def page(self, tmp_path, *runs):
         path = write(runs, tmp_path / "report")
         return Page(path.read_text(encoding="utf-8")), (path.parent / "report.md").read_text(encoding="utf-8")
 
     def test_a_cpu_alone_has_no_speedup_and_shows_by_its_figures_that_waiting_changes_nothing(self):
-        (study,) = content(findings([factory.run(on=NO_GPU, ladder=factory.ladder(("cpu",)))])).studies
+        study = ladder_of([factory.run(on=NO_GPU, ladder=factory.ladder(("cpu",)))])
         assert [plot.name for plot in study.plots] == ["ladder_time_A"]
         (table,) = study.tables
         assert table.headings == ("Rung", "What it mends", "CPU time", "CPU off by")
@@ -338,14 +344,14 @@ class TestPage:
         new = factory.run(ladder=factory.ladder())
         later_without = factory.run(started="2026-02-01T00:00:00+00:00")
         other = factory.run(on=NO_GPU, ladder=factory.ladder(("cpu",)))
-        (study,) = content(findings([old, new, later_without, other])).studies
+        study = ladder_of([old, new, later_without, other])
         assert [sentence[:30] for sentence in study.sentences] == [
             "Machine A: CPU: the first rung", "Machine A: GPU: the first rung", "Machine A: By the first rung t",
             "Machine B: CPU: the first rung",
         ]  # fmt: skip
         assert "7.20 ms" in study.sentences[0]
         newer_torch = factory.run(on=factory.machine(torch="2.12.0"), started="2026-03-01T00:00:00+00:00")
-        assert content(findings([new, newer_torch])).studies == ()
+        assert ladder_of([new, newer_torch]) is None
 
     def test_one_that_failed_and_was_made_later_is_no_longer_missing(self):
         failed = records.NotRun("ladder-cpu", "failed", "why")

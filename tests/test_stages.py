@@ -139,7 +139,7 @@ class TestSweep:
     def test_what_needs_a_gpu_is_a_recorded_skip_with_its_reason(self, monkeypatch):
         monkeypatch.setattr("bench_core.device.cuda_absence", lambda: "torch sees no CUDA device")
         session = BenchSession(parse({"device": "cpu"}, Path()))
-        session.plan(session.cases_of("pipeline"), 0, None)
+        session.plan(session.cases_of("pipeline"), 0, None, {})
         lines = session.closing_lines()
         assert "skipped: transfer (20 cases): needs a CUDA device: torch sees no CUDA device" in lines
         assert "skipped: model_parallel_toy (2 cases): needs a CUDA device: torch sees no CUDA device" in lines

@@ -10,6 +10,8 @@ from bench_core.parity import Gate
 
 LIGHT_MACS = 1e8
 SEEDS, FEW_SEEDS = 20, 3
+FIRST = 100
+"""Seeds 0 to 4 were looked at when the tolerances were chosen."""
 GATED = [name for name in workloads.names() if not workloads.get(name).no_parity]
 
 
@@ -43,7 +45,7 @@ def test_no_false_alarm(name, tell, tmp_path, monkeypatch):
     light = flops is None or flops / 2 / passes < LIGHT_MACS
     seeds, most, alarms, count = SEEDS if light else FEW_SEEDS, {"fp32": 0.0, "bf16": 0.0}, [], 0
     for case in cases_of(workload):
-        for seed in range(seeds):
+        for seed in range(FIRST, FIRST + seeds):
             try:
                 used = held(replace(case, seed=seed))
             except ValueError as error:
