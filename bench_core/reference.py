@@ -31,9 +31,8 @@ MOST_FLOPS = 1.3e11
 """A case of more FLOPs is held against the reference at a smaller batch: in float64 it would take minutes."""
 COARSE, FINE = 8, 16
 """Bits of significand to which weights and inputs are rounded to see how the work reacts."""
-JUMPING = frozenset(
-    "threshold_backward leaky_relu_backward max_pool2d_with_indices_backward sgn eq ge gt le lt".split()
-)
+_ACTIVATIONS = ("threshold_backward", "leaky_relu_backward", "max_pool2d_with_indices_backward", "sgn")
+JUMPING = frozenset((*_ACTIVATIONS, "eq", "ge", "gt", "le", "lt"))
 """Operations of backward passes that jump at a point: rounding may put an input on its other side. Comparisons are in
 those of maxima and of clamping."""
 _FORMAT = 1
