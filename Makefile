@@ -10,9 +10,9 @@ bench: $(INSTALLED)
 	status=0; $(PY) -m pytest benchmarks --benchmark-autosave || status=$$?; \
 	$(PY) -m bench_core report && exit $$status
 
-## Run all tests.
+## Run all tests, in up to four processes at once.
 test: $(INSTALLED)
-	$(PY) -m pytest tests
+	$(PY) -m pytest tests -n logical --maxprocesses 4 --dist worksteal
 
 ## Run the long proofs of the harness: one line a proof, with its figure. Keep the machine quiet meanwhile.
 prove: $(INSTALLED)

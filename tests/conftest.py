@@ -1,4 +1,11 @@
+import os
+
 import pytest
+
+# pytest-benchmark measures nothing in a process that xdist marks as its own; the runs inside the tests are to measure.
+os.environ.pop("PYTEST_XDIST_WORKER", None)
+# Threads that spin while they wait, in two processes at once, slow each other down tens of times.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 pytest_plugins = ["pytester"]
 
