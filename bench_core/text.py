@@ -96,6 +96,11 @@ def fitted(label: str, most: int) -> str:
     return f"{label[: most - 1 - tail]}…{label[-tail:]}"
 
 
+def share(value: float) -> str:
+    """A share of 0 to 1 in percent, such as ``90.3%``; whole ones without a decimal."""
+    return f"{100 * value:.1f}".removesuffix(".0") + "%"
+
+
 def memory(value: int | None) -> str:
     """Bytes in binary units, such as ``80.0 GiB``."""
     if value is None:

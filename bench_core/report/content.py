@@ -12,6 +12,7 @@ from bench_core.report.charts import Plot, overview_plot, threads_plot, workload
 from bench_core.report.columns import Columns, best_throughput
 from bench_core.report.glossary import METHOD, TERMS
 from bench_core.report.ladder import ladder
+from bench_core.report.learning import learning
 from bench_core.report.series import Letters
 from bench_core.report.study import Study
 from bench_core.report.tables import Column, Link, Table, table
@@ -113,7 +114,7 @@ def content(found: Findings) -> Content:
         families=_families(found, columns),
         best=table("Best against best", columns.best(), found.best),
         threads=table("One thread against all usable cores", columns.threads(), found.threads),
-        studies=tuple(study for study in (ladder(found.runs, found.letters),) if study),
+        studies=tuple(study for make in (ladder, learning) if (study := make(found.runs, found.letters))),
         not_run=facts.not_run(found.runs, found.letters),
         notes=tuple(facts.passed_over(found.runs, found.pooled)),
         terms=TERMS,
