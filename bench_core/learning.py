@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -23,6 +23,7 @@ from bench_core.workloads.mlp import normalized
 from bench_core.workloads.resnet20 import cifar_shaped
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 Batches = Sequence[tuple[Tensor, Tensor]]
@@ -80,14 +81,16 @@ def learn(workload: str, device: str, data_dir: Path | None = None) -> Learned:
         return pursue(goal, case, step, unseen(goal, case, data_dir))
 
 
-def pursue(goal: Goal, case: Case, step: Step, test: Batches) -> Learned:
+def pursue(
+    goal: Goal, case: Case, step: Step, test: Batches, timer: Callable[[], float] = time.perf_counter
+) -> Learned:
     """Call a step, built with ``whole``, until the goal is met or given up.
 
     Only the steps are timed: the device is waited for before each reading of the clock, and the accuracy is computed in
     between.
     """
     devices = resolve(step.devices)
-    clock = SynchronizedClock(devices)
+    clock = SynchronizedClock(devices, timer)
     (model,) = step.modules.values()
     steps, seconds, reached = 0, 0.0, 0.0
     while reached < goal.target and steps < goal.most_steps and seconds < MOST_SECONDS:
@@ -116,9 +119,9 @@ def pursue(goal: Goal, case: Case, step: Step, test: Batches) -> Learned:
 def unseen(goal: Goal, case: Case, data_dir: Path | None = None) -> Batches:
     """The images of the test part and their classes on the case's device, each once: the stand-in repeats its own."""
     digits = mnist(data_dir, train=False)
-    _, rows = np.unique(digits.images, axis=0, return_index=True)
+    rows = list({image.tobytes(): row for row, image in enumerate(digits.images)}.values())
     ctx = BuildContext(case)
-    parts = np.split(rows, range(TEST_BATCH, len(rows), TEST_BATCH))
+    parts = [rows[i : i + TEST_BATCH] for i in range(0, len(rows), TEST_BATCH)]
     return [(ctx.tensor(goal.prepare(digits.images[part])), ctx.tensor(digits.labels[part])) for part in parts]
 
 

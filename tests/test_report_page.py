@@ -44,7 +44,7 @@ def browser(tmp_path_factory):
 
 
 RUNS = {
-    "gpu": lambda: [factory.run(ladder=factory.ladder())],
+    "gpu": lambda: [factory.run(ladder=factory.ladder(), learning=factory.learning())],
     "no gpu": lambda: [factory.run(on=factory.machine(gpu=False))],
     "35 workloads": lambda: [factory.large_run()],
     "long names": lambda: [

@@ -98,6 +98,6 @@ def _notes(rows: Sequence[Learned]) -> Iterable[str]:
     )
     if any(row.data.startswith(STAND_IN) for row in rows):
         yield (
-            f"The {STAND_IN} is not MNIST but fewer and easier images, repeated; its test images are counted once each. "
-            "How long a training takes on MNIST is told with --bench-data."
+            f"The {STAND_IN} is not MNIST: fewer images, enlarged and repeated; its test images count once each. How "
+            "long a training takes on MNIST itself is measured with --bench-data."
         )
