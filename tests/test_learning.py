@@ -251,10 +251,10 @@ class TestPage:
         markdown = (path.parent / "report.md").read_text(encoding="utf-8")
         for words in (page.text, markdown):
             assert (
-                "mlp_train, asked for 90% of 257 test images: the CPU takes 105 ms (150 steps); the GPU takes 42.0 ms "
-                "(150 steps). To get there the GPU is 2.50× as fast as the CPU." in words
+                "mlp_train, asked for 90% of 257 test images (digits stand-in): the CPU takes 105 ms (150 steps); the "
+                "GPU takes 42.0 ms (150 steps). To get there the GPU is 2.50× as fast as the CPU." in words
             )
-        rows = [line.split("|")[1:-1] for line in markdown.splitlines() if "target reached" in line]
+        rows = [line.split("|")[1:-1] for line in markdown.splitlines() if "| reached |" in line]
         assert [(row[0].strip(), row[3].strip()) for row in rows] == [
             (name, device) for name in factory.TRAININGS for device in ("CPU, 16 threads", "GPU")
         ]
@@ -265,10 +265,10 @@ class TestPage:
         cpu, gpu = factory.learning(("cpu",)), factory.learning(("cuda",), reached=0.104, met=False)
         (study,) = content(findings([factory.run(learning=(*gpu, *cpu))])).studies
         assert study.sentences[0] == (
-            "mlp_train, asked for 90% of 257 test images: the CPU takes 105 ms (150 steps); the GPU does not reach it: "
-            "10.4% after 42.0 ms (150 steps)."
+            "mlp_train, asked for 90% of 257 test images (digits stand-in): the CPU takes 105 ms (150 steps); the GPU "
+            "does not reach it: 10.4% after 42.0 ms (150 steps)."
         )
-        assert [row[-2] for row in study.tables[0].rows[:2]] == ["target reached", "not reached"]
+        assert [row[-2] for row in study.tables[0].rows[:2]] == ["reached", "not reached"]
 
     def test_real_data_is_not_called_a_stand_in(self):
         made = factory.run(on=factory.machine(gpu=False), learning=factory.learning(("cpu",), data="MNIST"))

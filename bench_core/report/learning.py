@@ -53,7 +53,8 @@ def by_workload(rows: Iterable[Learned]) -> Mapping[str, ByDevice]:
 def _sentence(rows: ByDevice) -> str:
     one = next(iter(rows.values()))
     told = [f"the {DEVICES[device]} {_outcome(row)}" for device, row in rows.items()]
-    asked = f", asked for {text.share(one.target)} of {text.whole(one.tested)} test images: {'; '.join(told)}."
+    images = f"{text.whole(one.tested)} test images ({one.data})"
+    asked = f", asked for {text.share(one.target)} of {images}: {'; '.join(told)}."
     cpu, gpu = rows.get("cpu"), rows.get("cuda")
     if not (cpu and gpu and cpu.met and gpu.met):
         return asked
@@ -79,7 +80,7 @@ def _table(caption: str, trained: Mapping[str, ByDevice]) -> Table | None:
         Column("Images", lambda row: text.whole(row.units), numeric=True),
         Column("Time", lambda row: text.seconds(row.seconds), numeric=True),
         Column("Reached", lambda row: text.share(row.reached), numeric=True),
-        Column("Outcome", lambda row: "target reached" if row.met else "not reached"),
+        Column("Outcome", lambda row: "reached" if row.met else "not reached"),
         Column("Device model", lambda row: row.device_model),
     )
     rows = [row for found in trained.values() for row in found.values()]
