@@ -37,13 +37,15 @@ class BuildContext:
 
     Weights and inputs are drawn once in float64 on the CPU from the case's seed and then cast and moved, since
     generators differ by dtype and device: every device and dtype gets the same numbers. With a ``significand`` they
-    are rounded to so many bits.
+    are rounded to so many bits. With ``whole``, a training that takes its rows from ``draw_rows`` goes through the
+    whole data set again and again, shuffled each time, and is never put back to its first state.
     """
 
     case: Case
     storage: torch.dtype = torch.float32
     data_dir: Path | None = None
     significand: int | None = None
+    whole: bool = False
     rng: np.random.Generator = field(init=False)
     _rotated: list[int] = field(init=False)
 
@@ -107,7 +109,12 @@ class BuildContext:
         return self.tensor(self.rng.standard_normal(shape))
 
     def draw_rows(self, population: int, row_bytes: int) -> list[NDArray[np.intp]]:
-        """Row numbers of a few batches, drawn from a data set without replacement and repeated if it is too small."""
+        """Row numbers of a few batches, drawn from a data set without replacement and repeated if it is too small.
+
+        With ``whole``, every row once: the last batch may be smaller.
+        """
+        if self.whole:
+            return np.split(self.rng.permutation(population), range(self.batch_size, population, self.batch_size))
         count = self.resident(self.batch_size * row_bytes)
         rows = np.resize(self.rng.permutation(population), (count, self.batch_size))
         return list(rows)
@@ -175,7 +182,11 @@ def training(
 ) -> Callable[[], Tensor]:
     """A call that trains the model on the next batch and returns the loss, detached and not yet synchronized."""
     forward = ctx.forward(model)
-    feed = rotate(batches, restorer([model], [optimizer]))
+    if ctx.whole:
+        inputs, targets = (torch.cat(parts) for parts in zip(*batches, strict=True))
+        feed = epochs(inputs, targets, ctx.batch_size, ctx.rng)
+    else:
+        feed = rotate(batches, restorer([model], [optimizer]))
 
     def run() -> Tensor:
         inputs, targets = next(feed)
@@ -197,6 +208,19 @@ def rotate(batches: Sequence[Any], restore: Callable[[], None] | None = None) ->
             yield next(turn)
         if restore:
             restore()
+
+
+def epochs(inputs: Tensor, targets: Tensor, size: int, rng: np.random.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches of this size for ever: all rows in an order drawn anew each time, without a last smaller batch.
+
+    Rows are gathered on their device. Raises ``ValueError`` where there are too few rows for one batch.
+    """
+    if len(targets) < size:
+        raise ValueError(f"{len(targets)} rows are too few for a batch of {size}")
+    while True:
+        order = torch.from_numpy(rng.permutation(len(targets))).to(targets.device)
+        for rows in order[: len(order) // size * size].view(-1, size).unbind():
+            yield inputs[rows], targets[rows]
 
 
 def restorer(models: Sequence[nn.Module], optimizers: Sequence[Optimizer]) -> Callable[[], None]:

@@ -53,7 +53,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{MARKER}(name): sweep `case` over the workloads of a family (bench-core).")
     config.addinivalue_line("markers", f"{HARNESS}: a check of the harness itself, run only when its file is named.")
     config.addinivalue_line(
-        "markers", f"{STUDY}(name, workload, seconds): a study of a workload, which takes about so long (bench-core)."
+        "markers",
+        f"{STUDY}(name, workload, seconds, sweep='default'): a study of a workload, which takes about so long, made in "
+        "every sweep or in the full one only (bench-core).",
     )
     names = [name.replace("-", "_") for name, _, _ in OPTIONS]
     given = {name: value for name in names if (value := config.getoption(f"bench_{name}", None)) is not None}
@@ -132,7 +134,7 @@ def _is_ours(metafunc: pytest.Metafunc, fixture: str) -> bool:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out checks of the harness, unless their file is named, families without a case to run, and studies of
-    workloads that were not asked for."""
+    workloads or sweeps that were not asked for."""
     named = {Path(str(arg).partition("::")[0]).name for arg in config.invocation_params.args}
 
     def left_out(item: pytest.Item) -> bool:
@@ -140,7 +142,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             return item.path.name not in named
         study = item.get_closest_marker(STUDY)
         if study:
-            return study.kwargs["workload"] not in _session(config).request.workloads
+            sweep = study.kwargs.get("sweep", "default")
+            return not _session(config).takes_study(study.args[0], study.kwargs["workload"], sweep)
         return item.get_closest_marker(MARKER) is not None and _case_of(item) is None
 
     dropped = [item for item in items if left_out(item)]
@@ -179,13 +182,15 @@ def _case_of(item: pytest.Item) -> Case | None:
 
 
 def _study_of(item: pytest.Item) -> dict[str, float]:
-    """The name of an item's study, with its device, and the seconds to expect; empty if it is none."""
+    """The name of an item's study, with its parameters, the device last, and the seconds to expect; else empty."""
     marker = item.get_closest_marker(STUDY)
     if marker is None:
         return {}
     callspec = getattr(item, "callspec", None)
-    device = callspec.params.get("bench_device") if callspec else None
-    return {"-".join(filter(None, (marker.args[0], device))): float(marker.kwargs["seconds"])}
+    others = dict(callspec.params) if callspec else {}
+    device = others.pop("bench_device", None)
+    parts = (marker.args[0], *others.values(), device)
+    return {"-".join(str(part) for part in parts if part): float(marker.kwargs["seconds"])}
 
 
 def _name_of(item: pytest.Item) -> str | None:

@@ -169,12 +169,53 @@ class LadderRung:
     steps: int
 
     def __post_init__(self) -> None:
-        if self.device not in DEVICES:
-            raise RecordError(f"device: {self.device!r} is no real device; there are: {', '.join(DEVICES)}")
-        if not _sound(self.seconds, "seconds"):
-            raise RecordError(f"seconds: {self.seconds} is not a number above 0")
+        _check_study(self.device, self.seconds)
         if self.interval and not 0.0 < self.interval[0] <= self.seconds <= self.interval[1] < math.inf:
             raise RecordError(f"interval: {self.interval} does not hold {self.seconds}")
+
+
+@dataclass(frozen=True)
+class Learned:
+    """How far a workload's training came on a device (see ``learning.py``), and in how many ``seconds`` of training.
+
+    ``target`` and ``reached`` are the share of ``tested`` different test images that the model names rightly, looked at
+    after every ``every`` steps. ``units`` is the number of images trained on. A training that was given up is not
+    ``met``. Raises ``RecordError`` for a device that is no real one, and for figures that contradict each other.
+    """
+
+    workload: str
+    device: str
+    device_model: str
+    threads: int
+    batch_size: int
+    data: str
+    tested: int
+    target: float
+    reached: float
+    steps: int
+    every: int
+    units: int
+    seconds: float
+    met: bool
+    seed: int
+
+    def __post_init__(self) -> None:
+        _check_study(self.device, self.seconds)
+        for name in ("batch_size", "tested", "steps", "every", "units"):
+            if getattr(self, name) < 1:
+                raise RecordError(f"{name}: {getattr(self, name)} is not a whole number above 0")
+        for name in ("target", "reached"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise RecordError(f"{name}: {getattr(self, name)} is not a share of 0 to 1")
+        if self.met != (self.reached >= self.target):
+            raise RecordError(f"met: is {self.met}, though {self.reached} of {self.target} was reached")
+
+
+def _check_study(device: str, seconds: float) -> None:
+    if device not in DEVICES:
+        raise RecordError(f"device: {device!r} is no real device; there are: {', '.join(DEVICES)}")
+    if not _sound(seconds, "seconds"):
+        raise RecordError(f"seconds: {seconds} is not a number above 0")
 
 
 @dataclass(frozen=True)
@@ -196,6 +237,7 @@ class RunInfo:
     partial: bool
     not_run: tuple[NotRun, ...]
     ladder: tuple[LadderRung, ...] = ()
+    learning: tuple[Learned, ...] = ()
     schema: int = SCHEMA
 
 

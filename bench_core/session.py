@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime
@@ -37,6 +38,7 @@ class BenchSession:
         self._flags: list[tuple[str, str]] = []
         self._studies: dict[str, Any] = {}
         self._studies_planned = 0
+        self._studies_left: Counter[str] = Counter()
         self._progress = Progress({})
 
     def cases_of(self, family: str) -> list[Case]:
@@ -63,6 +65,14 @@ class BenchSession:
                 self._not_run.append(NotRun(f"{name} in a full sweep ({_cases(len(heavy))})", "skipped", reason))
         return found
 
+    def takes_study(self, name: str, workload: str, sweep: str) -> bool:
+        """Whether a study of a workload is made in this run; what only a full sweep would make is kept in mind."""
+        if workload not in self.request.workloads:
+            return False
+        left = sweep == "full" and self.request.sweep.kind != "full"
+        self._studies_left[name] += left
+        return not left
+
     def effort_for(self, case: Case) -> Effort:
         """How long a case of this suite may be measured."""
         effort = self.request.effort
@@ -80,6 +90,9 @@ class BenchSession:
         self._progress = Progress(expected | dict(studies))
         for (name, reason), count in grouped(self._refused).items():
             self._not_run.append(NotRun(f"{name} ({_cases(count)})", "skipped", reason))
+        for name, count in (+self._studies_left).items():
+            what = f"{name} ({_counted(count, 'study', 'studies')})"
+            self._not_run.append(NotRun(what, "skipped", "measured with --bench-sweep full"))
         absence, absent = device.cuda_absence(), self._gpu_cases(cases)
         if absence and absent and "--bench-device" not in self.request.given:
             self._not_run.append(NotRun(f"cuda ({_cases(absent)})", "not run", absence))

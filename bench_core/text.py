@@ -83,7 +83,7 @@ def percent(value: float | None) -> str:
     return NONE if value is None else f"±{significant(100 * value, 2)}%"
 
 
-def share(value: float | None) -> str:
+def small(value: float | None) -> str:
     """A small share in powers of ten: ``3.1e-07``; 0 as such."""
     if value is None:
         return NONE
@@ -101,6 +101,11 @@ def fitted(label: str, most: int) -> str:
         return label
     tail = (most - 1) // 2
     return f"{label[: most - 1 - tail]}…{label[-tail:]}"
+
+
+def share(value: float) -> str:
+    """A share of 0 to 1 in percent, such as ``90.3%``; whole ones without a decimal."""
+    return f"{100 * value:.1f}".removesuffix(".0") + "%"
 
 
 def memory(value: int | None) -> str:

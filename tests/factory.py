@@ -15,7 +15,7 @@ import numpy as np
 
 from bench_core import records, stats
 from bench_core.machine import Gpu, Machine
-from bench_core.records import LadderRung, NotRun, Record, Run, RunInfo, Timing
+from bench_core.records import LadderRung, Learned, NotRun, Record, Run, RunInfo, Timing
 from bench_core.sampling import Latency
 from bench_core.spec import Case
 from bench_core.stages import Stages
@@ -188,6 +188,39 @@ def pipeline(devices: Sequence[str] = ("cpu", "cuda"), **changes: Any) -> list[R
             stages = Stages(seconds, whole, repeats=3)
             made.append(record(case, whole, units=60_000, kind="pipeline", stages=stages, **changes))
     return made
+
+
+TRAININGS = {
+    "mlp_train": (0.9, 64, 150, (0.105, 0.042)), "cnn_mnist_train": (0.95, 64, 1500, (6.4, 0.8)),
+    "resnet20_cifar_train": (0.97, 32, 220, (31.6, 2.1)),
+}  # fmt: skip
+"""Synthetic target, batch, steps and seconds (on the CPU and on the GPU) of each training until its target."""
+
+
+def learning(devices: Sequence[str] = ("cpu", "cuda"), **changes: Any) -> tuple[Learned, ...]:
+    """Trainings that reach their targets on these devices."""
+    made = []
+    for device in devices:
+        for name, (target, batch, steps, seconds) in TRAININGS.items():
+            row = Learned(
+                workload=name,
+                device=device,
+                device_model="Synthetic CPU" if device == "cpu" else "Synthetic GPU",
+                threads=16,
+                batch_size=batch,
+                data="digits stand-in",
+                tested=257,
+                target=target,
+                reached=target + 0.011,
+                steps=steps,
+                every=10,
+                units=steps * batch,
+                seconds=seconds[device != "cpu"],
+                met=True,
+                seed=0,
+            )
+            made.append(replace(row, **changes))
+    return tuple(made)
 
 
 def run(

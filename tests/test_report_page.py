@@ -44,7 +44,9 @@ def browser(tmp_path_factory):
 
 
 RUNS = {
-    "gpu": lambda: [factory.run([*factory.sweep(), *factory.pipeline()], ladder=factory.ladder())],
+    "gpu": lambda: [
+        factory.run([*factory.sweep(), *factory.pipeline()], ladder=factory.ladder(), learning=factory.learning())
+    ],
     "no gpu": lambda: [factory.run(on=factory.machine(gpu=False))],
     "35 workloads": lambda: [factory.large_run()],
     "long names": lambda: [

@@ -68,7 +68,7 @@ class Columns:
             Column("Host time", lambda f: text.seconds(f.record.timing.issue_time), numeric=True),
             Column("Device time", lambda f: text.seconds(f.record.timing.device_time), numeric=True),
             Column("Peak memory", lambda f: text.memory(f.record.peak_memory), numeric=True),
-            Column("Error", lambda f: text.share(f.record.parity.error if f.record.parity else None), numeric=True),
+            Column("Error", lambda f: text.small(f.record.parity.error if f.record.parity else None), numeric=True),
             Column("Compile time", _compile_time, numeric=True),
             Column("Graph breaks", _graph_breaks, numeric=True),
         )

@@ -12,6 +12,7 @@ from bench_core.report.charts import Plot, overview_plot, threads_plot, workload
 from bench_core.report.columns import Columns, best_throughput
 from bench_core.report.glossary import METHOD, TERMS
 from bench_core.report.ladder import ladder
+from bench_core.report.learning import learning
 from bench_core.report.parity import parity
 from bench_core.report.pipelines import pipelines
 from bench_core.report.series import Letters
@@ -126,6 +127,7 @@ def content(found: Findings) -> Content:
 def _studies(found: Findings, columns: Columns) -> Iterable[Study | None]:
     yield parity(found.pooled.figures, columns)
     yield pipelines(found.pooled.figures, columns)
+    yield learning(found.runs, found.letters)
     yield ladder(found.runs, found.letters)
 
 

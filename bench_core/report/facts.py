@@ -8,6 +8,7 @@ from bench_core import text
 from bench_core.machine import Machine
 from bench_core.records import NotRun, Run
 from bench_core.report.series import Letters
+from bench_core.report.study import newest
 from bench_core.report.tables import Column, Table, table
 from bench_core.speedup import Figure, Pool
 
@@ -102,7 +103,7 @@ def runs_table(runs: Sequence[Run], pooled: Pool, letters: Letters) -> Table:
     return made
 
 
-def not_run(runs: Iterable[Run], letters: Letters) -> Table | None:
+def not_run(runs: Sequence[Run], letters: Letters) -> Table | None:
     """What has no figure and why; of several runs on one machine the newest word counts."""
     found: dict[tuple[str, str], NotRun] = {}
     for run in sorted(runs, key=lambda run: run.info.started):
@@ -111,8 +112,14 @@ def not_run(runs: Iterable[Run], letters: Letters) -> Table | None:
             found.pop((hardware, record.case.id), None)
         for rung in run.info.ladder:
             found.pop((hardware, f"ladder-{rung.device}"), None)
+        for row in run.info.learning:
+            found.pop((hardware, f"learning-{row.workload}-{row.device}"), None)
         for entry in run.info.not_run:
             found[hardware, entry.what] = entry
+    shown = {run.info.machine.hardware for run in newest(runs, "learning")}
+    for hardware, what in list(found):
+        if hardware in shown and what.startswith("learning ("):  # what a default sweep left to the full one
+            del found[hardware, what]
     columns: tuple[Column[tuple[str, NotRun]], ...] = (
         Column("Machine", lambda item: letters[item[0]]),
         Column("What", lambda item: item[1].what),

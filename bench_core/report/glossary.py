@@ -54,6 +54,7 @@ TERMS: tuple[tuple[str, str], ...] = (
     ("FLOP", "A floating-point operation; a multiply-add counts as two. 1.22M FLOP are 1,220,000."),
     ("threads", "How many CPU threads torch used. All usable cores is what the process may use, not what the box has."),
     ("target missed", "The interval is wider than asked for when the time ran out; its half-width is given."),
+    ("test accuracy", "The share of images kept out of the training whose class the trained model names rightly."),
     ("digits stand-in", "Real handwritten digits of 8x8 pixels, enlarged: used in place of MNIST, and not MNIST."),
 )
 
