@@ -70,7 +70,7 @@ class TestContent:
         records = [r for line in lines for r in factory.sweep("w", case=line, one_thread_at=None)]
         made = self.made(factory.run(records))
         drawn = [plot.chart for plot in made.plots if plot.name.startswith("w_time")]
-        assert len(drawn) == 3
+        assert [chart.subtitle.split(", ")[1].split(";")[0] for chart in drawn] == ["fp32", "bf16"]
         assert all(len(chart.lines) <= 6 for chart in drawn)
         assert len({plot.name for plot in made.plots}) == len(made.plots)
 
