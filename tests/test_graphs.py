@@ -112,7 +112,7 @@ STEPS = {
     "gradient in Python": classifier(lambda: mlp.perceptron(mlp.HandWrittenReLU), partial(SGD, lr=0.01)),
     "game": game,
     "gru": of_workload("gru_ar_train"),
-    "gradients": of_workload("se_block", "forward_backward"),
+    "gradients": of_workload("resblock_projection", "forward_backward"),
     "inference": of_workload("conv2d_grid", "k3s1p1-16x16"),
     "loss": of_workload("activations_losses", "cross_entropy"),
     "gemm": of_workload("gemm"),
