@@ -1,6 +1,13 @@
+from importlib.util import find_spec
+
 import pytest
 
 pytest_plugins = ["pytester"]
+
+if find_spec("hypothesis") is None:
+    from without_hypothesis import stand_in
+
+    stand_in()
 
 
 @pytest.fixture(scope="module")

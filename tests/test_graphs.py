@@ -133,9 +133,9 @@ def values(output):
     return torch.cat([part.detach().flatten().clone() for part in parts])
 
 
-def assert_same_calls(a, b, calls):
+def assert_same_calls(a, b, calls, rtol=1e-4):
     first, second = (torch.stack([values(step()) for _ in range(calls)]) for step in (a, b))
-    torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(first, second, rtol=rtol, atol=1e-6)
     assert not torch.allclose(first[0], first[1], rtol=1e-3), "the batches differ"
 
 
@@ -242,7 +242,7 @@ def test_on_a_gpu_a_graph_does_the_work_of_eager(name, monkeypatch):
     gate = Gate(replace(case, variant="cuda_graph"), step)
     gate.after_first(step())
     gate.result()
-    assert_same_calls(workloads.build(replace(case, variant="cuda_graph")), workloads.build(case), 30)
+    assert_same_calls(workloads.build(replace(case, variant="cuda_graph")), workloads.build(case), 30, rtol=1e-3)
 
 
 @pytest.mark.gpu
