@@ -20,7 +20,7 @@ prove: $(INSTALLED)
 
 ## Measure all that docs/gpu.md lists, on a machine with a GPU, into the folder OUT.
 gpu: $(INSTALLED)
-	for part in 1 2 3; do PYTHON="$(CURDIR)/$(PY)" benchmarks/gpu/run.sh $$part "$(or $(OUT),gpu-results)"; done
+	for part in 1 2 3; do PYTHON="$(CURDIR)/$(PY)" benchmarks/gpu/run.sh $$part "$(or $(OUT),../gpu-results)"; done
 
 ## Check style and types.
 lint: $(INSTALLED)
