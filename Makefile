@@ -3,7 +3,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 
-.PHONY: bench test prove lint clean
+.PHONY: bench test prove gpu lint clean
 
 ## Measure everything on this machine and write the report.
 bench: $(INSTALLED)
@@ -17,6 +17,10 @@ test: $(INSTALLED)
 ## Run the long proofs of the harness: one line a proof, with its figure. Keep the machine quiet meanwhile.
 prove: $(INSTALLED)
 	$(PY) -m pytest benchmarks/proofs benchmarks/test_harness.py -q
+
+## Measure all that docs/gpu.md lists, on a machine with a GPU, into the folder OUT.
+gpu: $(INSTALLED)
+	for part in 1 2 3; do PYTHON="$(CURDIR)/$(PY)" benchmarks/gpu/run.sh $$part "$(or $(OUT),../gpu-results)"; done
 
 ## Check style and types.
 lint: $(INSTALLED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain, cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.optim import Optimizer
 
-from bench_core import precision
+from bench_core import graphs, precision
 from bench_core.compiling import compiled
 from bench_core.device import find
 from bench_core.spec import Case, CaseSkipped, Step
@@ -38,7 +39,8 @@ class BuildContext:
     Weights and inputs are drawn once in float64 on the CPU from the case's seed and then cast and moved, since
     generators differ by dtype and device: every device and dtype gets the same numbers. With a ``significand`` they
     are rounded to so many bits. With ``whole``, a training that takes its rows from ``draw_rows`` goes through the
-    whole data set again and again, shuffled each time, and is never put back to its first state.
+    whole data set again and again, shuffled each time, and is never put back to its first state. ``record`` records the
+    work of the variant ``cuda_graph``.
     """
 
     case: Case
@@ -46,12 +48,15 @@ class BuildContext:
     data_dir: Path | None = None
     significand: int | None = None
     whole: bool = False
+    record: graphs.Recorder = graphs.cuda
     rng: np.random.Generator = field(init=False)
     _rotated: list[int] = field(init=False)
+    _static: list[graphs.StaticFeed] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rng", np.random.default_rng(self.case.seed))
         object.__setattr__(self, "_rotated", [])
+        object.__setattr__(self, "_static", [])
 
     @property
     def device(self) -> torch.device:
@@ -137,6 +142,14 @@ class BuildContext:
             )
         return count
 
+    def feed(self, batches: Sequence[Any], restore: Callable[[], None] | None = None) -> Iterator[Any]:
+        """The batches in turn (see ``rotate``); with ``cuda_graph`` each is copied into the same tensors."""
+        turn = rotate(batches, restore)
+        if "cuda_graph" not in self.variants:
+            return turn
+        self._static.append(graphs.StaticFeed(turn))
+        return self._static[-1]
+
     def forward(self, model: Callable[..., Any]) -> Callable[..., Any]:
         """The model as the variant calls it: compiled or as it is."""
         return compiled(model) if "compile" in self.variants else model
@@ -148,10 +161,13 @@ class BuildContext:
     def step(self, fn: Callable[[], Any], *, units: int, flops: int | None, data: str, **parts: Any) -> Step:
         """A step on the case's device; ``parts`` are the further fields of ``Step``.
 
-        Raises ``CaseSkipped`` for cold caches where the number of input batches was not taken from ``resident``.
+        Raises ``CaseSkipped`` for cold caches where the number of input batches was not taken from ``resident``, and
+        for ``cuda_graph`` where the batches do not come from ``feed``.
         """
         if self.case.caches == "cold" and not self._rotated:
             raise CaseSkipped(f"cold caches are not defined for {self.case.workload}: its inputs are not rotated")
+        if "cuda_graph" in self.variants:
+            fn = self._replayed(fn, parts.get("modules", {}), parts.get("optimizers", {}))
         precision.Guard.ensure(precision.settings_for(self.case.dtype))
         # On a CPU all dtypes but the backends' defaults mean plain fp32, so the guard would only cost time there.
         if self.device.type != "cpu":
@@ -160,11 +176,22 @@ class BuildContext:
             parts["stages"] = {name: precision.guarded(stage, self.case.dtype) for name, stage in stages.items()}
         return Step(fn=fn, units=units, flops=flops, devices=(self.case.device,), data=data, **parts)
 
+    def _replayed(
+        self, fn: Callable[[], Any], modules: Mapping[str, nn.Module], optimizers: Mapping[str, Optimizer]
+    ) -> Callable[[], Any]:
+        if len(self._static) != 1:
+            raise CaseSkipped(
+                f"cuda_graph is not defined for {self.case.workload}: it does not take one feed of batches"
+            )
+        models, learners = list(modules.values()), list(optimizers.values())
+        keep = partial(restorer, models, learners)
+        return graphs.Replayed(fn, self._static[0], keep, learners, self.device, self.record)
+
 
 def inference(ctx: BuildContext, model: nn.Module, batches: Sequence[Tensor]) -> Callable[[], Tensor]:
     """A call that runs the model on the next batch, without gradients."""
     forward = ctx.forward(model)
-    feed = rotate(batches)
+    feed = ctx.feed(batches)
 
     def run() -> Any:
         with torch.inference_mode(), ctx.autocast():
@@ -186,7 +213,7 @@ def training(
         inputs, targets = (torch.cat(parts) for parts in zip(*batches, strict=True))
         feed = epochs(inputs, targets, ctx.batch_size, ctx.rng)
     else:
-        feed = rotate(batches, restorer([model], [optimizer]))
+        feed = ctx.feed(batches, restorer([model], [optimizer]))
 
     def run() -> Tensor:
         inputs, targets = next(feed)

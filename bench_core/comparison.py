@@ -16,7 +16,7 @@ from bench_core.records import Record, Run, RunInfo
 from bench_core.spec import Case
 from bench_core.stats import Interval, ratio_interval
 
-Kind = Literal["matched", "best against best", "threads", "descriptive"]
+Kind = Literal["matched", "best against best", "threads", "ways", "descriptive"]
 
 TOLERANCE = 0.05
 DESCRIPTIVE = (
@@ -128,8 +128,11 @@ def _differences(base: Figure, contender: Figure, across: bool) -> Iterable[str]
     a, b = base.record, contender.record
     if across:
         yield f"across machines: {base.machine.label} against {contender.machine.label}"
-    if contender.case.dtype != base.case.dtype:
-        yield f"{contender.case.dtype} on the GPU against {base.case.dtype} on the CPU"
+    if contender.on_gpu and not base.on_gpu:
+        if contender.case.dtype != base.case.dtype:
+            yield f"{contender.case.dtype} on the GPU against {base.case.dtype} on the CPU"
+        if contender.case.batch_size == base.case.batch_size and contender.case.variant != base.case.variant:
+            yield f"{contender.case.variant} on the GPU against {base.case.variant} on the CPU"
     if base.machine.torch != contender.machine.torch:
         yield f"torch {base.machine.torch} against {contender.machine.torch}"
     if a.data != b.data:

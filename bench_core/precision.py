@@ -1,6 +1,7 @@
 """What a dtype of the suite means in torch: the fp32 precision of each backend, and autocast.
 
-Precision is set through one API only (``fp32_precision``): torch refuses to mix it with the legacy ``allow_tf32``.
+What counts is ``fp32_precision``. Torch's older switches are set to agree with it: parts of torch still read them (the
+compiler of 2.11, under ``tf32``), and torch raises where the two contradict each other.
 """
 
 from __future__ import annotations
@@ -62,9 +63,16 @@ class Guard:
     def ensure(cls, wanted: Mapping[str, str]) -> None:
         """Make ``wanted`` (backend to precision) the process's precision."""
         if cls.active is not wanted:
+            _set_older_switches(wanted)
             for name, precision in wanted.items():
                 BACKENDS[name].fp32_precision = precision
             cls.active = wanted
+
+
+def _set_older_switches(wanted: Mapping[str, str]) -> None:
+    """Each sets some of ``fp32_precision`` as well, so they come first."""
+    torch.set_float32_matmul_precision("high" if wanted["cuda.matmul"] == "tf32" else "highest")
+    torch.backends.cudnn.allow_tf32 = wanted["cudnn.conv"] == "tf32"
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ Kind = Literal["train", "infer", "op", "pipeline"]
 
 DEVICES = ("cpu", "cuda")
 DTYPES = ("fp32", "default", "tf32", "bf16", "fp16")
-VARIANTS = ("eager", "channels_last", "compile")
+VARIANTS = ("eager", "channels_last", "compile", "cuda_graph")
 CACHES = ("hot", "cold")
 SWEEPS = ("default", "full")
 

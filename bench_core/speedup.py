@@ -42,6 +42,7 @@ __all__ = [
     "pool",
     "threads",
     "verdict",
+    "ways",
 ]
 
 CPU_COUNTERPART = {"tf32": "fp32"}
@@ -164,9 +165,9 @@ Lines = Mapping[tuple[str, Case], Mapping[int, Figure]]
 def curves(pooled: Pool, tolerance: float = TOLERANCE) -> tuple[Curve, ...]:
     """R = t_cpu / t_gpu for every GPU figure and its counterpart on all usable cores of the CPU, with the crossover.
 
-    Matched are workload, setting, batch, dtype (tf32 with the CPU's fp32), variant and seed. The CPU figures are those
-    of the GPU's own machine; only if it has none of this line, those of the one machine sharing most batches, newest
-    first, and every such row says so.
+    Matched are workload, setting, batch, dtype (tf32 with the CPU's fp32), variant (cuda_graph with the CPU's eager)
+    and seed. The CPU figures are those of the GPU's own machine; only if it has none of this line, those of the one
+    machine sharing most batches, newest first, and every such row says so.
     """
     lines = _lines(pooled.figures)
     found = []
@@ -195,7 +196,9 @@ def _lines(figures: Iterable[Figure]) -> Lines:
 
 def _wanted(gpu: Case) -> Case:
     """The case of all usable CPU cores that a GPU's is matched with."""
-    return replace(gpu, device="cpu", dtype=CPU_COUNTERPART.get(gpu.dtype, gpu.dtype), threads=None)
+    variant = "+".join(part for part in gpu.variant.split("+") if part != "cuda_graph") or "eager"
+    dtype = CPU_COUNTERPART.get(gpu.dtype, gpu.dtype)
+    return replace(gpu, device="cpu", dtype=dtype, variant=variant if gpu.variant else "", threads=None)
 
 
 def _cpu_home(lines: Lines, home: str, wanted: Case, gpu: Mapping[int, Figure]) -> str:
@@ -234,4 +237,16 @@ def threads(pooled: Pool, tolerance: float = TOLERANCE) -> tuple[Comparison, ...
         for (home, line), alone in lines.items()
         if line.device == "cpu" and line.threads == 1
         for batch in sorted(alone)
+    )
+
+
+def ways(pooled: Pool, tolerance: float = TOLERANCE) -> tuple[Comparison, ...]:
+    """fp32 in eager mode (base) against every other dtype and variant (contender) on the same device, wherever both
+    were measured at the same batch: above 1 the other way is the faster one."""
+    lines = _lines(pooled.figures)
+    return tuple(
+        put_beside("ways", plain[batch], other[batch], tolerance)
+        for (home, line), other in lines.items()
+        if (plain := lines.get((home, replace(line, dtype="fp32", variant="eager")), {})) is not other
+        for batch in sorted(plain.keys() & other.keys())
     )

@@ -70,9 +70,27 @@ class TestContent:
         records = [r for line in lines for r in factory.sweep("w", case=line, one_thread_at=None)]
         made = self.made(factory.run(records))
         drawn = [plot.chart for plot in made.plots if plot.name.startswith("w_time")]
-        assert len(drawn) == 3
+        assert [chart.subtitle.split(", ")[1].split(";")[0] for chart in drawn] == ["fp32", "bf16"]
         assert all(len(chart.lines) <= 6 for chart in drawn)
         assert len({plot.name for plot in made.plots}) == len(made.plots)
+
+    def test_eager_and_cuda_graph_stand_side_by_side(self):
+        records = factory.sweep("w") + factory.sweep(
+            "w", devices=("cuda",), costs={"cuda": factory.Cost(2e-5, 1e-7)}, case=Case("w", variant="cuda_graph")
+        )
+        made = self.made(factory.run(records))
+        plots_of = {plot.name: plot.chart for plot in made.plots}
+        labels = [line.label for line in plots_of["w_time"].lines]
+        assert {"GPU, eager", "GPU, cuda_graph"} <= set(labels)
+        (line,) = plots_of["w_ways"].lines
+        assert [point.value for point in line.points] == sorted((p.value for p in line.points), reverse=True)
+        assert line.points[0].value == pytest.approx(10.0, rel=0.1)
+        (ways,) = [t for t in made.families["synthetic"][0].tables if t.caption.startswith("Other ways")]
+        assert "variant cuda_graph" in ways.caption
+        column = dict(zip(ways.headings, zip(*ways.rows, strict=True), strict=True))
+        assert len(column["Batch"]) == len(factory.BATCHES)
+        assert column["Verdict"][0] == "FASTER"
+        assert column["Interval of R"][0].startswith("9.")
 
     def test_missed_targets_flags_and_achieved_widths_are_shown(self):
         late = factory.record(Case("w"), count=8, flags=("not steady: the warm-up's time ran out",))

@@ -17,6 +17,7 @@ from bench_core.speedup import (
     curves,
     pool,
     threads,
+    ways,
 )
 from bench_core.stats import ratio_interval
 
@@ -211,6 +212,36 @@ class TestThreads:
     def test_only_within_a_machine(self):
         runs = [one_run(factory.record(replace(CPU_CASE, threads=1))), one_run(factory.record(CPU_CASE), on=NO_GPU)]
         assert only(threads(pool(runs))).verdict is Verdict.MISSING
+
+
+class TestWays:
+    GRAPH = replace(GPU_CASE, variant="cuda_graph")
+
+    def test_every_other_way_stands_against_eager_fp32_on_the_same_device(self):
+        run = one_run(
+            factory.record(CPU_CASE, 8e-3),
+            factory.record(GPU_CASE, 4e-3),
+            factory.record(self.GRAPH, 1e-3),
+            factory.record(replace(GPU_CASE, dtype="bf16", variant="compile"), 2e-3),
+        )
+        graph, bf16 = ways(pool([run]))
+        assert (graph.kind, graph.base.case, graph.contender.case) == ("ways", GPU_CASE, self.GRAPH)
+        assert (graph.ratio, graph.verdict) == (pytest.approx(4.0), Verdict.FASTER)
+        assert bf16.ratio == pytest.approx(2.0)
+        assert graph.notes == bf16.notes == ()
+
+    def test_only_batches_with_both_count(self):
+        other = replace(self.GRAPH, batch_size=7)
+        assert ways(pool([one_run(factory.record(GPU_CASE), factory.record(other))])) == ()
+        assert ways(pool([one_run(factory.record(self.GRAPH))])) == ()
+
+    def test_a_graph_is_matched_with_the_cpu_in_eager_mode_and_says_so(self):
+        joined = replace(GPU_CASE, variant="channels_last+cuda_graph")
+        on_cpu = replace(CPU_CASE, variant="channels_last")
+        made = (CPU_CASE, on_cpu, self.GRAPH, joined)
+        plain, last = (c.rows[0] for c in curves(pool([one_run(*map(factory.record, made))])))
+        assert (plain.base.case, last.base.case) == (CPU_CASE, on_cpu)
+        assert plain.notes == ("cuda_graph on the GPU against eager on the CPU",)
 
 
 def test_reading_comparisons_imports_neither_torch_nor_matplotlib():

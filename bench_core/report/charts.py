@@ -125,6 +125,35 @@ def settings_plot(curves: Sequence[Curve], letters: Letters) -> Plot | None:
     return Plot(file_name(workload, "settings"), chart, alt, f"Speedup R of every setting. {footer}")
 
 
+def ways_plots(comparisons: Sequence[Comparison], letters: Letters) -> tuple[Plot, ...]:
+    """The ways of running a workload against fp32 in eager mode, on the same axes for each panel."""
+    panels = series.panels([c.contender for c in comparisons if c.contender])
+    return tuple(
+        _ways_plot(
+            [c for c in comparisons if c.contender in panel], letters, series.shared(panel) if panels[1:] else ""
+        )
+        for panel in panels
+    )
+
+
+def _ways_plot(drawn: Sequence[Comparison], letters: Letters, tag: str) -> Plot:
+    sides = [side for c in drawn for side in (c.base, c.contender) if side]
+    workload, footer = sides[0].case.workload, series.machines_footer(sides, letters)
+    chart = Chart(
+        title=workload,
+        subtitle=_subtitle(
+            "R = eager fp32 time / time", [c.contender for c in drawn if c.contender], "above 1 faster than eager fp32"
+        ),
+        footer=footer,
+        lines=series.ways_lines(drawn, letters),
+        tick=text.ratio,
+        unity=True,
+    )
+    alt = f"{workload}: its dtypes and variants against eager fp32, by batch size. The figures are in the table below."
+    caption = f"Other ways of running it against eager fp32 on the same device.{_hollow(chart)} {footer}"
+    return Plot(file_name(workload, "ways", tag), chart, alt, caption)
+
+
 def _subtitle(what: str, figures: Sequence[Figure], better: str) -> str:
     shared = series.shared(figures)
     return f"{what}{f', {shared}' if shared else ''}; {better}"

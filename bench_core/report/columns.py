@@ -123,6 +123,22 @@ class Columns:
             Column("Notes", lambda c: "; ".join(c.notes)),
         )
 
+    def ways(self, unit: str) -> tuple[Column[Comparison], ...]:
+        """Every other dtype and variant against fp32 in eager mode, on the same device."""
+        return (
+            Column("Machine", self.machine, once=True),
+            Column("Device", lambda c: device_words(c.contender) if c.contender else text.NONE),
+            Column("Setting", lambda c: c.case.setting, once=True),
+            Column("Dtype", lambda c: c.case.dtype, once=True),
+            Column("Variant", lambda c: c.case.way, once=True),
+            Column("Batch", lambda c: text.whole(c.case.batch_size), numeric=True),
+            Column("R", lambda c: text.ratio(c.ratio), numeric=True),
+            Column("Interval of R", lambda c: text.ratio_interval(c.interval), numeric=True),
+            Column("Verdict", lambda c: str(c.verdict)),
+            *_sides(f"Eager fp32, time per {unit}", f"This way, time per {unit}"),
+            Column("Notes", lambda c: "; ".join(c.notes)),
+        )
+
     def curve(self) -> tuple[Column[Curve], ...]:
         """What a line of matched speedups comes to."""
         return (

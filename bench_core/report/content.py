@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bench_core.records import Run
 from bench_core.report import facts
 from bench_core.report.answers import answer, overall
-from bench_core.report.charts import Plot, overview_plot, threads_plot, workload_plots
+from bench_core.report.charts import Plot, overview_plot, threads_plot, ways_plots, workload_plots
 from bench_core.report.columns import Columns, best_throughput
 from bench_core.report.glossary import METHOD, TERMS
 from bench_core.report.ladder import ladder
@@ -18,7 +18,7 @@ from bench_core.report.pipelines import pipelines
 from bench_core.report.series import Letters
 from bench_core.report.study import Study
 from bench_core.report.tables import Column, Link, Table, table
-from bench_core.speedup import Comparison, Curve, Figure, Pool, Verdict, best_against_best, curves, pool, threads
+from bench_core.speedup import Comparison, Curve, Figure, Pool, Verdict, best_against_best, curves, pool, threads, ways
 
 FEW = 3
 """Up to this many workloads are answered in full at the top, more are counted."""
@@ -75,12 +75,13 @@ class Findings:
     curves: tuple[Curve, ...]
     best: tuple[Comparison, ...]
     threads: tuple[Comparison, ...]
+    ways: tuple[Comparison, ...]
     letters: Letters
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
         """Every comparison, for the CSV."""
-        return (*(row for curve in self.curves for row in curve.rows), *self.best, *self.threads)
+        return (*(row for curve in self.curves for row in curve.rows), *self.best, *self.threads, *self.ways)
 
 
 def findings(runs: Sequence[Run]) -> Findings:
@@ -92,6 +93,7 @@ def findings(runs: Sequence[Run]) -> Findings:
         curves=curves(pooled),
         best=best_against_best(pooled),
         threads=threads(pooled),
+        ways=ways(pooled),
         letters=facts.letters(runs),
     )
 
@@ -202,6 +204,7 @@ def _families(found: Findings, columns: Columns) -> Mapping[str, tuple[Section, 
 
 def _section(name: str, figures: Sequence[Figure], found: Findings, columns: Columns) -> Section:
     own = [curve for curve in found.curves if curve.rows[0].case.workload == name]
+    own_ways = [row for row in found.ways if row.case.workload == name]
     unit = figures[0].record.unit
     settings = list(dict.fromkeys(f.case.setting for f in figures))
     ordered = sorted(
@@ -211,6 +214,7 @@ def _section(name: str, figures: Sequence[Figure], found: Findings, columns: Col
     tables = (
         table("Every line: CPU against GPU", columns.curve(), own if len(own) > 1 else ()),
         table("Speedups, matched", columns.matched(unit), (row for curve in own for row in curve.rows)),
+        table("Other ways against eager fp32", columns.ways(unit), own_ways),
         table("All figures", columns.figures(unit), ordered),
         table("Cold start, latency and memory", columns.extras(), ordered, reasons),
     )
@@ -219,7 +223,7 @@ def _section(name: str, figures: Sequence[Figure], found: Findings, columns: Col
         about=facts.about(figures),
         facts=facts.work(figures),
         sentences=tuple(_sentences(own, found.letters)),
-        plots=workload_plots(figures, own, found.letters),
+        plots=(*workload_plots(figures, own, found.letters), *ways_plots(own_ways, found.letters)),
         tables=tuple(made for made in tables if made is not None),
     )
 

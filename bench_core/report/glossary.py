@@ -22,6 +22,12 @@ TERMS: tuple[tuple[str, str], ...] = (
     ("bf16, fp16", "16-bit floating point by autocast: faster, less exact."),
     ("default", "The dtype rules that this torch has out of the box."),
     ("eager", "PyTorch as it runs by default, operation by operation. The variant compile is torch.compile."),
+    (
+        "cuda_graph",
+        "The variant in which a call's kernels are recorded once and launched as a whole, so that neither Python nor "
+        "single launches cost time. A CPU has none: it is compared with eager there.",
+    ),
+    ("other ways", "Another dtype or variant against eager fp32 on the same device at the same batch."),
     ("speedup R", "CPU time divided by GPU time for the same work. 2× means that the GPU takes half the time."),
     ("matched", "CPU (all usable cores) and GPU do the same workload, setting, batch, dtype and variant."),
     ("best against best", "Each side takes the batch, variant and threads at which it is quickest."),

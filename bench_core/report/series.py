@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from bench_core import stats, text
 from bench_core.spec import Case
-from bench_core.speedup import Curve, Figure, Verdict
+from bench_core.speedup import Comparison, Curve, Figure, Verdict
 from bench_core.stats import Interval
 
 MOST_LINES = 6
@@ -132,7 +132,7 @@ def line_key(figure: Figure) -> tuple[str, Case]:
 
 
 def panels(figures: Sequence[Figure]) -> list[tuple[Figure, ...]]:
-    """Figures in groups of at most ``MOST_LINES`` lines, split by setting, then variant, then dtype, where needed.
+    """Figures in groups of at most ``MOST_LINES`` lines, split by setting, then dtype, then variant, where needed.
 
     Where some setting has several batches, those with only one are left out: lonely points. Where none has
     and the settings are many, there is no panel.
@@ -144,7 +144,7 @@ def panels(figures: Sequence[Figure]) -> list[tuple[Figure, ...]]:
     if not swept and len(batches) <= MOST_LINES // 2:
         swept = set(batches)
     kept = [figure for figure in figures if figure.case.setting in swept]
-    keys = (lambda f: f.case.setting, lambda f: f.case.way, lambda f: f.case.dtype)
+    keys = (lambda f: f.case.setting, lambda f: f.case.dtype, lambda f: f.case.way)
     return _split(kept, keys)
 
 
@@ -215,6 +215,23 @@ def speedup_lines(curves: Sequence[Curve], letters: Letters) -> tuple[Line, ...]
         across = ", across machines" if any(row.across_machines for row in rows) else ""
         lines.append(Line(name.replace("GPU", "GPU against CPU", 1) + across, "gpu", points))
     return tuple(lines)
+
+
+def ways_lines(comparisons: Sequence[Comparison], letters: Letters) -> tuple[Line, ...]:
+    """R of each way of running the work against fp32 in eager mode on the same device, over the batch."""
+    groups: dict[tuple[str, Case], list[Comparison]] = {}
+    for c in comparisons:
+        if c.contender:
+            groups.setdefault(line_key(c.contender), []).append(c)
+    firsts = [group[0].contender for group in groups.values() if group[0].contender]
+    return tuple(
+        Line(
+            name,
+            _side(first),
+            tuple(Point(c.case.batch_size, c.ratio, c.interval) for c in group if c.ratio is not None),
+        )
+        for name, first, group in zip(_names(firsts, letters), firsts, groups.values(), strict=True)
+    )
 
 
 def crossings(curves: Sequence[Curve]) -> tuple[Crossing, ...]:

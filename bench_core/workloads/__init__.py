@@ -82,6 +82,8 @@ def refusal(case: Case) -> str | None:
             return f"no variant {part!r}; there are: {', '.join(VARIANTS)}, or several joined by '+'"
         if part not in chosen.variants:
             return f"{chosen.name} has no variant {part!r}; it has: {', '.join(chosen.variants)}"
+    if "cuda_graph" in case.variant.split("+") and (reason := _no_graph(case, device)):
+        return reason
     if case.caches not in CACHES:
         return f"no caches {case.caches!r}; there are: {', '.join(CACHES)}"
     if isinstance(case.batch_size, bool) or not isinstance(case.batch_size, int) or case.batch_size < 1:
@@ -98,3 +100,13 @@ def settled(case: Case) -> Case:
     """The case with its workload's first setting where it names none."""
     settings = get(case.workload).settings
     return replace(case, setting=case.setting or (settings[0] if settings else ""))
+
+
+def _no_graph(case: Case, device: str) -> str | None:
+    if device == "cpu":
+        return "CUDA graphs exist on GPUs only; the counterpart of cuda_graph on a CPU is eager"
+    if "compile" in case.variant.split("+"):
+        return "cuda_graph cannot be joined with compile: compiled work is recorded by a mode of torch.compile's own"
+    if case.caches == "cold":
+        return "cold caches are not defined with cuda_graph: it copies each batch, which leaves it in the cache"
+    return None

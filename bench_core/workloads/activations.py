@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bench_core import precision
-from bench_core.build import BuildContext, rotate
+from bench_core.build import BuildContext
 from bench_core.spec import Anchor, Step, workload
 
 CLASSES = 1024
@@ -51,7 +51,7 @@ LOSSES = {
     },
     reference_batch=2**20,
     settings=(*ACTIVATIONS, *LOSSES),
-    variants=("eager", "compile"),
+    variants=("eager", "compile", "cuda_graph"),
     anchor=Anchor("equal to torch.nn.functional and to their formulas", flops=1),
     regime="Memory bandwidth: a few operations an element that is read once; small sizes launches and "
     "Python. The GPU wins once the data outgrow the CPU's caches",
@@ -65,7 +65,7 @@ def activations_losses(ctx: BuildContext) -> Step:
         shape = (-(-ctx.batch_size // CLASSES), CLASSES)
     elements = torch.Size(shape).numel()
     count = ctx.resident(4 * elements * (1 if name in ACTIVATIONS else 2))
-    feed = rotate([operands(ctx, name, shape) for _ in range(count)])
+    feed = ctx.feed([operands(ctx, name, shape) for _ in range(count)])
     apply = ctx.forward(elementwise.fn)
 
     def run() -> Tensor:

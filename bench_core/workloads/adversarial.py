@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
-from bench_core.build import BuildContext, flop_counter, restorer, rotate
+from bench_core.build import BuildContext, flop_counter, restorer
 from bench_core.spec import Step
 
 Optimize = Callable[[Iterator[nn.Parameter]], Optimizer]
@@ -106,7 +106,7 @@ def adversarial_step(
     """The step of a workload that plays one round of a game: ``play`` is given the game and the next batch's parts."""
     players = ctx.model(generator, train=True), ctx.model(discriminator, train=True)
     game = Game(*players, optimize, ctx.forward, ctx.autocast)
-    feed = rotate(batches, restorer(players, list(game.optimizers.values())))
+    feed = ctx.feed(batches, restorer(players, list(game.optimizers.values())))
     with torch.device("meta"):
         imagined = Game(generator(), discriminator(), optimize)
     with flop_counter() as counter:

@@ -24,7 +24,7 @@ _gan = partial(
     unit="image",
     batches={"cpu": _BATCHES, "cuda": (*_BATCHES, 1000, 10_000)},
     reference_batch=100,
-    variants=("eager", "compile"),
+    variants=("eager", "compile", "cuda_graph"),
 )
 
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from bench_core.build import BuildContext, rotate
+from bench_core.build import BuildContext
 from bench_core.spec import Anchor, Step, workload
 
 _SIZES = (64, 128, 256, 512, 1024, 2048)
@@ -15,7 +15,7 @@ _SIZES = (64, 128, 256, 512, 1024, 2048)
     source="Golub & Van Loan, Matrix Computations, 4th ed., section 1.1.11: 2n^3 floating-point operations",
     batches={"cpu": _SIZES, "cuda": (*_SIZES, 4096, 8192)},
     reference_batch=1024,
-    variants=("eager",),
+    variants=("eager", "cuda_graph"),
     anchor=Anchor("2 n^3 floating-point operations", flops=1),
     regime="Arithmetic from n of some hundreds on; below, launches. The control: its cost is known exactly",
 )
@@ -23,7 +23,7 @@ def gemm(ctx: BuildContext) -> Step:
     """Product of two n x n matrices; the batch size is n and the unit a floating-point operation."""
     n = ctx.batch_size
     pairs = [(ctx.normal(n, n), ctx.normal(n, n)) for _ in range(ctx.resident(2 * 4 * n * n))]
-    feed = rotate(pairs)
+    feed = ctx.feed(pairs)
 
     def run() -> torch.Tensor:
         left, right = next(feed)

@@ -28,7 +28,7 @@ _mlp = partial(
     f"of {_LECUN}",
     batches={"cpu": _BATCHES, "cuda": (*_BATCHES, 16_384, 65_536)},
     reference_batch=64,
-    variants=("eager", "compile"),
+    variants=("eager", "compile", "cuda_graph"),
 )
 _sgd = partial(SGD, lr=0.01)
 

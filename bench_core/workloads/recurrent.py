@@ -23,7 +23,7 @@ _ar_train = partial(
     unit="series",
     reference_batch=32,
     settings=_SETTINGS,
-    variants=("eager", "compile"),
+    variants=("eager", "compile", "cuda_graph"),
     regime="Launches and Python with few series: T dependent small products, forward and backward, which a CPU's short "
     "latency suits; arithmetic only with thousands of series or hidden 1024",
 )

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench_core.build import BuildContext, forward_flops, inference, rotate, training_flops
+from bench_core.build import BuildContext, forward_flops, inference, training_flops
 from bench_core.spec import Anchor, Step, workload
 
 _CHANNELS, _SIDE = 64, 56
@@ -134,7 +134,7 @@ def gradients(
     """
     names, weights = zip(*model.named_parameters(), strict=True)
     forward = ctx.forward(model)
-    feed = rotate(batches)
+    feed = ctx.feed(batches)
 
     def run() -> dict[str, Tensor]:
         with ctx.autocast():
