@@ -29,38 +29,41 @@ if TYPE_CHECKING:
 
 MOST_FLOPS = 1.3e11
 """A case of more FLOPs is held against the reference at a smaller batch: in float64 it would take minutes."""
-COARSE, FINE = 8, 16
-"""Bits of significand to which weights and inputs are rounded to see how the work reacts."""
+ROUNDINGS, FURTHER = (8, 16), (10, 12, 14)
+"""Bits of significand to which weights and inputs are rounded to see how the work reacts. A single number, such as a
+loss, may by luck hardly move under one rounding: work that costs little is rounded further."""
+LITTLE = 1e9
 _ACTIVATIONS = ("threshold_backward", "leaky_relu_backward", "max_pool2d_with_indices_backward", "sgn")
 JUMPING = frozenset((*_ACTIVATIONS, "eq", "ge", "gt", "le", "lt"))
 """Operations of backward passes that jump at a point: rounding may put an input on its other side. Comparisons are in
 those of maxima and of clamping."""
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
 class Reference:
     """What a first call gives in float64, by quantity; whether modules were in training mode; whether gradients jump
-    somewhere; and how far each quantity moves (relative to its norm) when weights and inputs are rounded to 8 and to 16
-    bits."""
+    somewhere; and how far each quantity ``moved``, relative to its norm, when weights and inputs were rounded to so
+    many ``bits``."""
 
     values: Mapping[str, NDArray[np.float64]]
     modes: tuple[bool, ...]
     jumps: bool
-    coarse: Mapping[str, float]
-    fine: Mapping[str, float]
+    bits: tuple[int, ...]
+    moved: Mapping[str, tuple[float, ...]]
 
     def sensitivity(self, quantity: str, unit: float) -> float:
         """How far a quantity moves when weights and inputs are rounded to a unit roundoff.
 
-        By a power law through the two roundings: smooth work moves in proportion to the rounding; where ReLUs or
-        maxima jump, by its square root.
+        By the power law between the coarsest and the finest rounding, from whichever it gives most: smooth work moves
+        in proportion to the rounding; where ReLUs or maxima jump, by its square root.
         """
-        coarse, fine = self.coarse[quantity], self.fine[quantity]
-        if not (coarse and fine):
-            return coarse * unit * 2.0**COARSE
-        power = math.log(coarse / fine) / math.log(2.0 ** (FINE - COARSE))
-        return float(fine * (unit * 2.0**FINE) ** min(1.0, max(0.5, power)))
+        moved = self.moved[quantity]
+        power = 1.0
+        if moved[0] and moved[-1]:
+            power = math.log(moved[0] / moved[-1]) / math.log(2.0 ** (self.bits[-1] - self.bits[0]))
+            power = min(1.0, max(0.5, power))
+        return max(far * math.pow(unit * 2.0**bits, power) for bits, far in zip(self.bits, moved, strict=True))
 
 
 def reference(case: Case, data_dir: Path | None = None) -> Reference:
@@ -89,17 +92,17 @@ def affordable_batch(case: Case, step: Step) -> int:
 
 def _computed(case: Case, data_dir: Path | None) -> Reference:
     exact = _called(case, data_dir, None)
-    moved = []
-    for bits in (COARSE, FINE):
-        rounded = _called(case, data_dir, bits).values
-        moved.append({name: relative_error(rounded[name], values) for name, values in exact.values.items()})
-    return Reference(*exact, *moved)
+    bits = tuple(sorted((*ROUNDINGS, *(FURTHER if exact.flops <= LITTLE else ()))))
+    rounded = [_called(case, data_dir, count).values for count in bits]
+    moved = {name: tuple(relative_error(r[name], values) for r in rounded) for name, values in exact.values.items()}
+    return Reference(exact.values, exact.modes, exact.jumps, bits, moved)
 
 
 class _Call(NamedTuple):
     values: dict[str, NDArray[np.float64]]
     modes: tuple[bool, ...]
     jumps: bool
+    flops: int
 
 
 def _called(case: Case, data_dir: Path | None, bits: int | None) -> _Call:
@@ -109,7 +112,7 @@ def _called(case: Case, data_dir: Path | None, bits: int | None) -> _Call:
     first = FirstCall(step)
     with _Operations(case) as operations:
         output = step()
-    return _Call(first.seen(output), modes(step), operations.jumps)
+    return _Call(first.seen(output), modes(step), operations.jumps, step.flops or 0)
 
 
 class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -169,8 +172,9 @@ def _read(path: Path) -> Reference | None:
         with np.load(path, allow_pickle=False) as stored:
             names = [str(name) for name in stored["names"]]
             values = {name: stored[f"value {name}"] for name in names}
-            coarse, fine = (dict(zip(names, map(float, stored[key]), strict=True)) for key in ("coarse", "fine"))
-            return Reference(values, tuple(map(bool, stored["modes"])), bool(stored["jumps"]), coarse, fine)
+            moved = {name: tuple(map(float, row)) for name, row in zip(names, stored["moved"], strict=True)}
+            bits, modes = tuple(map(int, stored["bits"])), tuple(map(bool, stored["modes"]))
+            return Reference(values, modes, bool(stored["jumps"]), bits, moved)
     except Exception:  # np.load raises nearly anything for a file cut short
         return None
 
@@ -180,7 +184,7 @@ def _write(path: Path, made: Reference) -> None:
     names = list(made.values)
     arrays: dict[str, Any] = {f"value {name}": value for name, value in made.values.items()}
     arrays |= {"names": np.array(names), "modes": np.array(made.modes, dtype=bool), "jumps": np.array(made.jumps)}
-    arrays |= {key: np.array([getattr(made, key)[name] for name in names]) for key in ("coarse", "fine")}
+    arrays |= {"bits": np.array(made.bits), "moved": np.array([made.moved[name] for name in names])}
     with contextlib.suppress(OSError), _draft(path) as draft, draft.open("wb") as file:
         np.savez_compressed(file, **arrays)
 

@@ -274,12 +274,12 @@ class TestTheReference:
         (kept,) = (tmp_path / "references").iterdir()
         monkeypatch.setattr(reference, "_computed", lambda *_: pytest.fail("computed again"))
         again = reference.reference(replace(case, device="cuda", dtype="bf16", variant="channels_last"))
-        assert again.coarse == first.coarse
+        assert again.moved == first.moved
         assert (again.values["outputs"] == first.values["outputs"]).all()
         monkeypatch.undo()
         monkeypatch.setenv("BENCH_CORE_CACHE", str(tmp_path))
         kept.write_bytes(kept.read_bytes()[:500])
-        assert reference.reference(case).fine == first.fine, "a damaged file is computed anew"
+        assert reference.reference(case).moved == first.moved, "a damaged file is computed anew"
 
     @pytest.mark.parametrize("change", ["source", "torch", "seed", "batch", "data"])
     def test_is_another_where_what_it_depends_on_changes(self, change, tmp_path, monkeypatch):
@@ -305,11 +305,16 @@ class TestTheReference:
         assert reference.reference(Case("gemm", batch_size=4)).values["outputs"].size == 16
 
     def test_tells_smooth_work_from_work_that_jumps(self):
-        smooth = Reference({}, (), False, {"outputs": 2.0**-8}, {"outputs": 2.0**-16})
-        jumpy = Reference({}, (), False, {"outputs": 2.0**-4}, {"outputs": 2.0**-8})
+        smooth = Reference({}, (), False, (8, 16), {"outputs": (2.0**-8, 2.0**-16)})
+        jumpy = Reference({}, (), False, (8, 16), {"outputs": (2.0**-4, 2.0**-8)})
         for bits in (8, 11, 24):
             assert smooth.sensitivity("outputs", 2.0**-bits) == pytest.approx(2.0**-bits)
             assert jumpy.sensitivity("outputs", 2.0**-bits) == pytest.approx(2.0 ** (-bits / 2))
+
+    def test_is_not_misled_by_one_rounding_that_happens_to_change_nothing(self):
+        for moved in ((2.0**-8, 2.0**-12, 1e-9), (1e-9, 2.0**-12, 2.0**-16), (2.0**-8, 0.0, 0.0)):
+            lucky = Reference({}, (), False, (8, 12, 16), {"outputs": moved})
+            assert lucky.sensitivity("outputs", 2.0**-24) >= 0.99 * 2.0**-24
 
     def test_of_a_missing_update_is_above_what_is_allowed(self):
         assert UPDATE < 1
