@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain, cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -154,9 +155,18 @@ class BuildContext:
         """The model as the variant calls it: compiled or as it is."""
         return compiled(model) if "compile" in self.variants else model
 
-    def autocast(self) -> Any:
-        """The autocast context of the case's dtype."""
+    @cached_property
+    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
         return precision.autocast(self.case.dtype, self.device.type)
+
+    def autocast(self) -> contextlib.AbstractContextManager[Any]:
+        """The autocast context of the case's dtype, made once: in each call of a step it would take microseconds."""
+        return self._autocast
+
+    def autocasted(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """``fn`` under autocast; ``fn`` itself where the dtype has none, since a short call feels an empty context."""
+        context = self.autocast()
+        return context(fn) if isinstance(context, torch.autocast) else fn
 
     def step(self, fn: Callable[[], Any], *, units: int, flops: int | None, data: str, **parts: Any) -> Step:
         """A step on the case's device; ``parts`` are the further fields of ``Step``.
@@ -190,11 +200,11 @@ class BuildContext:
 
 def inference(ctx: BuildContext, model: nn.Module, batches: Sequence[Tensor]) -> Callable[[], Tensor]:
     """A call that runs the model on the next batch, without gradients."""
-    forward = ctx.forward(model)
+    forward = ctx.autocasted(ctx.forward(model))
     feed = ctx.feed(batches)
 
     def run() -> Any:
-        with torch.inference_mode(), ctx.autocast():
+        with torch.inference_mode():
             return forward(next(feed))
 
     return run
@@ -229,12 +239,14 @@ def training(
 
 def rotate(batches: Sequence[Any], restore: Callable[[], None] | None = None) -> Iterator[Any]:
     """The batches in turn, for ever; after every ``RESTORE_EVERY`` of them ``restore`` is called."""
-    turn = cycle(batches)
+    return _restoring(cycle(batches), restore) if restore else cycle(batches)
+
+
+def _restoring(turn: Iterator[Any], restore: Callable[[], None]) -> Iterator[Any]:
     while True:
         for _ in range(RESTORE_EVERY):
             yield next(turn)
-        if restore:
-            restore()
+        restore()
 
 
 def epochs(inputs: Tensor, targets: Tensor, size: int, rng: np.random.Generator) -> Iterator[tuple[Tensor, Tensor]]:

@@ -44,10 +44,17 @@ def main() -> None:
 
 
 @app.command("list")
-def list_workloads() -> None:
+def list_workloads(
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="As the page docs/workloads.md, with all they say.")
+    ] = False,
+) -> None:
     """The workloads there are, and what each sweeps."""
-    from bench_core import workloads
+    from bench_core import catalogue, workloads
 
+    if markdown:
+        print(catalogue.markdown(map(workloads.get, workloads.names())))
+        return
     for name in workloads.names():
         w = workloads.get(name)
         print(f"{w.name}  ({w.kind}, counts {w.unit})")

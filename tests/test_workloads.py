@@ -71,6 +71,10 @@ def test_every_workload_runs(name, setting, batch_size, dtype):
     step = workloads.build(Case(name, batch_size=batch_size, dtype=dtype, setting=setting))
     assert step.units >= batch_size
     assert step.flops > 0
+    w = workloads.get(name)
+    if setting in ("", *w.settings[:1]):
+        assert step.parameters == (w.anchor.parameters or 0)
+        assert step.flops == w.anchor.flops * step.units
     assert step.data
     assert step.devices == ("cpu",)
     for value in tensors(step()).values():
@@ -114,6 +118,8 @@ def test_what_a_workload_says_of_itself(name):
     assert len(w.summary) > 20
     assert "\n" not in w.summary
     assert len(w.source) > 40
+    assert w.anchor.says
+    assert len(w.regime) > 30
     devices = [device for device in ("cpu", "cuda") if w.batch_sizes(device, "full")]
     assert "cpu" in devices or w.gpu_only
     for device in devices:

@@ -28,8 +28,9 @@ _css = partial(
     reference_batch=256,
     settings=tuple(FORMULATIONS),
     dtypes=("fp32", "default"),  # 8 bits of mantissa do not tell a step of a fit from rounding
-    regime="Dependent small operations. With few series Python and launches on both devices: some 3,300 with scan, "
-    "35,000 with loop; with many scan is bound by memory bandwidth, loop on a GPU still by launches",
+    regime="Python and launches with few series: a chain of small operations, some 3,300 a call with scan and 35,000 "
+    "with loop, each of which waits for the one before. With many series scan is bound by memory bandwidth; "
+    "loop stays bound by Python and launches",
 )
 
 
@@ -62,7 +63,7 @@ def arima_fit(ctx: BuildContext) -> Step:
     dtypes=("fp32",),
     heavy=True,
     anchor=Anchor("the reference of arima_fit: log-likelihoods agree within 1%"),
-    regime="One core: a Python loop over series, each a sequential filter; it never uses a GPU",
+    regime="One core: a Python loop over series, each of them filtered time by time; it never uses a GPU",
     no_parity="statsmodels computes in float64 whatever the case says, and is itself the reference of arima_fit",
 )
 def arima_statsmodels_fit(ctx: BuildContext) -> Step:

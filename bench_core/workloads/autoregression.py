@@ -36,8 +36,9 @@ _autoregression = partial(
     "Efficient Solution of a General Class of Recurrence Equations, IEEE Trans. Computers C-22(8), 1973",
     settings=tuple(FORMULATIONS),
     anchor=Anchor("the first series: x[1] .049671, x[999] .006109, variance .012662", flops=2 * (LENGTH - 1)),
-    regime="loop: Python and launches, 999 dependent small steps, on both devices; scan: six passes over all values, "
-    "bound by launches with few series and by memory bandwidth with many",
+    regime="With loop Python and launches: 999 small steps, each of which waits for the one before, on both devices. "
+    "With scan six passes over all values, each a copy and a sum: Python and launches with few series, memory "
+    "bandwidth with many",
 )
 def ar1_generate(ctx: BuildContext) -> Step:
     """x[t] = .5 x[t-1] + noise for 1,000 times of many series at once; the noise is drawn beforehand."""
@@ -57,8 +58,9 @@ def ar1_generate(ctx: BuildContext) -> Step:
     source=f"{_BOX}, section 7.3.1 and appendix A7.4: conditional least squares of an autoregression with a constant",
     settings=("k1", "k5", "k20"),
     anchor=Anchor("the first series, order 1: phi .49293, mean squared error .009594", flops=2 * 995 * (2 * 2 + 2)),
-    regime="Memory bandwidth: the series are copied once for every lag, and products of so few columns are cheap; with "
-    "few series Python and launches",
+    regime="Python and launches with few series. With many, memory bandwidth on a GPU, as the series are copied once "
+    "for every lag; on a CPU the products, one a series, of so few columns that its arithmetic units are badly "
+    "used",
 )
 def ar_ols_batched(ctx: BuildContext) -> Step:
     """Least-squares fits of autoregressions of order k, with a constant, to 1,000 values of many series at once."""

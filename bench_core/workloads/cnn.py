@@ -22,9 +22,9 @@ _BATCHES = (1, 16, 64, 512)
     batches={"cpu": _BATCHES, "cuda": (*_BATCHES, 4096, 16_384)},
     reference_batch=64,
     anchor=Anchor("32,998 parameters; 232,440 multiply-adds forward", 32_998, 1_221_840),
-    regime="Launches and Python up to some hundred images: some sixty small kernels a step, fewer "
-    "multiply-adds than a GPU does while it launches one; then memory bandwidth, as the channels are "
-    "few",
+    regime="Launches on a GPU up to some hundred images: about forty operations a step, each of one small kernel or a "
+    "few; then memory bandwidth, as the channels are few. On a CPU Python at batch 1, convolutions and pooling "
+    "from some tens of images on",
 )
 def cnn_mnist_train(ctx: BuildContext) -> Step:
     """Training of a network of two convolutions and three linear layers on handwritten digits, with SGD."""

@@ -40,8 +40,9 @@ _SETTINGS = (
         36_864,
         231_211_008,
     ),
-    regime="Arithmetic: some hundred operations a byte on 64 channels; with 1x1 kernels or 16 channels "
-    "memory bandwidth",
+    regime="Arithmetic: more than a hundred operations for every byte with 3x3 kernels on 64 channels; with 1x1 "
+    "kernels (16 operations a byte) or 16 channels (35) nearer to memory bandwidth. On a GPU at batch 1 also "
+    "the launch, as the work takes no longer than that",
 )
 def conv2d_grid(ctx: BuildContext) -> Step:
     """Forward convolution of 56x56 maps; a setting such as k3s1p1-64x64 names kernel, stride, padding and channels."""

@@ -32,8 +32,8 @@ _gan = partial(
     source="Goodfellow et al., Generative Adversarial Nets, NIPS 2014: algorithm 1, log D as in section 3; ReLU and "
     f"sigmoid in the generator, maxout and dropout in the discriminator as in section 5; {_MAXOUT}",
     anchor=Anchor("247,440 parameters in G, 1,169,409 in D", 1_416_849, 16_610_304),
-    regime="Launches and Python at small batches: two players' passes in turn, none of which can be skipped; "
-    "arithmetic with thousands of images",
+    regime="Launches and Python at small batches: five forward and four backward passes through small networks, one "
+    "after another. Arithmetic with thousands of images on a GPU, and on a CPU from some tens on",
 )
 def gan_step(ctx: BuildContext) -> Step:
     """One alternating step of a GAN of perceptrons on handwritten digits: discriminator, then generator."""
@@ -44,8 +44,8 @@ def gan_step(ctx: BuildContext) -> Step:
     source="Mirza & Osindero, Conditional Generative Adversarial Nets, arXiv:1411.1784: objective 3.2, layers, batch "
     f"100, SGD of momentum .5 and dropout 4.1; {_MAXOUT}",
     anchor=Anchor("2,413,984 parameters in G, 1,224,351 in D", 3_638_335, 34_999_240),
-    regime="Launches and Python at small batches, with five products more than gan_step; arithmetic with "
-    "thousands of images",
+    regime="As gan_step, with a layer more in each network and twice the arithmetic: launches and Python at small "
+    "batches, arithmetic with thousands of images on a GPU, and on a CPU from some tens on",
 )
 def cgan_step(ctx: BuildContext) -> Step:
     """One alternating step of a GAN that draws the digit it is told: discriminator, then generator."""

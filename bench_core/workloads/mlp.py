@@ -36,8 +36,8 @@ _sgd = partial(SGD, lr=0.01)
 @_mlp(
     kind="train",
     anchor=Anchor("101,770 parameters; 101,632 multiply-adds forward", 101_770, 409_088),
-    regime="Launches and Python: some twenty small kernels a step, each shorter than its launch up to some "
-    "hundred images",
+    regime="Launches on a GPU up to some hundred images: about twenty small operations a step, each shorter than its "
+    "launch. Python on a CPU at batch 1, the matrix products from some tens of images on",
 )
 def mlp_train(ctx: BuildContext) -> Step:
     """Training of a 784-128-10 perceptron on handwritten digits: forward, backward and SGD."""
@@ -47,7 +47,8 @@ def mlp_train(ctx: BuildContext) -> Step:
 @_mlp(
     kind="infer",
     anchor=Anchor("101,770 parameters; 101,632 multiply-adds", 101_770, 203_264),
-    regime="Launches and Python: four kernels a call; memory bandwidth with thousands of images",
+    regime="Launches and Python: three operations a call. With thousands of images arithmetic: the first layer's "
+    "product is 99% of it",
 )
 def mlp_infer(ctx: BuildContext) -> Step:
     """Inference of a 784-128-10 perceptron on handwritten digits: logits."""
@@ -69,7 +70,8 @@ def mlp_infer(ctx: BuildContext) -> Step:
     batches={"cpu": (10, 64, 512, 4096), "cuda": (1, 10, 64, 512, 4096, 16_384, 65_536)},
     reference_batch=10,
     anchor=Anchor("59,210 parameters; 59,008 multiply-adds forward; exp(outputs) sums to 1", 59_210, 253_696),
-    regime="Launches and Python: more and smaller layers than mlp_train, and Adam, at the batch of 10 of its source",
+    regime="Launches and Python: more and smaller layers than mlp_train, and Adam, which on a CPU makes about three "
+    "quarters of a step's operations, at the batch of 10 of its source",
 )
 def ann_train(ctx: BuildContext) -> Step:
     """Training of a 784-64-64-64-10 perceptron on handwritten digits: log-probabilities, their likelihood, and Adam."""
@@ -81,7 +83,8 @@ def ann_train(ctx: BuildContext) -> Step:
     source="PyTorch tutorials, Defining New autograd Functions, on the network of mlp_train and the data of " + _LECUN,
     batches={"cpu": (1, 64, 4096), "cuda": (1, 64, 4096, 65_536)},
     anchor=Anchor("101,770 parameters; its ReLU passes gradcheck and equals torch.relu", 101_770, 409_088),
-    regime="Python: the gradient of the activation goes through the interpreter, on both devices alike",
+    regime="As mlp_train, and Python: the activation and its gradient go through the interpreter, on both devices "
+    "alike",
 )
 def custom_autograd_mlp(ctx: BuildContext) -> Step:
     """Training of mlp_train's perceptron with a ReLU whose gradient is written by hand in Python."""

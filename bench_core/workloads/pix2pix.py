@@ -30,8 +30,14 @@ _SOURCE = (
     source=f"{_SOURCE}, objective 3.1, U-Net and PatchGAN 3.2, optimization 3.3; batch 1 as in 6.2",
     batches={"cpu": (1,), "cuda": (1, 4, 16)},
     heavy=True,
-    anchor=Anchor("54,413,955 parameters in G (6.048 GMACs), 2,768,705 in D (3.197 GMACs)", 57_182_660, 86_940_057_600),
-    regime="Arithmetic in large convolutions; at batch 1 also memory bandwidth, as Adam reads and writes all weights",
+    anchor=Anchor(
+        "54,413,955 parameters in G (6.048 billion multiply-adds), 2,768,705 in D (3.197 billion multiply-adds)",
+        57_182_660,
+        86_940_057_600,
+    ),
+    regime="Arithmetic in large convolutions; at batch 1 also memory bandwidth, as Adam reads and writes 57 million "
+    "weights, their gradients and its two averages, and on a GPU launches, some two hundred and fifty "
+    "operations a step beside Adam's",
 )
 def pix2pix256_step(ctx: BuildContext) -> Step:
     """One alternating step of pix2pix that colours photos of 256x256: the discriminator learns, then the generator."""
@@ -45,8 +51,9 @@ def pix2pix256_step(ctx: BuildContext) -> Step:
     batches={"cpu": (1,), "cuda": (1, 4, 16, 64)},
     full_batches={"cpu": (4,)},
     heavy=True,
-    anchor=Anchor("54,413,955 parameters; 6.048 GMACs", 54_413_955, 12_096_372_736),
-    regime="Arithmetic; at batch 1 memory bandwidth, as the bottleneck's weights are read for a few pixels",
+    anchor=Anchor("54,413,955 parameters; 6.048 billion multiply-adds", 54_413_955, 12_096_372_736),
+    regime="Arithmetic; at batch 1 on a GPU also memory bandwidth, as the weights of the innermost layers are read "
+    "for a few pixels, and some seventy launches",
 )
 def pix2pix256_infer(ctx: BuildContext) -> Step:
     """Inference of pix2pix's generator, which colours photos of 256x256; as in the paper it runs as in training."""

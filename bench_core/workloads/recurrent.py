@@ -24,8 +24,9 @@ _ar_train = partial(
     reference_batch=32,
     settings=_SETTINGS,
     variants=("eager", "compile", "cuda_graph"),
-    regime="Launches and Python with few series: T dependent small products, forward and backward, which a CPU's short "
-    "latency suits; arithmetic only with thousands of series or hidden 1024",
+    regime="Launches and Python with few series: the T steps of a sequence wait for each other, forward and backward, "
+    "and each is small, which suits a CPU's short latency. Arithmetic only with thousands of series or hidden "
+    "1024",
 )
 _FORECASTER = "the forecaster of common PyTorch tutorials: k 5, hidden 64, Adam .001"
 

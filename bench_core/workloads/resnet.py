@@ -28,8 +28,9 @@ _SOURCE = "He, Zhang, Ren & Sun, Deep Residual Learning for Image Recognition, C
 
 @_block(
     source=f"{_SOURCE} 1; 64 channels of 56x56: conv2_x of table 1",
-    anchor=Anchor("73,984 parameters", 73_984, 462_422_016),
-    regime="Arithmetic: two 3x3 convolutions; batch norm and ReLU between them are bound by memory bandwidth",
+    anchor=Anchor("73,984 parameters; 231,211,008 multiply-adds forward", 73_984, 462_422_016),
+    regime="Arithmetic: two 3x3 convolutions, with batch norm and ReLU between them, which are bound by memory "
+    "bandwidth. On a GPU at batch 1 launches",
 )
 def resblock_identity(ctx: BuildContext) -> Step:
     """Residual block of two 3x3 convolutions, 64 to 64 channels at 56x56, with an identity shortcut."""
@@ -39,8 +40,9 @@ def resblock_identity(ctx: BuildContext) -> Step:
 
 @_block(
     source=f"{_SOURCE} 2; 64 channels of 56x56 to 128 of 28x28: conv3_1 of table 1",
-    anchor=Anchor("230,144 parameters", 230_144, 359_661_568),
-    regime="Arithmetic: convolutions; batch norm and ReLU between them are bound by memory bandwidth",
+    anchor=Anchor("230,144 parameters; 179,830,784 multiply-adds forward", 230_144, 359_661_568),
+    regime="Arithmetic: three convolutions, with batch norm and ReLU between them, which are bound by memory "
+    "bandwidth. On a GPU at batch 1 launches",
 )
 def resblock_projection(ctx: BuildContext) -> Step:
     """Residual block of two 3x3 convolutions, 64 to 128 channels, 56x56 to 28x28, with a 1x1 projection shortcut."""
@@ -52,7 +54,8 @@ def resblock_projection(ctx: BuildContext) -> Step:
     source="Hu, Shen & Sun, Squeeze-and-Excitation Networks, CVPR 2018, section 3, equations 2 to 4, without biases; "
     "reduction 16 and 256 channels of 56x56: conv2_x of table 1",
     anchor=Anchor("8,192 parameters; gates between 0 and 1", 8_192, 1_622_016),
-    regime="Memory bandwidth: all maps are read twice and written once for two operations an element",
+    regime="Memory bandwidth: all maps are read twice and written once for two operations an element. On a GPU at "
+    "batch 1 launches",
 )
 def se_block(ctx: BuildContext) -> Step:
     """Squeeze-and-excitation block on 256 channels of 56x56: each channel scaled by a gate from all channels' means."""

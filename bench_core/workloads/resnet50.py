@@ -28,8 +28,9 @@ _resnet50 = partial(workload, family="resnet", unit="image", reference_batch=1, 
     "to the batch: Goyal et al., arXiv:1706.02677, section 2.1",
     batches={"cpu": (1,), "cuda": _CUDA},
     full_batches={"cpu": (4, 16)},
-    anchor=Anchor("25,557,032 parameters; 4.089 GMACs forward", 25_557_032, 24_299_077_632),
-    regime="Arithmetic from a few images on; at batch 1 launches on a GPU, some five hundred kernels a step",
+    anchor=Anchor("25,557,032 parameters; 4.089 billion multiply-adds forward", 25_557_032, 24_299_077_632),
+    regime="Arithmetic: on a CPU from the first image on, on a GPU from a few; at batch 1 launches there, some four "
+    "hundred operations a step beside the optimizer's",
 )
 def resnet50_train(ctx: BuildContext) -> Step:
     """Training of a ResNet-50 of 1,000 classes to tell from which photo a crop of 224x224 is."""
@@ -49,8 +50,9 @@ def resnet50_train(ctx: BuildContext) -> Step:
     kind="infer",
     source=f"{_HE}; {_TORCHVISION}",
     batches={"cpu": (1, 4), "cuda": _CUDA},
-    anchor=Anchor("25,557,032 parameters; 4.089 GMACs", 25_557_032, 8_178_368_512),
-    regime="Arithmetic from a few images on; at batch 1 launches on a GPU, some hundred and seventy kernels a call",
+    anchor=Anchor("25,557,032 parameters; 4.089 billion multiply-adds", 25_557_032, 8_178_368_512),
+    regime="Arithmetic: on a CPU from the first image on, on a GPU from a few; at batch 1 launches there, some "
+    "hundred and seventy operations a call",
 )
 def resnet50_infer(ctx: BuildContext) -> Step:
     """Inference of ResNet-50 on photos of 224x224: logits of 1,000 classes."""
@@ -63,8 +65,11 @@ def resnet50_infer(ctx: BuildContext) -> Step:
     f"reduction 16, without biases; {_TORCHVISION}",
     batches={"cpu": (1,), "cuda": _CUDA},
     full_batches={"cpu": (4,)},
-    anchor=Anchor("28,071,976 parameters", 28_071_976, 8_183_398_400),
-    regime="As resnet50_infer, with sixteen small gates between: more launches, hardly more arithmetic",
+    anchor=Anchor(
+        "28,071,976 parameters, 2,514,944 of them in the gates; 4.092 billion multiply-adds", 28_071_976, 8_183_398_400
+    ),
+    regime="As resnet50_infer, with sixteen small gates between: about a hundred operations more, hardly more "
+    "arithmetic",
 )
 def se_resnet50_infer(ctx: BuildContext) -> Step:
     """Inference of ResNet-50 with squeeze and excitation on photos of 224x224: logits of 1,000 classes."""

@@ -30,8 +30,9 @@ _V3 = (
 @_segmentation(
     source=f"{_V3}.deeplabv3_resnet50",
     batches={"cpu": (1, 4), "cuda": (1, 4, 16, 64)},
-    anchor=Anchor("39,638,869 parameters; 31.31 GMACs at 224x224", 39_638_869, 62_621_097_984),
-    regime="Arithmetic: dilated convolutions at an eighth of the side; the GPU wins from the first image on",
+    anchor=Anchor("39,638,869 parameters; 31.31 billion multiply-adds at 224x224", 39_638_869, 62_621_097_984),
+    regime="Arithmetic: convolutions on maps of an eighth of the side, where a plain ResNet would go down to a 32nd; "
+    "the GPU is expected to win from the first image on",
 )
 def deeplabv3_r50_infer(ctx: BuildContext) -> Step:
     """Inference of DeepLabv3 with a ResNet-50 backbone on photos of 224x224: logits of 21 classes a pixel."""
@@ -42,8 +43,9 @@ def deeplabv3_r50_infer(ctx: BuildContext) -> Step:
     source=f"{_V3}.deeplabv3_resnet101",
     batches={"cpu": (), "cuda": (1, 4, 16, 64)},
     full_batches={"cpu": (1, 4)},
-    anchor=Anchor("58,630,997 parameters; 46.16 GMACs at 224x224", 58_630_997, 92_318_867_456),
-    regime="Arithmetic: dilated convolutions at an eighth of the side; the GPU wins from the first image on",
+    anchor=Anchor("58,630,997 parameters; 46.16 billion multiply-adds at 224x224", 58_630_997, 92_318_867_456),
+    regime="Arithmetic: as deeplabv3_r50_infer, with half as much again of it; the GPU is expected to win from the "
+    "first image on",
 )
 def deeplabv3_r101_infer(ctx: BuildContext) -> Step:
     """Inference of DeepLabv3 with a ResNet-101 backbone on photos of 224x224: logits of 21 classes a pixel."""
@@ -57,9 +59,12 @@ def deeplabv3_r101_infer(ctx: BuildContext) -> Step:
     batches={"cpu": (1,), "cuda": (1, 4, 16, 64)},
     full_batches={"cpu": (4,)},
     anchor=Anchor(
-        "59,344,309 parameters, 1,303,648 of them in the decoder; 16.96 GMACs at 224x224", 59_344_309, 33_924_841_472
+        "59,344,309 parameters, 1,303,648 of them in the decoder; 16.96 billion multiply-adds at 224x224",
+        59_344_309,
+        33_924_841_472,
     ),
-    regime="Arithmetic: at a sixteenth of the side with about a third of the work of deeplabv3_r101_infer",
+    regime="Arithmetic: as the maps go down to a sixteenth of the side, little over a third of that of "
+    "deeplabv3_r101_infer",
 )
 def deeplabv3plus_r101_infer(ctx: BuildContext) -> Step:
     """Inference of DeepLabv3+ with a ResNet-101 backbone on photos of 224x224: logits of 21 classes a pixel."""
