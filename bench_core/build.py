@@ -219,18 +219,18 @@ def training(
 ) -> Callable[[], Tensor]:
     """A call that trains the model on the next batch and returns the loss, detached and not yet synchronized."""
     forward = ctx.forward(model)
+    loss_of = ctx.autocasted(lambda inputs, targets: loss_fn(forward(inputs), targets))
     if ctx.whole:
         inputs, targets = (torch.cat(parts) for parts in zip(*batches, strict=True))
         feed = epochs(inputs, targets, ctx.batch_size, ctx.rng)
     else:
         feed = ctx.feed(batches, restorer([model], [optimizer]))
 
-    def run() -> Tensor:
+    def run() -> Any:
         inputs, targets = next(feed)
         optimizer.zero_grad(set_to_none=True)
-        with ctx.autocast():
-            loss = loss_fn(forward(inputs), targets)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss = loss_of(inputs, targets)
+        loss.backward()
         optimizer.step()
         return loss.detach()
 
