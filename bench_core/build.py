@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 RESTORE_EVERY = 256
 """Training calls after which the weights and the optimizer go back to their first state, so that thousands of calls
 stay the same work: no collapsed loss, no denormals."""
+MOST_HOT_BATCHES = 8
 RESIDENT_BYTES = 64 * 2**20
 """What the input batches of a case with hot caches may take up on its device, unless a single one takes more."""
 MOST_BATCHES = 4096
@@ -39,15 +40,16 @@ class BuildContext:
 
     Weights and inputs are drawn once in float64 on the CPU from the case's seed and then cast and moved, since
     generators differ by dtype and device: every device and dtype gets the same numbers. With a ``significand`` they
-    are rounded to so many bits. With ``whole``, a training that takes its rows from ``draw_rows`` goes through the
-    whole data set again and again, shuffled each time, and is never put back to its first state. ``record`` records the
-    work of the variant ``cuda_graph``.
+    are rounded to so many bits. With hot caches there are at most ``most_batches`` of inputs. With ``whole``, a training
+    that takes its rows from ``draw_rows`` goes through the whole data set again and again, shuffled each time, and is
+    never put back to its first state. ``record`` records the work of the variant ``cuda_graph``.
     """
 
     case: Case
     storage: torch.dtype = torch.float32
     data_dir: Path | None = None
     significand: int | None = None
+    most_batches: int = MOST_HOT_BATCHES
     whole: bool = False
     record: graphs.Recorder = graphs.cuda
     rng: np.random.Generator = field(init=False)
@@ -128,12 +130,12 @@ class BuildContext:
     def resident(self, batch_bytes: int) -> int:
         """How many input batches of this size to keep on the device and rotate over.
 
-        With hot caches one to eight; with cold ones as many as together exceed twice the last-level cache, so that each
-        is gone from it when its turn comes again. Raises ``CaseSkipped`` where those would be too many to hold apart.
+        With hot caches one to ``most_batches``; with cold ones as many as together exceed twice the last-level cache, so
+        that each is gone from it when its turn comes again. Raises ``CaseSkipped`` where those would be too many to hold apart.
         """
         self._rotated.append(batch_bytes)
         if self.case.caches == "hot":
-            return max(1, min(8, RESIDENT_BYTES // batch_bytes))
+            return max(1, min(self.most_batches, RESIDENT_BYTES // batch_bytes))
         cache = find(self.case.device).cache_bytes()
         count = 2 * cache // batch_bytes + 2
         if count > MOST_BATCHES:

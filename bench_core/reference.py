@@ -29,10 +29,9 @@ if TYPE_CHECKING:
 
 MOST_FLOPS = 1.3e11
 """A case of more FLOPs is held against the reference at a smaller batch: in float64 it would take minutes."""
-ROUNDINGS, FURTHER = (8, 16), (10, 12, 14)
-"""Bits of significand to which weights and inputs are rounded to see how the work reacts. A single number, such as a
-loss, may by luck hardly move under one rounding: work that costs little is rounded further."""
-LITTLE = 1e9
+ROUNDINGS = ((1e9, (8, 12, 16)), (2e10, (8, 16)), (math.inf, (16,)))
+"""Bits of significand to which weights and inputs are rounded to see how the work reacts, by its FLOPs. Work that costs
+little is rounded often: a single number, such as a loss, may by luck hardly move under one rounding."""
 _ACTIVATIONS = ("threshold_backward", "leaky_relu_backward", "max_pool2d_with_indices_backward", "sgn")
 JUMPING = frozenset((*_ACTIVATIONS, "eq", "ge", "gt", "le", "lt"))
 """Operations of backward passes that jump at a point: rounding may put an input on its other side. Comparisons are in
@@ -55,12 +54,12 @@ class Reference:
     def sensitivity(self, quantity: str, unit: float) -> float:
         """How far a quantity moves when weights and inputs are rounded to a unit roundoff.
 
-        By the power law between the coarsest and the finest rounding, from whichever it gives most: smooth work moves
-        in proportion to the rounding; where ReLUs or maxima jump, by its square root.
+        Smooth work moves in proportion to the rounding; where ReLUs or maxima jump, by its square root. The power is
+        that between the coarsest and the finest rounding; of only one, that which gives most.
         """
         moved = self.moved[quantity]
-        power = 1.0
-        if moved[0] and moved[-1]:
+        power = 0.5 if self.jumps and unit * 2.0 ** self.bits[0] < 1 else 1.0
+        if len(moved) > 1 and moved[0] and moved[-1]:
             power = math.log(moved[0] / moved[-1]) / math.log(2.0 ** (self.bits[-1] - self.bits[0]))
             power = min(1.0, max(0.5, power))
         return max(far * math.pow(unit * 2.0**bits, power) for bits, far in zip(self.bits, moved, strict=True))
@@ -92,7 +91,7 @@ def affordable_batch(case: Case, step: Step) -> int:
 
 def _computed(case: Case, data_dir: Path | None) -> Reference:
     exact = _called(case, data_dir, None)
-    bits = tuple(sorted((*ROUNDINGS, *(FURTHER if exact.flops <= LITTLE else ()))))
+    bits = next(bits for most, bits in ROUNDINGS if exact.flops <= most)
     rounded = [_called(case, data_dir, count).values for count in bits]
     moved = {name: tuple(relative_error(r[name], values) for r in rounded) for name, values in exact.values.items()}
     return Reference(exact.values, exact.modes, exact.jumps, bits, moved)
@@ -107,10 +106,11 @@ class _Call(NamedTuple):
 
 def _called(case: Case, data_dir: Path | None, bits: int | None) -> _Call:
     # Not by workloads.build: what is refused on a CPU, as it needs a GPU to be of use, has its reference there too.
-    context = BuildContext(workloads.settled(case), torch.float64, data_dir, significand=bits)
+    context = BuildContext(workloads.settled(case), torch.float64, data_dir, significand=bits, most_batches=1)
     step = workloads.get(case.workload).build(context)
     first = FirstCall(step)
-    with _Operations(case) as operations:
+    operations = _Operations(case)
+    with operations if bits is None else contextlib.nullcontext():
         output = step()
     return _Call(first.seen(output), modes(step), operations.jumps, step.flops or 0)
 
