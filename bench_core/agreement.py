@@ -64,6 +64,10 @@ update of the weights may be as far off as that: Adam's is the gradient's sign, 
 is next to nothing."""
 
 
+JUMPS = 8
+"""Gradients may be off by this many times what the jumps do that are to be expected, as few of them differ much."""
+
+
 class ParityError(ValueError):
     """A step that does not compute what it should: its time would be the time of other work."""
 
@@ -151,8 +155,9 @@ def tolerance(case: Case, quantity: str, reference: Reference) -> float:
     by_rounding = allowed.factor * max(reference.sensitivity(quantity, allowed.unit), allowed.unit / 2)
     # What a training gives out is its loss; what other work with a backward pass gives out are gradients.
     training = any(name.startswith("gradients") for name in reference.values)
-    jumping = reference.jumps and (quantity.startswith("gradients") or not training)
-    return min(MOST, max(by_rounding, allowed.gradient if jumping else 0.0))
+    if not reference.jumps or (training and not quantity.startswith("gradients")):
+        return min(MOST, by_rounding)
+    return min(MOST, max(by_rounding, allowed.gradient, JUMPS * reference.jump(quantity, allowed.unit)))
 
 
 def check_build(case: Case, step: Step, workload: Workload) -> None:

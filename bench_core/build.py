@@ -40,9 +40,9 @@ class BuildContext:
 
     Weights and inputs are drawn once in float64 on the CPU from the case's seed and then cast and moved, since
     generators differ by dtype and device: every device and dtype gets the same numbers. With a ``significand`` they
-    are rounded to so many bits. With hot caches there are at most ``most_batches`` of inputs. With ``whole``, a training
-    that takes its rows from ``draw_rows`` goes through the whole data set again and again, shuffled each time, and is
-    never put back to its first state. ``record`` records the work of the variant ``cuda_graph``.
+    are rounded to so many bits. With hot caches there are at most ``most_batches`` of inputs. With ``whole``, a
+    training that takes its rows from ``draw_rows`` goes through the whole data set again and again, shuffled each time,
+    and is never put back to its first state. ``record`` records the work of the variant ``cuda_graph``.
     """
 
     case: Case
@@ -130,8 +130,9 @@ class BuildContext:
     def resident(self, batch_bytes: int) -> int:
         """How many input batches of this size to keep on the device and rotate over.
 
-        With hot caches one to ``most_batches``; with cold ones as many as together exceed twice the last-level cache, so
-        that each is gone from it when its turn comes again. Raises ``CaseSkipped`` where those would be too many to hold apart.
+        With hot caches one to ``most_batches``; with cold ones as many as together exceed twice the last-level cache,
+        so that each is gone from it when its turn comes again. Raises ``CaseSkipped`` where those would be too many to
+        hold apart.
         """
         self._rotated.append(batch_bytes)
         if self.case.caches == "hot":

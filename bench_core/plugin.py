@@ -33,7 +33,7 @@ OPTIONS = (
     ("workload", "NAME,...", "Workloads. Default: all; `bench-core list` shows them."),
     ("threads", "1,2", "CPU threads. Default: all usable cores, and one thread at each reference batch."),
     ("rel-ci", "0.02", "Aimed-for half width of the median's interval, relative to it. Default: 0.02."),
-    ("max-time", "SECONDS", "Seconds of samples a case may take (heavy workloads: 12 times). Default: 1."),
+    ("max-time", "SECONDS", "Seconds of samples a case may take (heavy workloads: 8 times). Default: 1."),
     ("data", "DIR", "Folder with real data sets: MNIST as torchvision stores it. Default: digits stand-in."),
     ("sweep", "|".join(SWEEPS), "How much to measure; full: all settings and batches, heavy too. Default: default."),
 )

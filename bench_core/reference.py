@@ -29,25 +29,25 @@ if TYPE_CHECKING:
 
 MOST_FLOPS = 1.3e11
 """A case of more FLOPs is held against the reference at a smaller batch: in float64 it would take minutes."""
-ROUNDINGS = ((1e9, (8, 12, 16)), (2e10, (8, 16)), (math.inf, (16,)))
+ROUNDINGS = ((1e9, (8, 12, 16)), (5e9, (8, 16)), (math.inf, (16,)))
 """Bits of significand to which weights and inputs are rounded to see how the work reacts, by its FLOPs. Work that costs
 little is rounded often: a single number, such as a loss, may by luck hardly move under one rounding."""
 _ACTIVATIONS = ("threshold_backward", "leaky_relu_backward", "max_pool2d_with_indices_backward", "sgn")
 JUMPING = frozenset((*_ACTIVATIONS, "eq", "ge", "gt", "le", "lt"))
 """Operations of backward passes that jump at a point: rounding may put an input on its other side. Comparisons are in
 those of maxima and of clamping."""
-_FORMAT = 2
+_FORMAT = 3
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What a first call gives in float64, by quantity; whether modules were in training mode; whether gradients jump
-    somewhere; and how far each quantity ``moved``, relative to its norm, when weights and inputs were rounded to so
+    """What a first call gives in float64, by quantity; whether modules were in training mode; at how many numbers
+    gradients jump as they come back through ReLUs, maxima and the like; and how far each quantity ``moved``, relative to its norm, when weights and inputs were rounded to so
     many ``bits``."""
 
     values: Mapping[str, NDArray[np.float64]]
     modes: tuple[bool, ...]
-    jumps: bool
+    jumps: int
     bits: tuple[int, ...]
     moved: Mapping[str, tuple[float, ...]]
 
@@ -63,6 +63,14 @@ class Reference:
             power = math.log(moved[0] / moved[-1]) / math.log(2.0 ** (self.bits[-1] - self.bits[0]))
             power = min(1.0, max(0.5, power))
         return max(far * math.pow(unit * 2.0**bits, power) for bits, far in zip(self.bits, moved, strict=True))
+
+    def jump(self, quantity: str, unit: float) -> float:
+        """How far the jumps that a unit roundoff brings about move a quantity: those of at least one, though only a
+        part of one were to be expected; 0 where there is hardly one in a thousand such works."""
+        expected, coarse = self.jumps * unit, self.jumps * 2.0 ** -self.bits[0]
+        if expected < 1e-3:
+            return 0.0
+        return self.moved[quantity][0] * math.sqrt(max(expected, 1.0) / max(coarse, 1.0))
 
 
 def reference(case: Case, data_dir: Path | None = None) -> Reference:
@@ -100,7 +108,7 @@ def _computed(case: Case, data_dir: Path | None) -> Reference:
 class _Call(NamedTuple):
     values: dict[str, NDArray[np.float64]]
     modes: tuple[bool, ...]
-    jumps: bool
+    jumps: int
     flops: int
 
 
@@ -116,7 +124,7 @@ def _called(case: Case, data_dir: Path | None, bits: int | None) -> _Call:
 
 
 class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Watches the operations of a call: do gradients jump somewhere?
+    """Watches the operations of a call: at how many numbers do gradients jump?
 
     Refuses results of half precision: asked for float64, a workload must not compute in less.
     """
@@ -124,11 +132,12 @@ class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self, case: Case) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._case = case
-        self.jumps = False
+        self.jumps = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = func(*args, **(kwargs or {}))
-        self.jumps |= func.overloadpacket.__name__ in JUMPING
+        if isinstance(made, torch.Tensor) and func.overloadpacket.__name__ in JUMPING:
+            self.jumps += made.numel()
         if isinstance(made, torch.Tensor) and made.dtype in (torch.float16, torch.bfloat16):
             raise ParityError(f"{self._case.workload}: computes in {made.dtype} ({func}) whatever dtype is asked for")
         return made
@@ -174,7 +183,7 @@ def _read(path: Path) -> Reference | None:
             values = {name: stored[f"value {name}"] for name in names}
             moved = {name: tuple(map(float, row)) for name, row in zip(names, stored["moved"], strict=True)}
             bits, modes = tuple(map(int, stored["bits"])), tuple(map(bool, stored["modes"]))
-            return Reference(values, modes, bool(stored["jumps"]), bits, moved)
+            return Reference(values, modes, int(stored["jumps"]), bits, moved)
     except Exception:  # np.load raises nearly anything for a file cut short
         return None
 

@@ -8,7 +8,7 @@ from itertools import product
 
 from bench_core.spec import Case, Workload
 
-HEAVY_FACTOR = 12
+HEAVY_FACTOR = 8
 """Heavy workloads get this many times the seconds of others: one of their calls takes longer than a fifth of a second,
 and an interval needs six."""
 

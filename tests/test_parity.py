@@ -305,15 +305,23 @@ class TestTheReference:
         assert reference.reference(Case("gemm", batch_size=4)).values["outputs"].size == 16
 
     def test_tells_smooth_work_from_work_that_jumps(self):
-        smooth = Reference({}, (), False, (8, 16), {"outputs": (2.0**-8, 2.0**-16)})
-        jumpy = Reference({}, (), False, (8, 16), {"outputs": (2.0**-4, 2.0**-8)})
+        smooth = Reference({}, (), 0, (8, 16), {"outputs": (2.0**-8, 2.0**-16)})
+        jumpy = Reference({}, (), 0, (8, 16), {"outputs": (2.0**-4, 2.0**-8)})
         for bits in (8, 11, 24):
             assert smooth.sensitivity("outputs", 2.0**-bits) == pytest.approx(2.0**-bits)
             assert jumpy.sensitivity("outputs", 2.0**-bits) == pytest.approx(2.0 ** (-bits / 2))
 
+    def test_allows_for_one_jump_where_one_may_be_met(self):
+        def jump(count):
+            return Reference({}, (), count, (8, 16), {"outputs": (0.1, 0.01)}).jump("outputs", 2.0**-24)
+
+        assert jump(1000) == 0.0
+        assert jump(2**20) == pytest.approx(0.1 / 64), "of 4,096 jumps at 8 bits"
+        assert jump(2**26) == pytest.approx(0.1 / 512 * 2), "of four jumps"
+
     def test_is_not_misled_by_one_rounding_that_happens_to_change_nothing(self):
         for moved in ((2.0**-8, 2.0**-12, 1e-9), (1e-9, 2.0**-12, 2.0**-16), (2.0**-8, 0.0, 0.0)):
-            lucky = Reference({}, (), False, (8, 12, 16), {"outputs": moved})
+            lucky = Reference({}, (), 0, (8, 12, 16), {"outputs": moved})
             assert lucky.sensitivity("outputs", 2.0**-24) >= 0.99 * 2.0**-24
 
     def test_of_a_missing_update_is_above_what_is_allowed(self):

@@ -29,7 +29,8 @@ _V3 = (
 
 @_segmentation(
     source=f"{_V3}.deeplabv3_resnet50",
-    batches={"cpu": (1, 4), "cuda": (1, 4, 16, 64)},
+    batches={"cpu": (1,), "cuda": (1, 4, 16, 64)},
+    full_batches={"cpu": (4,)},
     anchor=Anchor("39,638,869 parameters; 31.31 billion multiply-adds at 224x224", 39_638_869, 62_621_097_984),
     regime="Arithmetic: convolutions on maps of an eighth of the side, where a plain ResNet would go down to a 32nd; "
     "the GPU is expected to win from the first image on",
