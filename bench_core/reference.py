@@ -42,8 +42,8 @@ _FORMAT = 3
 @dataclass(frozen=True)
 class Reference:
     """What a first call gives in float64, by quantity; whether modules were in training mode; at how many numbers
-    gradients jump as they come back through ReLUs, maxima and the like; and how far each quantity ``moved``, relative to its norm, when weights and inputs were rounded to so
-    many ``bits``."""
+    gradients jump as they come back through ReLUs, maxima and the like (``jumps``); and how far each quantity
+    ``moved``, relative to its norm, when weights and inputs were rounded to so many ``bits``."""
 
     values: Mapping[str, NDArray[np.float64]]
     modes: tuple[bool, ...]
