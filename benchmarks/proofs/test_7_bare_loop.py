@@ -219,7 +219,7 @@ def gan_step(step, batch):
 CASES = (
     (mlp_train, 1, 0.01),
     (mlp_train, 64, 0.01),
-    (mlp_infer, 1, 0.02),
+    (mlp_infer, 1, 0.03),
     (mlp_infer, 64, 0.01),
     (ann_train, 10, 0.01),
     (cnn_mnist_train, 64, 0.01),
