@@ -55,10 +55,10 @@ class Reference:
         """How far a quantity moves when weights and inputs are rounded to a unit roundoff.
 
         Smooth work moves in proportion to the rounding; where ReLUs or maxima jump, by its square root. The power is
-        that between the coarsest and the finest rounding; of only one, that which gives most.
+        that between the coarsest and the finest rounding; of only one, that of such work.
         """
         moved = self.moved[quantity]
-        power = 0.5 if self.jumps and unit * 2.0 ** self.bits[0] < 1 else 1.0
+        power = 0.5 if self.jumps else 1.0
         if len(moved) > 1 and moved[0] and moved[-1]:
             power = math.log(moved[0] / moved[-1]) / math.log(2.0 ** (self.bits[-1] - self.bits[0]))
             power = min(1.0, max(0.5, power))

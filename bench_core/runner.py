@@ -22,7 +22,7 @@ from bench_core.records import Record, Timing
 from bench_core.sampling import Measurement, measure
 from bench_core.spec import Case, CaseSkipped, Step, Workload
 from bench_core.stages import time_stages
-from bench_core.telemetry import ContentionWatch
+from bench_core.telemetry import ContentionWatch, Parity
 
 
 class NotFiniteError(ValueError):
@@ -123,7 +123,11 @@ def _measured(
         contention=contention,
         compilation=compiled,
         parity=parity,
-        flags=m.flags + contention.warnings(torch.get_num_threads(), usable_cpus()) + dtype_flags(case) + stage_flags,
+        flags=m.flags
+        + contention.warnings(torch.get_num_threads(), usable_cpus())
+        + dtype_flags(case)
+        + stage_flags
+        + parity_flags(case, parity),
         stages=stages,
         unavailable=_unavailable(m, step, peak, no_parity),
     )
@@ -146,6 +150,14 @@ def _unavailable(m: Measurement, step: Step, peak: int | None, no_parity: str) -
 
 def _no_device_time(step: Step) -> str:
     return "several devices have no clock in common" if len(step.devices) > 1 else "this device has no clock of its own"
+
+
+def parity_flags(case: Case, parity: Parity | None) -> tuple[str, ...]:
+    """Warnings about what could not be held against float64."""
+    untold = parity.untold if parity else ()
+    return tuple(
+        f"parity: the {name} not judged: rounding to {case.dtype} alone changes them wholly" for name in untold
+    )
 
 
 def dtype_flags(case: Case) -> tuple[str, ...]:

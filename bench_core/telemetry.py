@@ -57,7 +57,8 @@ class Parity:
     """How far the first call of a case was from a float64 reference, relative to the reference's norm.
 
     ``error`` and ``tolerance`` are those of the ``quantity`` that came nearest to its tolerance, ``errors`` those of
-    all: outputs, gradients, the first update of the weights. ``batch_size`` is the one they were held against at;
+    all: outputs, gradients, the first update of the weights. ``untold`` are those that were not judged, since rounding
+    to the dtype alone moves them as far as a fault would. ``batch_size`` is the one they were held against at;
     ``seconds`` is what the check took.
     """
 
@@ -65,6 +66,7 @@ class Parity:
     error: float
     tolerance: float
     errors: dict[str, float]
+    untold: tuple[str, ...]
     batch_size: int
     seconds: float
 

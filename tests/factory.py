@@ -115,7 +115,7 @@ def record(case: Case, seconds: float = 1e-3, *, count: int = 40, units: int | N
         peak_memory=64 * 2**20 if gpu else None,
         contention=Contention(seconds=1.0, involuntary_switches=3, stolen=0.0, load_before=0.3),
         compilation=None,
-        parity=Parity("outputs", 3e-7, 4e-6, {"outputs": 3e-7}, case.batch_size, 0.01),
+        parity=Parity("outputs", 3e-7, 4e-6, {"outputs": 3e-7}, (), case.batch_size, 0.01),
         flags=(),
         unavailable={} if gpu else {"peak_memory": "torch does not count host memory"},
     )

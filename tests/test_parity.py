@@ -3,13 +3,14 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from bench_core import Case, reference, workloads
-from bench_core.agreement import MOST, TOLERANCES, ParityError
+from bench_core.agreement import MOST, TOLERANCES, ParityError, judge
 from bench_core.build import forward_flops, inference, training, training_flops
 from bench_core.parity import Gate
 from bench_core.records import encode
@@ -318,6 +319,17 @@ class TestTheReference:
         assert jump(1000) == 0.0
         assert jump(2**20) == pytest.approx(0.1 / 64), "of 4,096 jumps at 8 bits"
         assert jump(2**26) == pytest.approx(0.1 / 512 * 2), "of four jumps"
+
+    def test_that_rounding_alone_changes_wholly_leaves_a_quantity_unjudged(self):
+        values = {"outputs": np.ones(3), "gradients of model": np.ones(3), "update of model": np.ones(3)}
+        moved = {"outputs": (1e-5,), "gradients of model": (0.12,), "update of model": (0.12,)}
+        chaotic = Reference(values, (), 10**7, (16,), moved)
+        seen = values | {"gradients of model": -np.ones(3), "update of model": np.zeros(3)}
+        found = judge(Case("any", dtype="bf16"), seen, chaotic)
+        assert found.untold == ("gradients of model", "update of model")
+        assert (found.quantity, found.error) == ("outputs", 0.0)
+        with pytest.raises(ParityError, match=r"the (gradients|update) of model differ"):
+            judge(Case("any", dtype="fp32"), seen, chaotic)
 
     def test_is_not_misled_by_one_rounding_that_happens_to_change_nothing(self):
         for moved in ((2.0**-8, 2.0**-12, 1e-9), (1e-9, 2.0**-12, 2.0**-16), (2.0**-8, 0.0, 0.0)):
