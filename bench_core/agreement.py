@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from bench_core.spec import Case, Step, Workload
+from bench_core.spec import Case, CaseSkipped, Step, Workload
 from bench_core.telemetry import Parity
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def modes(step: Step) -> tuple[bool, ...]:
 def judge(case: Case, seen: Mapping[str, Vector], reference: Reference) -> Parity:
     """Hold what a first call gave against the reference.
 
-    ``seconds`` is left at 0. Raises ``ParityError`` for a quantity that is further off than the dtype allows, or that
+    ``seconds`` is left at 0. Raises ``CaseSkipped`` where no quantity can be judged, and ``ParityError`` for a quantity that is further off than the dtype allows, or that
     is of another shape.
     """
     errors, allowed = {}, {}
@@ -128,7 +128,9 @@ def judge(case: Case, seen: Mapping[str, Vector], reference: Reference) -> Parit
     untold = tuple(name for name in errors if _chaotic(case, name, reference))
     judged = [name for name in errors if name not in untold]
     if not judged:
-        raise ParityError(f"{case.id}: rounding to {case.dtype} alone makes other work of it; nothing can be compared")
+        raise CaseSkipped(
+            f"parity: rounding to {case.dtype} alone changes wholly all that could be compared; take a larger batch"
+        )
     worst = max(judged, key=lambda name: _badness(errors[name], allowed[name]))
     if not errors[worst] <= allowed[worst]:
         raise ParityError(
