@@ -116,8 +116,8 @@ def modes(step: Step) -> tuple[bool, ...]:
 def judge(case: Case, seen: Mapping[str, Vector], reference: Reference) -> Parity:
     """Hold what a first call gave against the reference.
 
-    ``seconds`` is left at 0. Raises ``CaseSkipped`` where no quantity can be judged, and ``ParityError`` for a quantity that is further off than the dtype allows, or that
-    is of another shape.
+    ``seconds`` is left at 0. Raises ``CaseSkipped`` where no quantity can be judged, and ``ParityError`` for a quantity
+    that is further off than the dtype allows, or that is of another shape.
     """
     errors, allowed = {}, {}
     for name, exact in reference.values.items():

@@ -60,7 +60,6 @@ def test_no_false_alarm(name, tell, tmp_path, monkeypatch):
         most = {dtype: max(most[dtype], used.get(dtype, 0.0)) for dtype in most}
     assert all(map(math.isfinite, most.values()))
     used = ", ".join(f"{dtype} at most {share:.2f} of its tolerance" for dtype, share in most.items() if share)
-    tell(
-        f"parity, {name}: {count} first calls of at least {seeds} seeds pass, {used}; {len(alarms)} false alarms, {unjudged} not judged"
-    )
+    outcome = f"{len(alarms)} false alarms, {unjudged} not judged"
+    tell(f"parity, {name}: {count} first calls of at least {seeds} seeds pass, {used}; {outcome}")
     assert not alarms, "\n".join(alarms)
