@@ -10,6 +10,17 @@ from bench_core.report.series import Letters, device_words
 from bench_core.report.tables import Column, Link
 from bench_core.speedup import Comparison, Curve, Figure
 
+_RATIO: tuple[Column[Comparison], ...] = (
+    Column("Setting", lambda c: c.case.setting, once=True),
+    Column("Dtype", lambda c: c.case.dtype, once=True),
+    Column("Variant", lambda c: c.case.way, once=True),
+    Column("Batch", lambda c: text.whole(c.case.batch_size), numeric=True),
+    Column("R", lambda c: text.ratio(c.ratio), numeric=True),
+    Column("Interval of R", lambda c: text.ratio_interval(c.interval), numeric=True),
+    Column("Verdict", lambda c: str(c.verdict)),
+)
+"""The case that two sides have in common, and how they compare."""
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -77,13 +88,7 @@ class Columns:
         """CPU against GPU at the same case."""
         return (
             Column("Machine", self.machine, once=True),
-            Column("Setting", lambda c: c.case.setting, once=True),
-            Column("Dtype", lambda c: c.case.dtype, once=True),
-            Column("Variant", lambda c: c.case.way, once=True),
-            Column("Batch", lambda c: text.whole(c.case.batch_size), numeric=True),
-            Column("R", lambda c: text.ratio(c.ratio), numeric=True),
-            Column("Interval of R", lambda c: text.ratio_interval(c.interval), numeric=True),
-            Column("Verdict", lambda c: str(c.verdict)),
+            *_RATIO,
             *_sides(f"CPU time per {unit}", f"GPU time per {unit}"),
             Column("CPU threads", lambda c: _threads(c.base), numeric=True),
             Column("CPU", lambda c: _model(c.base)),
@@ -111,13 +116,7 @@ class Columns:
         return (
             Column("Workload", lambda c: Link(c.case.workload, c.case.workload)),
             Column("Machine", self.machine, once=True),
-            Column("Setting", lambda c: c.case.setting, once=True),
-            Column("Dtype", lambda c: c.case.dtype, once=True),
-            Column("Variant", lambda c: c.case.way, once=True),
-            Column("Batch", lambda c: text.whole(c.case.batch_size), numeric=True),
-            Column("R", lambda c: text.ratio(c.ratio), numeric=True),
-            Column("Interval of R", lambda c: text.ratio_interval(c.interval), numeric=True),
-            Column("Verdict", lambda c: str(c.verdict)),
+            *_RATIO,
             *_sides("1 thread, time per unit", "All cores, time per unit"),
             Column("Threads", lambda c: _threads(c.contender), numeric=True),
             Column("Notes", lambda c: "; ".join(c.notes)),
@@ -128,13 +127,7 @@ class Columns:
         return (
             Column("Machine", self.machine, once=True),
             Column("Device", lambda c: device_words(c.contender) if c.contender else text.NONE),
-            Column("Setting", lambda c: c.case.setting, once=True),
-            Column("Dtype", lambda c: c.case.dtype, once=True),
-            Column("Variant", lambda c: c.case.way, once=True),
-            Column("Batch", lambda c: text.whole(c.case.batch_size), numeric=True),
-            Column("R", lambda c: text.ratio(c.ratio), numeric=True),
-            Column("Interval of R", lambda c: text.ratio_interval(c.interval), numeric=True),
-            Column("Verdict", lambda c: str(c.verdict)),
+            *_RATIO,
             *_sides(f"Eager fp32, time per {unit}", f"This way, time per {unit}"),
             Column("Notes", lambda c: "; ".join(c.notes)),
         )

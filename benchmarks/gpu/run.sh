@@ -25,7 +25,7 @@ sweep() {
 stored() { find "$out/runs/$1" -name '*.json' 2>/dev/null | sort | tail -n 1; }
 
 case $part in
-1) # the default sweep (issue 1), what needs a GPU among the tests (2, 4)
+1) # the default sweep (1), what needs a GPU among the tests (2, 4)
     sweep default 480 --bench-device cpu,cuda --bench-max-time 0.4
     run gpu-tests 100 "$python" -m pytest tests -m gpu -q -rs
     ;;
