@@ -24,6 +24,9 @@ from bench_core.spec import Case, CaseSkipped, Step, Workload
 from bench_core.stages import time_stages
 from bench_core.telemetry import ContentionWatch, Parity
 
+UNSUPPORTED = ("could not create a primitive", "not implemented for")
+"""What oneDNN and torch say where they have no kernel for an operation, a dtype and this processor."""
+
 
 class NotFiniteError(ValueError):
     """A step whose output holds infinities or NaNs: its time would be the time of broken work."""
@@ -63,7 +66,7 @@ def run_case(case: Case, effort: Effort, data_dir: Path | None = None) -> tuple[
     gc.collect()  # what a failed case left in reference cycles would take memory from this one
     started = time.perf_counter()
     chosen = workloads.get(case.workload)
-    with threads(case.threads), out_of_memory_is_a_skip(), no_compiler_is_a_skip():
+    with threads(case.threads), out_of_memory_is_a_skip(), no_compiler_is_a_skip(), unsupported_is_a_skip():
         step = workloads.build(case, data_dir=data_dir)
         gate = None if chosen.no_parity else Gate(case, step, data_dir)
         built = time.perf_counter() - started
@@ -82,7 +85,7 @@ def run_step(
     gc.collect()
     step = Step(fn=fn, units=units, flops=None, devices=(case.device,), data="the test's own")
     own_choice = contextlib.nullcontext() if case.threads is None else threads(case.threads)
-    with own_choice, out_of_memory_is_a_skip(), no_compiler_is_a_skip():
+    with own_choice, out_of_memory_is_a_skip(), no_compiler_is_a_skip(), unsupported_is_a_skip():
         return _measured(step, case, effort, labels, 0.0, None, "somebody's own work: it has no reference")
 
 
@@ -193,6 +196,17 @@ def out_of_memory_is_a_skip() -> Iterator[None]:
         if isinstance(error, RuntimeError) and "can't allocate memory" not in str(error):
             raise
         raise CaseSkipped(f"out of memory ({_first_sentence(error)})") from None
+
+
+@contextlib.contextmanager
+def unsupported_is_a_skip() -> Iterator[None]:
+    """Turn a library's refusal of an operation that it lacks for this processor into ``CaseSkipped``."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not any(words in str(error) for words in UNSUPPORTED):
+            raise
+        raise CaseSkipped(f"not supported on this machine ({_first_sentence(error).partition('. ')[0]})") from None
 
 
 def _first_sentence(error: BaseException) -> str:

@@ -49,6 +49,15 @@ def test_running_out_of_gpu_memory_is_a_skip():
         run(exhausts)
 
 
+@pytest.mark.parametrize("message", ["could not create a primitive descriptor", "\"mm\" not implemented for 'Half'"])
+def test_an_operation_that_this_machines_libraries_lack_is_a_skip(message):
+    def lacks():
+        raise RuntimeError(message)
+
+    with pytest.raises(CaseSkipped, match="not supported on this machine"):
+        run(lacks)
+
+
 def test_other_runtime_errors_pass():
     def fails():
         raise RuntimeError("a bug")
