@@ -6,20 +6,24 @@ The public names are loaded on first use, so that ``import bench_core`` costs no
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from bench_core.core.version import __version__
+
 if TYPE_CHECKING:
     from bench_core import workloads
-    from bench_core.sampling import Measurement, measure
-    from bench_core.spec import Case, Step, Workload
+    from bench_core.core.case import Case
+    from bench_core.core.results import Measurement
+    from bench_core.core.step import Step
+    from bench_core.timing.sampling import measure
+    from bench_core.workloads.kit.definition import Workload
 
-__version__ = "0.1.0"
-__all__ = ["Case", "Measurement", "Step", "Workload", "measure", "workloads"]
+__all__ = ["Case", "Measurement", "Step", "Workload", "__version__", "measure", "workloads"]
 
 _HOMES = {
-    "Case": "bench_core.spec",
-    "Step": "bench_core.spec",
-    "Workload": "bench_core.spec",
-    "Measurement": "bench_core.sampling",
-    "measure": "bench_core.sampling",
+    "Case": "bench_core.core.case",
+    "Measurement": "bench_core.core.results",
+    "Step": "bench_core.core.step",
+    "Workload": "bench_core.workloads.kit.definition",
+    "measure": "bench_core.timing.sampling",
 }
 
 

@@ -1,5 +1,5 @@
-"""The command line. Exit codes: 0 fine, 1 something is SLOWER, 2 the request could not be carried out, 3 UNCLEAR or
-MISSING but nothing SLOWER."""
+"""The command line: commands only. Exit codes: 0 fine, 1 something is SLOWER, 2 the request could not be carried out,
+3 UNCLEAR or MISSING but nothing SLOWER."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench_core import text
+from bench_core.core import text
+from bench_core.core.case import DEVICES
+from bench_core.core.errors import BenchError, RecordError
 
 if TYPE_CHECKING:
-    from bench_core.comparison import Comparison
+    from bench_core.analysis.comparison import Comparison
 
 app = typer.Typer(
     help="CPU-vs-GPU benchmarks for PyTorch. Measure with `pytest benchmarks --benchmark-autosave`.",
@@ -31,13 +33,13 @@ RESULTS = Path("results")
 
 
 def main() -> None:
-    """Run the command line; bad input gives one line on standard error and exit code 2."""
+    """Run the command line. Bad input gives one line on standard error and exit code 2; a bug keeps its traceback."""
     try:
         app()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read has gone; say no more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone
         sys.exit(2)
-    except (ValueError, OSError) as error:
+    except BenchError as error:
         message = " ".join(str(error).split())
         print(f"bench-core: {message}", file=sys.stderr)
         sys.exit(2)
@@ -50,16 +52,17 @@ def list_workloads(
     ] = False,
 ) -> None:
     """The workloads there are, and what each sweeps."""
-    from bench_core import catalogue, workloads
+    from bench_core import workloads
+    from bench_core.workloads.kit import catalog
 
     if markdown:
-        print(catalogue.markdown(map(workloads.get, workloads.names())))
+        print(catalog.markdown(map(workloads.get, workloads.names())))
         return
     for name in workloads.names():
         w = workloads.get(name)
         print(f"{w.name}  ({w.kind}, counts {w.unit})")
         print(_wrapped("", w.summary))
-        for kind in ("cpu", "cuda"):
+        for kind in DEVICES:
             further = w.full_batches.get(kind, ())
             batches = [*map(str, w.batch_sizes(kind)), *(f"{batch} (full sweep)" for batch in further)]
             print(_wrapped(f"{kind} batches", ", ".join(batches) or "none"))
@@ -74,19 +77,20 @@ def _wrapped(label: str, words: str) -> str:
 
 @app.command()
 def doctor() -> None:
-    """Is this machine fit to measure on? Devices, cores, versions, load, counters, and how to mend what is short."""
-    from bench_core.doctor import examine
+    """Is this machine fit to measure on? Devices, cores, versions, load, counters, and how to fix what is short."""
+    from bench_core.hardware.doctor import examine
 
-    findings = examine()
+    checks = examine()
     table = Table.grid(padding=(0, 2))
-    for finding in findings:
-        style = "yellow" if finding.mend else ""
-        table.add_row(finding.what, finding.value, style=style)
-        if finding.mend:
-            table.add_row("", f"-> {finding.mend}", style=style)
+    for check in checks:
+        style = "yellow" if check.fix else ""
+        table.add_row(check.what, check.value, style=style)
+        if check.fix:
+            table.add_row("", f"-> {check.fix}", style=style)
     Console().print(table)
-    short = sum(bool(finding.mend) for finding in findings)
-    print(f"\n{short} of {len(findings)} findings could be mended." if short else "\nNothing to mend.")
+    short = sum(bool(check.fix) for check in checks)
+    verb = "has" if short == 1 else "have"
+    print(f"\n{short} of {len(checks)} checks {verb} a suggested fix." if short else "\nNothing to fix.")
 
 
 @app.command()
@@ -95,17 +99,17 @@ def report(
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("report"),
 ) -> None:
     """Write index.html, plots, speedups.csv and report.md from stored runs."""
-    from bench_core import records
     from bench_core.report import write
+    from bench_core.storage import files
 
-    page = write(records.load_all(paths or default_paths()), out)
-    print(f"The report lies at {page}")
+    page = write(files.load_all(paths or default_paths()), out)
+    print(f"Report written to {page}")
 
 
 def default_paths(results: Path = RESULTS) -> list[Path]:
     """Own runs if there are any, else the reference runs that come with the project."""
     if not results.is_dir():
-        raise ValueError(f"{results}: no such folder here; run from the checkout, or name stored runs")
+        raise RecordError(f"{results}: no such folder here; run from the checkout, or name stored runs")
     own = [p for p in sorted(results.iterdir()) if p.is_dir() and p.name != "reference" and any(p.rglob("*.json"))]
     return own or [results]
 
@@ -115,27 +119,26 @@ def compare(
     base: Annotated[Path, typer.Argument(help="The stored run to compare with.")],
     head: Annotated[Path, typer.Argument(help="The stored run to judge.")],
 ) -> None:
-    """Compare two stored runs case by case: ratio, interval and verdict. Descriptive: two runs allow no test."""
-    from bench_core import records
-    from bench_core.comparison import DESCRIPTIVE
-    from bench_core.comparison import compare as put_all_beside
+    """Compare two stored runs case by case: ratio, interval and verdict. Descriptive, not a significance test."""
+    from bench_core.analysis.comparison import DESCRIPTIVE, compare_runs
+    from bench_core.storage import files
 
-    before, after = records.load(base), records.load(head)
-    found = put_all_beside(before, after)
-    if not found:
-        raise ValueError(f"{base} and {head}: neither holds a record to compare")
-    print("Ratio: time in base / time in head; above 1 head is FASTER. [its 95% interval]\n")
-    for row in sorted(found, key=lambda row: (ORDER.index(row.verdict), row.ratio or 0.0)):
+    before, after = files.load(base), files.load(head)
+    rows = compare_runs(before, after)
+    if not rows:
+        raise RecordError(f"{base} and {head}: neither has a record to compare")
+    print("Ratio: time in base / time in head; above 1 head is FASTER. [95% CI]\n")
+    for row in sorted(rows, key=lambda row: (ORDER.index(row.verdict), row.ratio or 0.0)):
         print(_row(row))
-    notes = dict.fromkeys(note for row in found for note in row.notes)
+    notes = dict.fromkeys(note for row in rows for note in row.notes)
     for note in notes:
         print(f"\nNote: {note}")
     for run in (before, after):
-        for note in run.passed_over:
-            print(f"\nPassed over: {note}")
+        for note in run.skipped:
+            print(f"\nSkipped: {note}")
         for entry in run.info.not_run:
             print(f"\nWithout a figure in {run.path.name}: {entry.what}, {entry.outcome}: {entry.reason}")
-    counts: Counter[str] = Counter(row.verdict for row in found)
+    counts: Counter[str] = Counter(row.verdict for row in rows)
     print("\n" + ", ".join(f"{counts[word]} {word}" for word in ORDER if counts[word]))
     print(textwrap.fill(DESCRIPTIVE, 80))
     sys.exit(exit_code(counts))
@@ -156,6 +159,6 @@ def _row(row: Comparison) -> str:
     times = [text.seconds(side.record.timing.median) if side else "no figure" for side in (row.base, row.contender)]
     figure = f"{times[0]} -> {times[1]}"
     if row.ratio is not None:
-        interval = f" [{row.interval[0]:.3f}, {row.interval[1]:.3f}]" if row.interval else " [no interval]"
+        interval = f" [{row.interval[0]:.3f}, {row.interval[1]:.3f}]" if row.interval else " [no CI]"
         figure += f"   ratio {row.ratio:.3f}{interval}"
     return f"{row.verdict:<8s} {row.case.id}\n         {figure}"

@@ -9,34 +9,43 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from bench_core.spec import CACHES, DTYPES, SWEEPS, VARIANTS, Case, CaseSkipped
+from bench_core.core.case import CACHES, DTYPES, SWEEPS, VARIANTS, Case, Effort
+from bench_core.core.errors import BenchError, CaseSkipped
+from bench_core.core.records import Outcome
 
 if TYPE_CHECKING:
-    from bench_core.clock import ReplayClock  # noqa: F401 - named in a string below
-    from bench_core.device_benchmark import DeviceBenchmark
-    from bench_core.session import BenchSession
+    from bench_core.execution.fixture import DeviceBenchmark
+    from bench_core.execution.session import BenchSession
+    from bench_core.timing.replay import ReplayClock  # noqa: F401 - named in a string below
 
-MARKER = "bench_family"
+FAMILY = "bench_family"
 HARNESS = "bench_harness"
 STUDY = "bench_study"
-DEFAULT_STORAGE = "file://./.benchmarks"
 OPTIONS = (
     ("device", "cpu,cuda", "Devices to measure on. Default: all that are present."),
     ("batch-size", "1,64", "Batch sizes. Default: each workload's own."),
-    ("dtype", "fp32,bf16", f"Number formats: {', '.join(DTYPES)}. Default: fp32."),
-    ("variant", "eager,...", f"Ways to run: {', '.join(VARIANTS)}, or several joined by '+'. Default: eager."),
+    ("dtype", "fp32,bf16", f"Number formats: {', '.join(DTYPES)}. Default: {DTYPES[0]}."),
+    ("variant", "eager,...", f"Variants: {', '.join(VARIANTS)}, or several joined by '+'. Default: {VARIANTS[0]}."),
     ("caches", "|".join(CACHES), "Keep inputs in the cache, or rotate over so many that none is in it. Default: hot."),
     ("workload", "NAME,...", "Workloads. Default: all; `bench-core list` shows them."),
     ("threads", "1,2", "CPU threads. Default: all usable cores, and one thread at each reference batch."),
-    ("rel-ci", "0.02", "Aimed-for half width of the median's interval, relative to it. Default: 0.02."),
-    ("max-time", "SECONDS", "Seconds of samples a case may take (heavy workloads: 8 times). Default: 1."),
+    ("rel-ci", f"{Effort.rel_ci}", f"Target half-width of the median's interval, relative. Default: {Effort.rel_ci}."),
+    ("max-time", "SECONDS", f"Seconds of samples per case (heavy workloads: 8 times). Default: {Effort.max_time:g}."),
     ("data", "DIR", "Folder with real data sets: MNIST as torchvision stores it. Default: digits stand-in."),
-    ("sweep", "|".join(SWEEPS), "How much to measure; full: all settings and batches, heavy too. Default: default."),
+    (
+        "sweep",
+        "|".join(SWEEPS),
+        f"How much to measure; full: all settings and batches, heavy too. Default: {SWEEPS[0]}.",
+    ),
 )
+_GIVEN = pytest.StashKey[Mapping[str, str]]()
+_SESSION = pytest.StashKey["BenchSession"]()
+_CLOCK = pytest.StashKey["ReplayClock"]()
+_FIGURE = pytest.StashKey[str]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -44,83 +53,55 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("bench-core", "CPU-vs-GPU benchmarks (bench-core)")
     for name, metavar, text in OPTIONS:
         group.addoption(f"--bench-{name}", metavar=metavar, default=None, help=text)
-    parser.addini("bench_storage", "Folder for stored runs, one folder a machine in it (bench-core).", default="")
+    parser.addini("bench_storage", "Folder for stored runs, one folder per machine in it (bench-core).", default="")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Register markers, check the options, and point pytest-benchmark's storage at this machine's folder."""
-    config.addinivalue_line("markers", f"{MARKER}(name): sweep `case` over the workloads of a family (bench-core).")
+    config.addinivalue_line(
+        "markers",
+        f"{FAMILY}(name): sweep `case` over the workloads of a family, or of all without a name (bench-core).",
+    )
     config.addinivalue_line("markers", f"{HARNESS}: a check of the harness itself, run only when its file is named.")
     config.addinivalue_line(
         "markers",
-        f"{STUDY}(name, workload, seconds, sweep='default'): a study of a workload, which takes about so long, made in "
-        "every sweep or in the full one only (bench-core).",
+        f"{STUDY}(name, workload, seconds, sweep='default'): a study of a workload, which takes about that long, made "
+        "in every sweep or in the full one only (bench-core).",
     )
     names = [name.replace("-", "_") for name, _, _ in OPTIONS]
     given = {name: value for name in names if (value := config.getoption(f"bench_{name}", None)) is not None}
     config.stash[_GIVEN] = given
     if given:
         _session(config)
-    if config.getini("bench_storage") and hasattr(config.option, "benchmark_storage"):
-        _move_storage(config)
+    results = config.getini("bench_storage")
+    if results and hasattr(config.option, "benchmark_storage"):
+        from bench_core.execution.placement import place_storage
 
-
-_GIVEN = pytest.StashKey[Mapping[str, str]]()
-_SESSION = pytest.StashKey["BenchSession"]()
-_CLOCK = pytest.StashKey["ReplayClock"]()
-_FIGURE = pytest.StashKey[str]()
+        try:
+            place_storage(config.option, config.rootpath / results, config.rootpath)
+        except BenchError as error:
+            raise pytest.UsageError(str(error)) from None
 
 
 def _session(config: pytest.Config) -> BenchSession:
     """The session's state, made when first needed, since it imports torch; bad options end the run here."""
     if _SESSION not in config.stash:
-        from bench_core.options import OptionError, parse
-        from bench_core.session import BenchSession
+        from bench_core.execution.options import parse
+        from bench_core.execution.session import BenchSession
 
         try:
             config.stash[_SESSION] = BenchSession(parse(config.stash[_GIVEN], config.invocation_params.dir))
-        except OptionError as error:
+        except BenchError as error:
             raise pytest.UsageError(str(error)) from None
     return config.stash[_SESSION]
 
 
-def _move_storage(config: pytest.Config) -> None:
-    """Store under ``<bench_storage>/<machine slug>``, as pytest-benchmark's own machine id knows no GPU.
-
-    A storage named by the user is left as it is. Either is written to once before the sweep.
-    """
-    from bench_core.storage import StorageError, check_writable
-
-    option = config.option
-    saves = any(getattr(option, f"benchmark_{name}", None) for name in ("save", "autosave"))
-    if option.benchmark_storage == DEFAULT_STORAGE:
-        folder = config.rootpath / config.getini("bench_storage")
-        if saves or option.benchmark_compare:
-            from bench_core.machine import fingerprint
-
-            folder = folder / fingerprint().slug
-        option.benchmark_storage = f"file://{folder}"
-    folder = Path(option.benchmark_storage.removeprefix("file://")).resolve()
-    if option.benchmark_compare and not folder.is_relative_to(Path.cwd()):
-        raise pytest.UsageError(f"--benchmark-compare needs its storage below the current folder; cd {config.rootpath}")
-    try:
-        if saves and "+http" not in option.benchmark_storage:
-            from pytest_benchmark.utils import get_machine_id
-
-            machine = get_machine_id()  # type: ignore[no-untyped-call]
-            check_writable(folder / machine, "--benchmark-storage")
-        if option.benchmark_json:
-            check_writable(Path(option.benchmark_json).resolve().parent, "--benchmark-json")
-    except StorageError as error:
-        raise pytest.UsageError(str(error)) from None
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Sweep ``case`` where a family is named, and ``bench_device`` over the devices asked for."""
-    marker = metafunc.definition.get_closest_marker(MARKER)
+    marker = metafunc.definition.get_closest_marker(FAMILY)
     if marker and "case" in metafunc.fixturenames:
-        cases = _session(metafunc.config).cases_of(str(marker.args[0]))
+        cases = _session(metafunc.config).cases_of(*map(str, marker.args))
         metafunc.parametrize("case", cases, ids=[case.id for case in cases])
     if "bench_device" in metafunc.fixturenames and _is_ours(metafunc, "bench_device"):
         metafunc.parametrize("bench_device", _session(metafunc.config).request.sweep.devices, indirect=True)
@@ -142,26 +123,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             return item.path.name not in named
         study = item.get_closest_marker(STUDY)
         if study:
-            sweep = study.kwargs.get("sweep", "default")
+            sweep = study.kwargs.get("sweep", SWEEPS[0])
             return not _session(config).takes_study(study.args[0], study.kwargs["workload"], sweep)
-        return item.get_closest_marker(MARKER) is not None and _case_of(item) is None
+        return item.get_closest_marker(FAMILY) is not None and _case_of(item) is None
 
     dropped = [item for item in items if left_out(item)]
     if dropped:
         config.hook.pytest_deselected(items=dropped)
         items[:] = [item for item in items if item not in dropped]
+    items.sort(key=lambda item: item.get_closest_marker(STUDY) is not None)  # the sweep first, then studies
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Plan the run, before the terminal tells of it: what was selected is known now."""
+    """Plan the run before the terminal reports the collection: what was selected is known now."""
     if _SESSION in session.config.stash:
-        cases = [_case_of(item) for item in session.items]
-        others = sum("device_benchmark" in getattr(item, "fixturenames", ()) for item in session.items)
-        suite = [case for case in cases if case]
-        studies = {name: seconds for item in session.items for name, seconds in _study_of(item).items()}
-        others -= len(suite) + len(studies)
-        session.config.stash[_SESSION].plan(suite, others, _storage_folder(session.config), studies)
+        cases = [case for item in session.items if (case := _case_of(item))]
+        studies = {study.item: study.seconds for item in session.items if (study := _study_of(item))}
+        measuring = sum("device_benchmark" in getattr(item, "fixturenames", ()) for item in session.items)
+        others = measuring - len(cases) - len(studies)
+        session.config.stash[_SESSION].plan(cases, others, _storage_folder(session.config), studies)
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
@@ -175,28 +156,40 @@ def _storage_folder(config: pytest.Config) -> Path | None:
     return path if isinstance(path, Path) else None
 
 
-def _case_of(item: pytest.Item) -> Case | None:
+class _StudyItem(NamedTuple):
+    """One item of a study, such as ``ladder-cpu``, and the seconds to expect."""
+
+    item: str
+    seconds: float
+
+
+def _params(item: pytest.Item) -> dict[str, Any]:
     callspec = getattr(item, "callspec", None)
-    case = callspec.params.get("case") if callspec else None
+    return dict(callspec.params) if callspec else {}
+
+
+def _case_of(item: pytest.Item) -> Case | None:
+    case = _params(item).get("case")
     return case if isinstance(case, Case) else None
 
 
-def _study_of(item: pytest.Item) -> dict[str, float]:
-    """The name of an item's study, with its parameters, the device last, and the seconds to expect; else empty."""
+def _study_of(item: pytest.Item) -> _StudyItem | None:
+    """The study's item that a test makes: the study's name with its parameters, the device last."""
     marker = item.get_closest_marker(STUDY)
     if marker is None:
-        return {}
-    callspec = getattr(item, "callspec", None)
-    others = dict(callspec.params) if callspec else {}
+        return None
+    others = _params(item)
     device = others.pop("bench_device", None)
     parts = (marker.args[0], *others.values(), device)
-    return {"-".join(str(part) for part in parts if part): float(marker.kwargs["seconds"])}
+    return _StudyItem("-".join(str(part) for part in parts if part), float(marker.kwargs["seconds"]))
 
 
 def _name_of(item: pytest.Item) -> str | None:
     """The name of an item's case or study."""
-    case = _case_of(item)
-    return case.id if case else next(iter(_study_of(item)), None)
+    case, study = _case_of(item), _study_of(item)
+    if case:
+        return case.id
+    return study.item if study else None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -207,7 +200,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """
     if "device_benchmark" not in getattr(item, "fixturenames", ()):
         return
-    from bench_core.clock import ReplayClock
+    from bench_core.timing.replay import ReplayClock
 
     clock = item.stash[_CLOCK] = ReplayClock()
     own = item.get_closest_marker("benchmark")
@@ -226,11 +219,17 @@ def bench_device(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def device_benchmark(request: pytest.FixtureRequest, benchmark: Any) -> DeviceBenchmark:
     """Measure a step on a device: ``device_benchmark(step, device=bench_device, units=64)``."""
-    from bench_core.device_benchmark import DeviceBenchmark
+    from bench_core.execution.fixture import DeviceBenchmark
 
     item = request.node
-    note = partial(_note_figure, item)
-    return DeviceBenchmark(item.nodeid, item.stash[_CLOCK], benchmark, _session(request.config), note)
+    return DeviceBenchmark(
+        test=item.nodeid,
+        name=_name_of(item) or item.nodeid,
+        clock=item.stash[_CLOCK],
+        benchmark=benchmark,
+        session=_session(request.config),
+        note=partial(_note_figure, item),
+    )
 
 
 def _note_figure(item: pytest.Item, words: str) -> None:
@@ -255,11 +254,11 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     if session and name and (report.failed or report.skipped):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else _first_line(report)
         reason = reason.removeprefix("Skipped: ")
-        session.note_not_run(name, report.outcome, reason)
+        session.note_not_run(name, Outcome(report.outcome), reason)
         _note_figure(item, f"{report.outcome}: {reason}")
     if session and name and (report.when == "call" or not report.passed):
-        outcome = item.stash[_FIGURE]
-        report.bench_line = session.progress_line(name, outcome)  # type: ignore[attr-defined]
+        figure = item.stash.get(_FIGURE, "passed without a measurement")
+        report.bench_line = session.progress_line(name, figure)  # type: ignore[attr-defined]
     return report
 
 
@@ -271,7 +270,7 @@ def _first_line(report: pytest.TestReport) -> str:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
-    """A line a case instead of a dot: see ``pytest_runtest_logreport``."""
+    """A line per case instead of a dot: see ``_Lines``."""
     return (report.outcome, "", "") if hasattr(report, "bench_line") else None
 
 
@@ -289,7 +288,7 @@ class _Lines:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Register the lines writer."""
+    """Register the writer of lines."""
     session.config.pluginmanager.register(_Lines(session.config), "bench_core.lines")
 
 
@@ -298,7 +297,7 @@ def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, A
     """Store the run's own facts beside pytest-benchmark's."""
     session = config.stash.get(_SESSION, None)
     if session and session.recorded:
-        from bench_core.records import KEY, encode
+        from bench_core.storage.files import KEY, encode
 
         output_json[KEY] = encode(session.info(config.rootpath))
 
@@ -312,14 +311,14 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[
     run.stopped = exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
     if folder is None or not run.recorded:
         return (yield)
-    from bench_core.storage import locked
+    from bench_core.storage.folder import locked
 
     with locked(folder):
         return (yield)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """What was not run, once, with the reason; and the next step."""
+    """What was not run, once, with the reason; and the warnings."""
     session = config.stash.get(_SESSION, None)
     if session is None or config.option.collectonly:
         return

@@ -13,8 +13,8 @@ pytest_plugins = ["pytester"]
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call():
     """A test of work for which this machine's libraries have no kernel is skipped, as a sweep skips such a case."""
-    from bench_core.runner import unsupported_is_a_skip
-    from bench_core.spec import CaseSkipped
+    from bench_core.core.errors import CaseSkipped
+    from bench_core.execution.runner import unsupported_is_a_skip
 
     try:
         with unsupported_is_a_skip():

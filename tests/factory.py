@@ -13,13 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from bench_core import records, stats
-from bench_core.machine import Gpu, Machine
-from bench_core.records import LadderRung, Learned, NotRun, Record, Run, RunInfo, Timing
-from bench_core.sampling import Latency
-from bench_core.spec import Case
-from bench_core.stages import Stages
-from bench_core.telemetry import Contention, Parity
+from bench_core.core import records, stats
+from bench_core.core.case import Case
+from bench_core.core.records import LadderRung, NotRun, Record, Run, RunInfo, TimeToAccuracy, Timing
+from bench_core.core.results import Contention, Gpu, Latency, Machine, Parity, Stages
+from bench_core.storage import files
 
 BATCHES = (1, 8, 64, 512, 4096)
 
@@ -197,12 +195,12 @@ TRAININGS = {
 """Synthetic target, batch, steps and seconds (on the CPU and on the GPU) of each training until its target."""
 
 
-def learning(devices: Sequence[str] = ("cpu", "cuda"), **changes: Any) -> tuple[Learned, ...]:
+def learning(devices: Sequence[str] = ("cpu", "cuda"), **changes: Any) -> tuple[TimeToAccuracy, ...]:
     """Trainings that reach their targets on these devices."""
     made = []
     for device in devices:
         for name, (target, batch, steps, seconds) in TRAININGS.items():
-            row = Learned(
+            row = TimeToAccuracy(
                 workload=name,
                 device=device,
                 device_model="Synthetic CPU" if device == "cpu" else "Synthetic GPU",
@@ -228,7 +226,7 @@ def run(
     on: Machine | None = None,
     started: str = "2026-01-02T03:04:05+00:00",
     not_run: Sequence[NotRun] = (),
-    passed_over: Sequence[str] = (),
+    skipped: Sequence[str] = (),
     partial: bool = False,
     path: Path = Path("results/synthetic/0001_run.json"),
     **changes: Any,
@@ -248,7 +246,7 @@ def run(
         partial=partial,
         not_run=tuple(not_run),
     )
-    return Run(path, replace(info, **changes), kept, tuple(passed_over))
+    return Run(path, replace(info, **changes), kept, tuple(skipped))
 
 
 def large_run(on: Machine | None = None, workloads: int = 35) -> Run:
@@ -271,7 +269,7 @@ def document(of: Run) -> dict[str, Any]:
             "group": r.case.workload,
             "params": None,
             "stats": {"median": r.timing.median, "rounds": r.timing.count, "iterations": 1},
-            "extra_info": {records.KEY: records.encode(r)},
+            "extra_info": {records.KEY: files.encode(r)},
         }
         for r in of.records
     ]
@@ -281,7 +279,7 @@ def document(of: Run) -> dict[str, Any]:
         "benchmarks": benches,
         "datetime": of.info.started,
         "version": "5.3.1",
-        records.KEY: records.encode(of.info),
+        records.KEY: files.encode(of.info),
     }
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import factory
 import pytest
 
-from bench_core import records, workloads
-from bench_core.records import KEY
-from bench_core.spec import Case
+from bench_core import workloads
+from bench_core.core import records
+from bench_core.core.case import Case
+from bench_core.core.records import KEY
 
 ROOT = Path(__file__).parents[1]
 

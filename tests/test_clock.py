@@ -4,7 +4,8 @@ import itertools
 import pytest
 from fake_device import FakeAsyncDevice
 
-from bench_core.clock import ReplayClock, SynchronizedClock
+from bench_core.timing.clock import SynchronizedClock
+from bench_core.timing.replay import ReplayClock
 
 WORK = 0.002
 

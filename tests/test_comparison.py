@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench_core.comparison import DESCRIPTIVE, Verdict, compare, verdict
-from bench_core.spec import Case
+from bench_core.analysis.comparison import DESCRIPTIVE, Verdict, compare, verdict
+from bench_core.core.case import Case
 
 GPU_CASE = Case("mlp_train", device="cuda", batch_size=64)
 CPU_CASE = Case("mlp_train", batch_size=64)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench_core.speedup import crossover
+from bench_core.analysis.crossover import crossover
 
 
 def tight(ratios):

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torchvision import datasets as torchvision_datasets
-from torchvision.datasets.mnist import read_sn3_pascalvincent_tensor
+from torchvision.digits.mnist import read_sn3_pascalvincent_tensor
 
-from bench_core import datasets
+from bench_core.workloads.data import cache, digits, photos, series
 
 RAW = Path("MNIST") / "raw"
 ROOT = Path(__file__).parents[1]
@@ -23,34 +23,34 @@ def cache(tmp_path, monkeypatch):
     """An empty cache directory."""
     folder = tmp_path / "cache"
     monkeypatch.setenv("BENCH_CORE_CACHE", str(folder))
-    datasets.digits_stand_in.cache_clear()
+    digits.digits_stand_in.cache_clear()
     yield folder
-    datasets.digits_stand_in.cache_clear()
+    digits.digits_stand_in.cache_clear()
 
 
 def small_mnist(root: Path, n: int = 3) -> Path:
     """A folder laid out as MNIST's, of n images a part."""
     (root / RAW).mkdir(parents=True)
     for part in ("train", "t10k"):
-        datasets.write_idx(root / RAW / f"{part}-images-idx3-ubyte", np.full((n, 28, 28), 7, np.uint8))
-        datasets.write_idx(root / RAW / f"{part}-labels-idx1-ubyte", np.arange(n, dtype=np.uint8))
+        digits.write_idx(root / RAW / f"{part}-images-idx3-ubyte", np.full((n, 28, 28), 7, np.uint8))
+        digits.write_idx(root / RAW / f"{part}-labels-idx1-ubyte", np.arange(n, dtype=np.uint8))
     return root
 
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(arrays(np.uint8, st.lists(st.integers(1, 6), min_size=1, max_size=3).map(tuple)))
 def test_idx_files_come_back_as_they_were_written(tmp_path, array):
-    datasets.write_idx(tmp_path / "idx", array)
+    digits.write_idx(tmp_path / "idx", array)
     assert np.array_equal(read_sn3_pascalvincent_tensor(str(tmp_path / "idx")).numpy(), array)
 
 
 def test_torchvision_reads_the_stand_in_unchanged(cache):
-    root, source = datasets.mnist_root()
+    root, source = digits.mnist_root()
     assert source == "digits stand-in"
     assert root.parent == cache
     for train, n in ((True, 60_000), (False, 10_000)):
         reader = torchvision_datasets.MNIST(root, train=train)
-        ours = datasets.mnist(train=train)
+        ours = digits.mnist(train=train)
         assert len(reader) == n
         assert reader[n - 1][0].size == (28, 28)
         assert np.array_equal(reader.data.numpy(), ours.images)
@@ -58,13 +58,13 @@ def test_torchvision_reads_the_stand_in_unchanged(cache):
 
 
 def test_the_stand_in_is_split_before_it_is_repeated(cache):
-    train, test = ({image.tobytes() for image in datasets.mnist(train=part).images} for part in (True, False))
+    train, test = ({image.tobytes() for image in digits.mnist(train=part).images} for part in (True, False))
     assert not train & test
     assert len(train) + len(test) == 1797
 
 
 def test_the_stand_in_holds_enlarged_digits_of_every_class(cache):
-    digits = datasets.mnist(train=True)
+    digits = digits.mnist(train=True)
     assert np.bincount(digits.labels).min() > 5000
     assert digits.images.max() == 255
     inner = digits.images[:100, 2:26, 2:26]
@@ -73,11 +73,11 @@ def test_the_stand_in_holds_enlarged_digits_of_every_class(cache):
 
 
 def test_the_stand_in_is_never_called_mnist(cache):
-    assert datasets.mnist(datasets.digits_stand_in(), train=False).source == "digits stand-in"
+    assert digits.mnist(digits.digits_stand_in(), train=False).source == "digits stand-in"
 
 
 def test_two_at_once_write_one_stand_in(cache):
-    make = datasets.digits_stand_in.__wrapped__
+    make = digits.digits_stand_in.__wrapped__
     with ThreadPoolExecutor(2) as pool:
         roots = list(pool.map(lambda _: make(), range(2)))
     assert roots[0] == roots[1]
@@ -86,29 +86,29 @@ def test_two_at_once_write_one_stand_in(cache):
 
 def test_a_draft_left_by_a_kill_does_no_harm(cache):
     (cache / ".digits-stand-in-1-killed" / RAW).mkdir(parents=True)
-    assert len(datasets.mnist(train=False).images) == 10_000
+    assert len(digits.mnist(train=False).images) == 10_000
 
 
 def test_without_a_writable_cache_a_temporary_folder_serves(cache):
     cache.write_text("a file where the folder should be")
-    root, source = datasets.mnist_root()
+    root, source = digits.mnist_root()
     assert source == "digits stand-in"
     assert cache not in root.parents
-    assert datasets.mnist_root()[0] == root, "made once a process"
+    assert digits.mnist_root()[0] == root, "made once a process"
 
 
 def test_where_the_cache_is(monkeypatch):
     monkeypatch.setenv("BENCH_CORE_CACHE", "/own")
     monkeypatch.setenv("XDG_CACHE_HOME", "/shared")
-    assert datasets.cache_dir() == Path("/own")
+    assert cache.cache_dir() == Path("/own")
     monkeypatch.delenv("BENCH_CORE_CACHE")
-    assert datasets.cache_dir() == Path("/shared/bench-core")
+    assert cache.cache_dir() == Path("/shared/bench-core")
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert datasets.cache_dir() == Path.home() / ".cache" / "bench-core"
+    assert cache.cache_dir() == Path.home() / ".cache" / "bench-core"
 
 
 def test_real_data_are_read_and_called_mnist(tmp_path):
-    digits = datasets.mnist(small_mnist(tmp_path), train=True)
+    digits = digits.mnist(small_mnist(tmp_path), train=True)
     assert (digits.source, digits.images.shape, digits.labels.tolist()) == ("MNIST", (3, 28, 28), [0, 1, 2])
 
 
@@ -131,14 +131,14 @@ def _still_packed(root: Path) -> None:
 
 
 def _too_few_labels(root: Path) -> None:
-    datasets.write_idx(root / RAW / "train-labels-idx1-ubyte", np.zeros(2, np.uint8))
+    digits.write_idx(root / RAW / "train-labels-idx1-ubyte", np.zeros(2, np.uint8))
 
 
 @pytest.mark.parametrize("harm", [_no_folder, _cut_short, _empty, _still_packed, _too_few_labels])
 def test_bad_real_data_give_one_line_that_names_the_folder_and_the_mend(tmp_path, harm):
     harm(small_mnist(tmp_path))
     with pytest.raises(ValueError) as caught:
-        datasets.mnist(tmp_path, train=True)
+        digits.mnist(tmp_path, train=True)
     message = str(caught.value)
     assert str(tmp_path) in message
     assert "put the unpacked files there" in message
@@ -149,19 +149,19 @@ def test_bad_real_data_give_one_line_that_names_the_folder_and_the_mend(tmp_path
 def test_a_data_folder_that_is_none_is_refused(tmp_path, make):
     make(tmp_path / "data")
     with pytest.raises(ValueError, match=r"no data folder .*data; name one that holds MNIST/raw"):
-        datasets.mnist(tmp_path / "data", train=True)
+        digits.mnist(tmp_path / "data", train=True)
 
 
 def test_a_damaged_stand_in_says_what_to_delete(cache):
-    root = datasets.digits_stand_in()
+    root = digits.digits_stand_in()
     _cut_short(root)
     with pytest.raises(ValueError, match=f"{root}.*delete that folder and it is made anew"):
-        datasets.mnist(train=True)
+        digits.mnist(train=True)
 
 
 def test_photos_are_colour_images():
-    assert list(datasets.photos()) == ["grace_hopper.jpg", "china.jpg", "flower.jpg"]
-    for photo in datasets.photos().values():
+    assert list(photos.photos()) == ["grace_hopper.jpg", "china.jpg", "flower.jpg"]
+    for photo in photos.photos().values():
         assert photo.dtype == np.uint8
         assert photo.ndim == 3
         assert min(photo.shape[:2]) >= 256
@@ -170,7 +170,7 @@ def test_photos_are_colour_images():
 
 
 def test_crops_differ_and_follow_from_the_seed():
-    crops, again, others = (datasets.photo_crops(np.random.default_rng(seed), 7, 224) for seed in (0, 0, 1))
+    crops, again, others = (photos.photo_crops(np.random.default_rng(seed), 7, 224) for seed in (0, 0, 1))
     assert crops.shape == (7, 224, 224, 3)
     assert len({crop.tobytes() for crop in crops}) == 7
     assert np.array_equal(crops, again)
@@ -178,7 +178,7 @@ def test_crops_differ_and_follow_from_the_seed():
 
 
 def test_ar1_is_the_known_series():
-    x = datasets.ar1()
+    x = series.ar1()
     assert x[0] == 0
     assert x[1] == pytest.approx(0.049671, abs=5e-7)
     assert x[999] == pytest.approx(0.006109, abs=5e-7)
@@ -186,13 +186,13 @@ def test_ar1_is_the_known_series():
 
 
 def test_ar1_follows_from_its_noise():
-    x, noise = datasets.ar1(50, seed=3), datasets.ar1_noise(50, seed=3)
+    x, noise = series.ar1(50, seed=3), series.ar1_noise(50, seed=3)
     assert noise[0] == 0
     assert np.allclose(x[1:] - 0.5 * x[:-1], noise[1:])
 
 
 def test_air_passengers_is_the_whole_known_series():
-    known = datasets.air_passengers()
+    known = series.air_passengers()
     assert (known.thousands.shape, known.thousands.sum()) == ((144,), 40_363)
     assert np.array_equal(known.months, np.arange("1949-01", "1961-01", dtype="datetime64[M]"))
     assert list(known.thousands[[0, 1, -2, -1]]) == [112, 118, 390, 432]
@@ -202,7 +202,7 @@ def test_air_passengers_is_the_whole_known_series():
 @given(st.integers(2, 30), st.data())
 def test_windows_are_followed_by_their_next_value(n, data):
     k = data.draw(st.integers(1, n - 1))
-    inputs, targets = datasets.windows(np.arange(float(n)), k)
+    inputs, targets = series.windows(np.arange(float(n)), k)
     assert inputs.shape == (n - k, k)
     assert np.array_equal(inputs[:, -1] + 1, targets)
     assert np.array_equal(inputs[:, 0], np.arange(n - k))
@@ -211,7 +211,7 @@ def test_windows_are_followed_by_their_next_value(n, data):
 @pytest.mark.parametrize("k", [0, 5, 6])
 def test_windows_that_do_not_fit_are_refused(k):
     with pytest.raises(ValueError, match="does not fit a series of 5"):
-        datasets.windows(np.arange(5.0), k)
+        series.windows(np.arange(5.0), k)
 
 
 def test_importing_the_module_is_cheap():

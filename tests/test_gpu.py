@@ -4,11 +4,12 @@ without synchronizing would say."""
 import pytest
 import torch
 
-from bench_core import Case, precision, workloads
-from bench_core.agreement import ParityError
-from bench_core.clock import SynchronizedClock
-from bench_core.device import resolve
-from bench_core.parity import Gate
+from bench_core import Case, workloads
+from bench_core.core.errors import ParityError
+from bench_core.execution.parity.gate import Gate
+from bench_core.hardware import precision
+from bench_core.hardware.device import resolve
+from bench_core.timing.clock import SynchronizedClock
 
 pytestmark = [
     pytest.mark.gpu,

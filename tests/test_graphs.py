@@ -16,13 +16,17 @@ from torch.optim import SGD, Adam
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from bench_core import Case, build, graphs, workloads
-from bench_core.agreement import FirstCall
-from bench_core.build import BuildContext, rotate, training
-from bench_core.parity import Gate
-from bench_core.spec import CaseSkipped
-from bench_core.workloads import gan, mlp
-from bench_core.workloads.adversarial import adversarial_step, alternate
+from bench_core import Case, workloads
+from bench_core.core.errors import CaseSkipped
+from bench_core.execution.parity.capture import FirstCall
+from bench_core.execution.parity.gate import Gate
+from bench_core.workloads.adversarial import gan
+from bench_core.workloads.adversarial.game import adversarial_step, alternate
+from bench_core.workloads.dense import mlp
+from bench_core.workloads.kit import graphs
+from bench_core.workloads.kit.context import BuildContext
+from bench_core.workloads.kit.feeds import rotate
+from bench_core.workloads.kit.loops import training
 
 pytestmark = pytest.mark.usefixtures("one_cache", "one_thread")
 
@@ -63,7 +67,7 @@ def taped(work, device):
         work()
     with Tape() as tape:
         output = work()
-    return graphs.Recording(tape.replay, output)
+    return graphs.CapturedGraph(tape.replay, output)
 
 
 @pytest.fixture

@@ -14,20 +14,24 @@ import torch
 from fake_device import FakeAsyncDevice
 from test_report import Page
 
-import bench_core.device_benchmark  # noqa: F401 - imported here, the runs within this process find it loaded
-from bench_core import ladder, records, text, workloads
-from bench_core.datasets import write_idx
-from bench_core.ladder import AS_IN_TUTORIALS, OWN_OPTIMIZER, REPEATED, RUNGS, Reading, time_rung
-from bench_core.options import parse
-from bench_core.records import RunInfo
-from bench_core.report import plots, write
+import bench_core.execution.fixture  # noqa: F401 - imported here, the runs within this process find it loaded
+from bench_core import workloads
+from bench_core.core import records, text
+from bench_core.core.case import Case
+from bench_core.core.errors import RecordError
+from bench_core.core.records import RunInfo
+from bench_core.execution.options import parse
+from bench_core.execution.session import BenchSession
+from bench_core.execution.studies import ladder
+from bench_core.execution.studies.ladder import AS_IN_TUTORIALS, OWN_OPTIMIZER, REPEATED, RUNGS, Reading, time_rung
+from bench_core.execution.studies.tutorial import BATCH, WORKLOAD, DigitsTraining
+from bench_core.report import write
 from bench_core.report.content import content, findings
-from bench_core.report.ladder import NAME
-from bench_core.report.series import RungChart, RungLine
-from bench_core.schema import RecordError
-from bench_core.session import BenchSession
-from bench_core.spec import Case
-from bench_core.tutorial import BATCH, WORKLOAD, DigitsTraining
+from bench_core.report.plots import draw as plots
+from bench_core.report.plots.series import RungChart, RungLine
+from bench_core.report.sections.ladder import NAME
+from bench_core.storage import files
+from bench_core.workloads.data.digits import write_idx
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -98,10 +102,10 @@ class TestFakeAsyncDevice:
     def test_its_result_cannot_be_stored(self, device):
         with pytest.raises(RecordError, match="'fake' is no real device; there are: cpu, cuda"):
             ladder.stored(REPEATED, Reading(1e-3, None, 1), device, "none")
-        data = records.encode(factory.run(ladder=factory.ladder(("cpu",))).info)
+        data = files.encode(factory.run(ladder=factory.ladder(("cpu",))).info)
         data["ladder"][0]["device"] = "fake"
         with pytest.raises(RecordError, match=r"ladder\[0\].device: 'fake' is no real device"):
-            records.decode(RunInfo, data, "file")
+            files.decode(RunInfo, data, "file")
 
 
 class Virtual:
@@ -249,7 +253,7 @@ class TestTutorial:
         assert (float(images.min()), float(images.max())) == (-1.0, 1.0)
 
     def test_the_whole_ladder_runs_in_processes_of_its_own_on_the_data_named(self, digits, one_core):
-        rungs = ladder.climb("cpu", digits, steps=3, max_time=0.05)
+        rungs = ladder.run_ladder("cpu", digits, steps=3, max_time=0.05)
         assert [rung.rung for rung in rungs] == [rung.name for rung in RUNGS]
         assert {(rung.device, rung.data) for rung in rungs} == {("cpu", "MNIST")}
         assert [(rung.steps, rung.interval) for rung in rungs[:-1]] == [(3, None)] * 6
@@ -260,21 +264,21 @@ class TestTutorial:
         broken.chmod(0o755)
         monkeypatch.setattr(sys, "executable", str(broken))
         with pytest.raises(RuntimeError, match=r"^the ladder on cpu failed: ValueError: no MNIST here$"):
-            ladder.climb("cpu")
+            ladder.run_ladder("cpu")
 
 
 class TestStorage:
     def test_a_ladder_reads_back_as_it_was(self, tmp_path):
         made = factory.run(ladder=factory.ladder())
         path = factory.store(made, tmp_path / "0001_run.json")
-        assert records.load(path).info == made.info
+        assert files.load(path).info == made.info
 
     def test_a_run_without_one_still_reads(self, tmp_path):
         path = factory.store(factory.run(), tmp_path / "0001_run.json")
         document = json.loads(path.read_text())
         del document[records.KEY]["ladder"]
         path.write_text(json.dumps(document))
-        assert records.load(path).info.ladder == ()
+        assert files.load(path).info.ladder == ()
 
     def test_a_study_without_a_field_is_refused_at_once(self):
         session = BenchSession(parse({"workload": "gemm", "device": "cpu"}, Path()))
@@ -294,7 +298,7 @@ class TestStorage:
         result.assert_outcomes(passed=2)
         result.stdout.fnmatch_lines(["*1 study on cpu*, about 3 s", "*ladder-cpu*7.20 ms as in tutorials, 570 µs in*"])
         (path,) = pytester.path.rglob("0001_*.json")
-        stored = records.load(path)
+        stored = files.load(path)
         assert stored.info.ladder == factory.ladder(("cpu",))
         assert (stored.info.planned, len(stored.records), stored.info.partial) == (1, 1, False)
         pytester.runpytest_inprocess(*run, "--bench-workload", "gemm", "-k", "study").assert_outcomes(deselected=2)

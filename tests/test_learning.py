@@ -12,22 +12,36 @@ import torch
 from test_report import Page
 from torch import nn
 
-import bench_core.device_benchmark  # noqa: F401 - imported here, the runs within this process find it loaded
-from bench_core import datasets, learning, records, workloads
-from bench_core.build import RESTORE_EVERY, BuildContext, epochs
-from bench_core.datasets import STAND_IN, mnist, write_idx
-from bench_core.learning import GOALS, Goal, accuracy, in_words, learn, pursue, unseen
+import bench_core.execution.fixture  # noqa: F401 - imported here, the runs within this process find it loaded
+from bench_core import workloads
+from bench_core.core import records
+from bench_core.core.case import Case
+from bench_core.core.errors import RecordError
+from bench_core.core.step import Step
+from bench_core.execution.studies import learning
+from bench_core.execution.studies.learning import (
+    TARGETS,
+    AccuracyTarget,
+    accuracy,
+    held_out_batches,
+    in_words,
+    learn,
+    train_to_target,
+)
 from bench_core.report import write
 from bench_core.report.content import content, findings
-from bench_core.report.learning import NAME
-from bench_core.schema import RecordError
-from bench_core.spec import Case, Step
-from bench_core.workloads import mlp
+from bench_core.report.sections.learning import NAME
+from bench_core.storage import files
+from bench_core.workloads.data import digits
+from bench_core.workloads.data.digits import STAND_IN, mnist, write_idx
+from bench_core.workloads.dense import mlp
+from bench_core.workloads.kit.context import BuildContext
+from bench_core.workloads.kit.feeds import RESTORE_EVERY, epochs
 
 pytestmark = pytest.mark.usefixtures("one_cache", "one_thread")
 
 CASE = Case("mlp_train", batch_size=64)
-GOAL = Goal("mlp_train", target=0.8, batch_size=64, every=20, most_steps=300, expected=1)
+GOAL = AccuracyTarget("mlp_train", target=0.8, batch_size=64, every=20, most_steps=300, expected=1)
 TITLE = "Does it learn?"
 STUDY = f"""
 import sys; sys.path.append({str(Path(__file__).parent)!r})
@@ -62,7 +76,7 @@ def digits(one_cache, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def held_out(digits):
-    return unseen(GOAL, CASE, digits)
+    return held_out_batches(GOAL, CASE, digits)
 
 
 def whole(data_dir, case=CASE):
@@ -71,7 +85,7 @@ def whole(data_dir, case=CASE):
 
 class TestTraining:
     def test_a_right_one_meets_its_goal(self, digits, held_out):
-        row = pursue(GOAL, CASE, whole(digits), held_out)
+        row = train_to_target(GOAL, CASE, whole(digits), held_out)
         assert row.met
         assert GOAL.target <= row.reached <= 1
         assert 0 < row.steps < GOAL.most_steps
@@ -82,7 +96,7 @@ class TestTraining:
         step = whole(digits)
         (group,) = step.optimizers["model"].param_groups
         group["params"] = list(mlp.perceptron().parameters())
-        row = pursue(GOAL, CASE, step, held_out)
+        row = train_to_target(GOAL, CASE, step, held_out)
         assert not row.met
         assert (row.steps, row.reached < 0.4) == (GOAL.most_steps, True)
 
@@ -90,7 +104,7 @@ class TestTraining:
         found = mnist(digits, train=True)
         order = torch.randperm(len(found.labels), generator=torch.Generator().manual_seed(0)).numpy()
         monkeypatch.setattr(mlp, "mnist", lambda *_, **__: replace(found, labels=found.labels[order]))
-        row = pursue(GOAL, CASE, whole(digits), held_out)
+        row = train_to_target(GOAL, CASE, whole(digits), held_out)
         assert not row.met
         assert (row.steps, row.reached < 0.4) == (GOAL.most_steps, True)
 
@@ -105,7 +119,7 @@ class TestTraining:
 
     def test_given_up_after_so_many_seconds(self, digits, held_out):
         ticks = iter(range(0, 10**6, 100))
-        row = pursue(replace(GOAL, target=1.0), CASE, whole(digits), held_out, timer=lambda: next(ticks))
+        row = train_to_target(replace(GOAL, target=1.0), CASE, whole(digits), held_out, timer=lambda: next(ticks))
         assert (row.met, row.steps) == (False, GOAL.every)
         assert row.seconds >= learning.MOST_SECONDS
 
@@ -120,7 +134,7 @@ class TestTraining:
         monkeypatch.setattr(learning, "resolve", lambda names: (device,))
         monkeypatch.setattr(learning, "MOST_SECONDS", 1e6)
         step = Step(device.queue, units=64, flops=None, devices=("cpu",), data="none", modules={"model": nn.ReLU()})
-        row = pursue(GOAL, CASE, step, [(torch.zeros(1), torch.zeros(1))], timer=lambda: device.now)
+        row = train_to_target(GOAL, CASE, step, [(torch.zeros(1), torch.zeros(1))], timer=lambda: device.now)
         assert (row.seconds, row.steps, row.reached) == (60 * Slow.SECONDS, 60, 0.85)
 
     def test_the_whole_study_on_the_data_named(self, digits):
@@ -130,7 +144,7 @@ class TestTraining:
             row = learn("mlp_train", "cpu", digits)
         finally:
             os.sched_setaffinity(0, before)
-        assert (row.met, row.target, row.threads, row.data) == (True, GOALS["mlp_train"].target, 1, STAND_IN)
+        assert (row.met, row.target, row.threads, row.data) == (True, TARGETS["mlp_train"].target, 1, STAND_IN)
 
 
 class Slow:
@@ -174,11 +188,11 @@ class TestData:
 
     def test_repeated_test_images_count_once_and_keep_their_classes(self, digits, held_out, monkeypatch):
         monkeypatch.setattr(learning, "TEST_BATCH", 100)
-        split = unseen(GOAL, CASE, digits)
+        split = held_out_batches(GOAL, CASE, digits)
         assert [len(labels) for _, labels in split] == [100, 100, 57]
         ((images, labels),) = held_out
         assert torch.equal(torch.cat([part for part, _ in split]), images)
-        found = datasets.mnist(digits, train=False)
+        found = digits.mnist(digits, train=False)
         classes = {image.tobytes(): label for image, label in zip(found.images, found.labels, strict=True)}
         assert len(classes) == 257
         bytes_ = ((images[:, 0] + 1) * 127.5).round().to(torch.uint8).numpy()
@@ -199,11 +213,11 @@ class TestStorage:
     def test_it_reads_back_as_it_was_and_a_run_without_it_still_reads(self, tmp_path):
         made = factory.run(learning=factory.learning())
         path = factory.store(made, tmp_path / "0001_run.json")
-        assert records.load(path).info == made.info
+        assert files.load(path).info == made.info
         document = json.loads(path.read_text())
         del document[records.KEY]["learning"]
         path.write_text(json.dumps(document))
-        assert records.load(path).info.learning == ()
+        assert files.load(path).info.learning == ()
 
     @pytest.mark.parametrize(
         "change",
@@ -225,7 +239,7 @@ class TestStorage:
         full.stdout.fnmatch_lines(["*] learning-mlp_train-cpu *91.1% after 150 steps, 105 ms*"])
         full.stdout.no_fnmatch_line("*skipped: learning*")
         (path,) = pytester.path.rglob("0001_*.json")
-        assert records.load(path).info.learning == factory.learning(("cpu",))[:1]
+        assert files.load(path).info.learning == factory.learning(("cpu",))[:1]
         other = pytester.runpytest_inprocess(*run, "--bench-workload", "gemm")
         other.stdout.no_fnmatch_line("*skipped: learning*")
 
@@ -236,9 +250,9 @@ class TestStorage:
             *plugins, "--collect-only", "-q", "--bench-sweep", "full", "--bench-device", "cpu"
         )
         assert [line for line in result.outlines if "::" in line] == [
-            f"test_copied.py::test_learning[cpu-{name}]" for name in GOALS
+            f"test_copied.py::test_learning[cpu-{name}]" for name in TARGETS
         ]
-        assert set(GOALS) <= set(workloads.names())
+        assert set(TARGETS) <= set(workloads.names())
 
     def test_a_line_of_progress_says_when_the_target_was_missed(self):
         missed = factory.learning(("cpu",), reached=0.123, met=False)[:1]

@@ -1,8 +1,8 @@
 import pytest
 
-from bench_core import machine
-from bench_core.device import Cpu, find, resolve
-from bench_core.telemetry import Contention
+from bench_core.core.results import Contention
+from bench_core.hardware import machine
+from bench_core.hardware.device import Cpu, find, resolve
 
 
 def test_a_quota_of_any_group_above_counts(tmp_path, monkeypatch):

@@ -3,7 +3,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench_core.options import OptionError, parse
+from bench_core.core.errors import OptionError
+from bench_core.execution.options import parse
 
 WITHOUT_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is present")
 

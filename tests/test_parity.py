@@ -9,15 +9,18 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from bench_core import Case, reference, workloads
-from bench_core.agreement import MOST, TOLERANCES, ParityError, judge
-from bench_core.build import forward_flops, inference, training, training_flops
-from bench_core.parity import Gate
-from bench_core.records import encode
-from bench_core.reference import Reference
-from bench_core.runner import Effort, run_case
-from bench_core.spec import Anchor, workload
-from bench_core.workloads import resnet
+from bench_core import Case, workloads
+from bench_core.core.errors import ParityError
+from bench_core.execution.parity import reference
+from bench_core.execution.parity.gate import Gate
+from bench_core.execution.parity.judge import MOST, TOLERANCES, judge
+from bench_core.execution.parity.reference import Reference
+from bench_core.execution.runner import Effort, run_case
+from bench_core.storage.files import encode
+from bench_core.workloads.kit.definition import KnownCosts, workload
+from bench_core.workloads.kit.flops import forward_flops, training_flops
+from bench_core.workloads.kit.loops import inference, training
+from bench_core.workloads.vision import resnet
 
 pytestmark = pytest.mark.usefixtures("one_cache", "one_thread")
 
@@ -105,7 +108,7 @@ class TestSoundSteps:
         assert record.unavailable["parity"] == "only a test"
 
     def test_that_would_take_minutes_in_float64_are_held_at_a_smaller_batch(self, monkeypatch):
-        flops = workloads.get("mlp_train").anchor.flops
+        flops = workloads.get("mlp_train").known_costs.flops
         monkeypatch.setattr(reference, "MOST_FLOPS", 20 * flops)
         assert judged(Case("mlp_train", batch_size=64)).batch_size == 16
         assert judged(Case("mlp_train", batch_size=8)).batch_size == 8
@@ -217,7 +220,7 @@ class TestFaultsInTheSource:
             judged(Case(known.name, batch_size=2))
 
     def test_another_model(self, own):
-        case = own(trained, anchor=Anchor("", parameters=477))
+        case = own(trained, anchor=KnownCosts("", parameters=477))
         with pytest.raises(ParityError, match="483 parameters; the workload's anchor says 477"):
             judged(case)
 
@@ -326,7 +329,7 @@ class TestTheReference:
         chaotic = Reference(values, (), 10**7, (16,), moved)
         seen = values | {"gradients of model": -np.ones(3), "update of model": np.zeros(3)}
         found = judge(Case("any", dtype="bf16"), seen, chaotic)
-        assert found.untold == ("gradients of model", "update of model")
+        assert found.inconclusive == ("gradients of model", "update of model")
         assert (found.quantity, found.error) == ("outputs", 0.0)
         with pytest.raises(ParityError, match=r"the (gradients|update) of model differ"):
             judge(Case("any", dtype="fp32"), seen, chaotic)

@@ -12,10 +12,12 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import TensorDataset
 
-from bench_core import Case, datasets, workloads
-from bench_core.build import BuildContext
-from bench_core.workloads import csv_loader, epoch, model_parallel, segmentation, segmentation_pipeline, transfer
-from bench_core.workloads.photos import normalized
+from bench_core import Case, workloads
+from bench_core.workloads.data import digits, photos
+from bench_core.workloads.data.photo_batches import normalized
+from bench_core.workloads.kit.context import BuildContext
+from bench_core.workloads.pipelines import csv_loader, epoch, model_parallel, segmentation_pipeline, transfer
+from bench_core.workloads.vision import segmentation
 
 pytestmark = pytest.mark.usefixtures("one_cache", "one_thread")
 
@@ -71,7 +73,7 @@ class TestEpoch:
     def test_counts(self, few):
         step = self.built("w0")
         assert (step.units, step.rounds, step.parameters) == (FEW, 4, 101_770)
-        assert step.flops == FEW * workloads.get("mnist_epoch_e2e").anchor.flops
+        assert step.flops == FEW * workloads.get("mnist_epoch_e2e").known_costs.flops
         assert step.data == "digits stand-in"
         assert list(step.stages) == ["load", "transfer", "compute"]
         assert list(self.built("resident").stages) == ["load", "compute"]
@@ -83,7 +85,7 @@ class TestEpoch:
         assert not torch.equal(self.built("w0")(), self.built("w0", seed=1)())
 
     def test_images_transformed_one_by_one_are_those_prepared_beforehand(self):
-        root, _ = datasets.mnist_root()
+        root, _ = digits.mnist_root()
         prepared, pictures = epoch.Prepared(root, FEW), epoch.pictures(root, FEW)
         assert len(prepared) == len(pictures) == FEW
         for (image, label), (other, same) in zip(prepared, pictures, strict=True):
@@ -103,7 +105,7 @@ class TestEpoch:
         assert multiprocessing.active_children() == []
 
     def test_a_worker_that_is_not_forked_reads_the_images_itself(self):
-        data = epoch.Prepared(datasets.mnist_root()[0], FEW)
+        data = epoch.Prepared(digits.mnist_root()[0], FEW)
         sent = pickle.dumps(data)
         assert len(sent) < 1000
         for tensor, copy in zip(data.tensors, pickle.loads(sent).tensors, strict=True):
@@ -161,8 +163,8 @@ class TestSegmentation:
 
     def test_files_hold_the_sample_photos(self):
         files = segmentation_pipeline.photo_files()
-        assert files.keys() == datasets.photos().keys()
-        for name, pixels in datasets.photos().items():
+        assert files.keys() == photos.photos().keys()
+        for name, pixels in photos.photos().items():
             assert np.array_equal(np.asarray(segmentation_pipeline.decoded(files[name])), pixels)
 
 
@@ -256,7 +258,7 @@ class TestSplitModel:
         workload = workloads.get("model_parallel_toy")
         step = workload.build(BuildContext(Case("model_parallel_toy", batch_size=20)))
         assert step.parameters == 165
-        assert step.flops == 20 * workload.anchor.flops
+        assert step.flops == 20 * workload.known_costs.flops
         assert step.optimizers["model"].defaults["lr"] == 0.001
         before = weights(step)
         assert step().isfinite()

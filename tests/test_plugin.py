@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-import bench_core.device_benchmark  # noqa: F401 - imported here, the runs within this process find it loaded
-from bench_core import records
+import bench_core.execution.fixture  # noqa: F401 - imported here, the runs within this process find it loaded
+from bench_core.storage import files
 
 FOREIGN = """
 import pytest
@@ -98,7 +98,7 @@ def test_a_users_step_is_measured_stored_and_replayed(pytester):
     pytester.makepyfile(test_user=USER)
     result = pytester.runpytest_inprocess(*PLUGIN, "--benchmark-autosave", "--bench-device", "cpu")
     result.assert_outcomes(passed=1)
-    run = records.load(saved(pytester.path / ".benchmarks"))
+    run = files.load(saved(pytester.path / ".benchmarks"))
     (record,) = run.records
     assert (record.case.workload, record.case.device, record.units) == ("test_user.py::test_my_model", "cpu", 64)
     document = json.loads(run.path.read_text())
@@ -187,7 +187,7 @@ def test_tests_of_one_name_in_two_files_are_two_cases(pytester):
         test_b="def test_work(device_benchmark):\n    device_benchmark(lambda: sum(range(1000)))",
     )
     pytester.runpytest_inprocess(*PLUGIN, "--benchmark-autosave").assert_outcomes(passed=2)
-    run = records.load(saved(pytester.path / ".benchmarks"))
+    run = files.load(saved(pytester.path / ".benchmarks"))
     assert {r.case.workload for r in run.records} == {"test_a.py::test_work", "test_b.py::test_work"}
 
 
@@ -203,7 +203,7 @@ def test_parameters_name_the_case_by_their_ids(pytester):
     )
     result = pytester.runpytest_inprocess(*PLUGIN, "--benchmark-autosave", "--bench-device", "cpu")
     result.assert_outcomes(passed=2)
-    assert {r.case.setting for r in records.load(saved(pytester.path)).records} == {"small", "large"}
+    assert {r.case.setting for r in files.load(saved(pytester.path)).records} == {"small", "large"}
 
 
 def test_a_projects_own_bench_device_fixture_stays_its_own(pytester):
@@ -235,7 +235,7 @@ def test_a_number_of_threads_is_torchs_own_unless_one_is_asked_for(pytester):
     )
     pytester.runpytest_subprocess(*PLUGIN, "--benchmark-save=own").assert_outcomes(passed=1)
     pytester.runpytest_subprocess(*PLUGIN, "--benchmark-save=asked", "--bench-threads=1").assert_outcomes(passed=1)
-    own, asked = (records.load(next(pytester.path.rglob(f"*_{name}.json"))) for name in ("own", "asked"))
+    own, asked = (files.load(next(pytester.path.rglob(f"*_{name}.json"))) for name in ("own", "asked"))
     assert own.records[0].threads == 3
     assert asked.records[0].threads == 1
     assert any("more threads" in flag for flag in own.records[0].flags) is (own.info.machine.usable_cpus < 3)

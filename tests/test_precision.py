@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from bench_core import precision
+from bench_core.hardware import precision
 
 
 @pytest.fixture(autouse=True)

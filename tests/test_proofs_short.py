@@ -7,8 +7,9 @@ import pytest
 import simulation
 import torch
 
-from bench_core import Case, Step, stats, workloads
-from bench_core.build import RESTORE_EVERY
+from bench_core import Case, Step, workloads
+from bench_core.core import stats
+from bench_core.workloads.kit.feeds import RESTORE_EVERY
 
 RUNS = 400
 

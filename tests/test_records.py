@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench_core import measure, records
-from bench_core.records import KEY, NewerSchemaError, Record, RunInfo, Timing
-from bench_core.schema import RecordError
-from bench_core.spec import Case
+from bench_core import measure
+from bench_core.core import records
+from bench_core.core.case import Case
+from bench_core.core.errors import NewerSchemaError, RecordError
+from bench_core.core.records import KEY, Record, RunInfo, Timing
+from bench_core.storage import files
 
 
 @pytest.fixture
@@ -29,7 +31,7 @@ def first_record(document):
 
 
 def test_a_stored_run_reads_back_as_it_was(stored):
-    run = records.load(stored)
+    run = files.load(stored)
     assert run.records == factory.run().records
     assert run.info == factory.run().info
 
@@ -38,8 +40,8 @@ def test_a_real_measurement_survives_storage():
     m = measure(lambda: sum(range(100)), max_time=0.05)
     timing = Timing.of(m)
     record = factory.record(Case("mlp_train"))
-    data = records.encode(Record(**{**vars(record), "timing": timing}))
-    assert records.decode(Record, json.loads(json.dumps(data)), "here").timing == timing
+    data = files.encode(Record(**{**vars(record), "timing": timing}))
+    assert files.decode(Record, json.loads(json.dumps(data)), "here").timing == timing
 
 
 @given(st.integers(6, 2000))
@@ -60,7 +62,7 @@ def test_times_that_are_none_are_refused_by_name(stored, value, place):
 
     rewrite(stored, spoil)
     with pytest.raises(RecordError, match=rf"0001_run\.json.*{place}"):
-        records.load(stored)
+        files.load(stored)
 
 
 def test_broken_times_are_not_stored_either():
@@ -92,18 +94,18 @@ def test_broken_times_are_not_stored_either():
 def test_a_record_that_breaks_the_schema_is_named_with_its_field(stored, change, word):
     rewrite(stored, lambda document: change(first_record(document)))
     with pytest.raises(RecordError, match=word) as caught:
-        records.load(stored)
+        files.load(stored)
     assert "\n" not in str(caught.value)
     assert str(stored) in str(caught.value)
 
 
 def test_a_record_of_a_newer_schema_is_passed_over_by_name(stored):
     rewrite(stored, lambda document: first_record(document).update(schema=records.SCHEMA + 1))
-    run = records.load(stored)
+    run = files.load(stored)
     assert len(run.records) == len(factory.run().records) - 1
-    assert len(run.passed_over) == 1
-    assert "schema 2" in run.passed_over[0]
-    assert factory.run().records[0].case.id in run.passed_over[0]
+    assert len(run.skipped) == 1
+    assert "schema 2" in run.skipped[0]
+    assert factory.run().records[0].case.id in run.skipped[0]
 
 
 def test_newer_records_alone_are_an_error(stored):
@@ -113,17 +115,17 @@ def test_newer_records_alone_are_an_error(stored):
 
     rewrite(stored, newer)
     with pytest.raises(NewerSchemaError, match="update bench-core"):
-        records.load(stored)
+        files.load(stored)
 
 
 def test_a_newer_run_is_passed_over_among_others_and_an_error_alone(stored, tmp_path):
     other = factory.store(factory.run(), tmp_path / "0002_run.json")
     rewrite(other, lambda document: document[KEY].update(schema=99))
-    runs = records.load_all([tmp_path])
+    runs = files.load_all([tmp_path])
     assert len(runs) == 1
-    assert "0002_run.json" in runs[0].passed_over[0]
+    assert "0002_run.json" in runs[0].skipped[0]
     with pytest.raises(NewerSchemaError):
-        records.load_all([other])
+        files.load_all([other])
 
 
 @pytest.mark.parametrize(
@@ -140,7 +142,7 @@ def test_files_that_are_no_stored_run_get_one_line_each(tmp_path, text, word):
     path = tmp_path / "file.json"
     path.write_text(text)
     with pytest.raises(RecordError, match=word) as caught:
-        records.load(path)
+        files.load(path)
     assert "\n" not in str(caught.value)
     assert str(path) in str(caught.value)
 
@@ -148,7 +150,7 @@ def test_files_that_are_no_stored_run_get_one_line_each(tmp_path, text, word):
 @pytest.mark.parametrize("extra", [None, [], "text", 3])
 def test_extra_info_of_another_kind_is_no_record(stored, extra):
     rewrite(stored, lambda document: document["benchmarks"][0].update(extra_info=extra))
-    assert len(records.load(stored).records) == len(factory.run().records) - 1
+    assert len(files.load(stored).records) == len(factory.run().records) - 1
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"benchmarks": [], "n": ' + "9" * 5000 + "}"])
@@ -156,39 +158,39 @@ def test_files_that_python_itself_refuses_are_named(tmp_path, text):
     path = tmp_path / "file.json"
     path.write_text(text)
     with pytest.raises(RecordError, match=r"file\.json"):
-        records.load(path)
+        files.load(path)
 
 
 def test_a_run_holds_every_case_once(stored):
     rewrite(stored, lambda document: document["benchmarks"].append(document["benchmarks"][0]))
     with pytest.raises(RecordError, match="recorded 2 times"):
-        records.load(stored)
+        files.load(stored)
 
 
 def test_truncated_json_is_named(stored):
     stored.write_text(stored.read_text()[:-200])
     with pytest.raises(RecordError, match="not whole JSON"):
-        records.load(stored)
+        files.load(stored)
 
 
 def test_a_binary_file_is_named(tmp_path):
     path = tmp_path / "file.json"
     path.write_bytes(b"\xff\xfe\x00\x80")
     with pytest.raises(RecordError, match="not a text file"):
-        records.load(path)
+        files.load(path)
 
 
 def test_an_empty_folder_and_a_missing_path_say_what_to_do(tmp_path):
     with pytest.raises(RecordError, match=r"holds no stored run.*benchmark-autosave"):
-        records.load_all([tmp_path])
+        files.load_all([tmp_path])
     with pytest.raises(RecordError, match="does not exist"):
-        records.load_all([tmp_path / "nowhere"])
+        files.load_all([tmp_path / "nowhere"])
 
 
 def test_runs_come_oldest_first_and_no_file_twice(tmp_path):
     late = factory.store(factory.run(started="2026-03-01T00:00:00+00:00"), tmp_path / "a" / "0001.json")
     early = factory.store(factory.run(started="2026-02-01T00:00:00+00:00"), tmp_path / "b" / "0002.json")
-    runs = records.load_all([tmp_path, late])
+    runs = files.load_all([tmp_path, late])
     assert [run.path for run in runs] == [early, late]
 
 
@@ -202,7 +204,7 @@ json_values = st.recursive(
 def complaint(kind, data):
     """What decoding says is wrong; empty if nothing is."""
     try:
-        records.decode(kind, data, "file")
+        files.decode(kind, data, "file")
     except RecordError as error:
         return str(error)
     return ""
@@ -215,7 +217,7 @@ def test_any_json_is_either_read_or_refused_in_one_line(data):
 
 @given(st.data())
 def test_any_field_of_a_record_may_be_spoilt_without_a_traceback(data):
-    record = records.encode(factory.record(Case("mlp_train")))
+    record = files.encode(factory.record(Case("mlp_train")))
     spoilt = copy.deepcopy(record)
     where = spoilt if data.draw(st.booleans()) else spoilt["timing"]
     where[data.draw(st.sampled_from(sorted(where)))] = data.draw(json_values)

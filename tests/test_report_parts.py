@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from bench_core import text
-from bench_core.records import NotRun
-from bench_core.report import plots
+from bench_core.analysis.comparison import compare
+from bench_core.core import text
+from bench_core.core.records import NotRun
 from bench_core.report.content import content, findings
-from bench_core.speedup import compare
+from bench_core.report.plots import draw as plots
 
 NO_GPU = factory.machine(gpu=False)
 SKIPPED = NotRun("mlp_train-cuda-b65536-fp32-eager", "skipped", "out of GPU memory")

@@ -4,10 +4,10 @@ import weakref
 import pytest
 import torch
 
-from bench_core import runner
-from bench_core.build import RESTORE_EVERY
-from bench_core.runner import Effort, Labels, NotFiniteError, run_step
-from bench_core.spec import Case, CaseSkipped
+from bench_core.core.case import Case
+from bench_core.core.errors import CaseSkipped, NotFiniteError
+from bench_core.execution.runner import Effort, Labels, run_step
+from bench_core.workloads.kit.feeds import RESTORE_EVERY
 
 QUICK = Effort(max_time=0.05)
 LABELS = Labels("tests", "op", "unit", "A test.", "here")

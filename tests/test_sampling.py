@@ -4,8 +4,9 @@ import math
 import pytest
 from fake_device import FakeAsyncDevice
 
-from bench_core import measure, stats
-from bench_core.sampling import Measurement
+from bench_core import measure
+from bench_core.core import stats
+from bench_core.core.results import Measurement
 
 
 class ScriptedClockDevice:

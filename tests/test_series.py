@@ -11,12 +11,12 @@ import torch
 from scipy.signal import lfilter
 
 from bench_core import Case, workloads
-from bench_core.datasets import ar1
-from bench_core.spec import CaseSkipped
-from bench_core.workloads import css
-from bench_core.workloads.arma import ARIMA, ARMA, LENGTH, PHI, THETA, simulated
-from bench_core.workloads.autoregression import least_squares
-from bench_core.workloads.recursion import FORMULATIONS, with_squared_roots
+from bench_core.core.errors import CaseSkipped
+from bench_core.workloads.data.series import ar1
+from bench_core.workloads.series import css
+from bench_core.workloads.series.arma import ARIMA, ARMA, LENGTH, PHI, THETA, simulated
+from bench_core.workloads.series.autoregression import least_squares
+from bench_core.workloads.series.recursion import FORMULATIONS, with_squared_roots
 from docs.examples import airpassengers
 
 pytestmark = pytest.mark.usefixtures("one_cache", "one_thread")
@@ -195,8 +195,8 @@ def test_fits_count_the_flops_of_the_recursion():
 
 @pytest.mark.parametrize("name", [n for n in workloads.names() if workloads.get(n).family in FAMILIES])
 def test_workloads_are_their_anchors(name):
-    step, known = workloads.build(Case(name)), workloads.get(name).anchor
-    assert known.says
+    step, known = workloads.build(Case(name)), workloads.get(name).known_costs
+    assert known.description
     assert (step.parameters or None, step.flops) == (known.parameters, known.flops)
 
 

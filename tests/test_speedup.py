@@ -9,17 +9,11 @@ from factory import Cost
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench_core.records import Run
-from bench_core.spec import Case
-from bench_core.speedup import (
-    Verdict,
-    best_against_best,
-    curves,
-    pool,
-    threads,
-    ways,
-)
-from bench_core.stats import ratio_interval
+from bench_core.analysis.comparison import Verdict
+from bench_core.analysis.speedup import best_against_best, curves, pool, threads
+from bench_core.core.case import Case
+from bench_core.core.records import Run
+from bench_core.core.stats import ratio_interval
 
 GPU_CASE = Case("mlp_train", device="cuda", batch_size=64)
 CPU_CASE = Case("mlp_train", batch_size=64)
@@ -224,7 +218,7 @@ class TestWays:
             factory.record(self.GRAPH, 1e-3),
             factory.record(replace(GPU_CASE, dtype="bf16", variant="compile"), 2e-3),
         )
-        graph, bf16 = ways(pool([run]))
+        graph, bf16 = variant_comparisons(pool([run]))
         assert (graph.kind, graph.base.case, graph.contender.case) == ("ways", GPU_CASE, self.GRAPH)
         assert (graph.ratio, graph.verdict) == (pytest.approx(4.0), Verdict.FASTER)
         assert bf16.ratio == pytest.approx(2.0)
@@ -232,8 +226,8 @@ class TestWays:
 
     def test_only_batches_with_both_count(self):
         other = replace(self.GRAPH, batch_size=7)
-        assert ways(pool([one_run(factory.record(GPU_CASE), factory.record(other))])) == ()
-        assert ways(pool([one_run(factory.record(self.GRAPH))])) == ()
+        assert variant_comparisons(pool([one_run(factory.record(GPU_CASE), factory.record(other))])) == ()
+        assert variant_comparisons(pool([one_run(factory.record(self.GRAPH))])) == ()
 
     def test_a_graph_is_matched_with_the_cpu_in_eager_mode_and_says_so(self):
         joined = replace(GPU_CASE, variant="channels_last+cuda_graph")

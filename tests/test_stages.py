@@ -5,17 +5,20 @@ from pathlib import Path
 import factory
 import pytest
 
-from bench_core import records, workloads
-from bench_core.options import parse
-from bench_core.records import Record
+from bench_core import workloads
+from bench_core.core.case import Case
+from bench_core.core.errors import RecordError
+from bench_core.core.records import Record
+from bench_core.core.results import Stages
+from bench_core.core.step import Step
+from bench_core.execution.options import parse
+from bench_core.execution.runner import Effort, run_case
+from bench_core.execution.session import BenchSession
 from bench_core.report.content import content, findings
-from bench_core.report.pipelines import NAME
-from bench_core.runner import Effort, run_case
-from bench_core.schema import RecordError
-from bench_core.session import BenchSession
-from bench_core.spec import Case, Step
-from bench_core.stages import FEWEST, Stages, time_stages
-from bench_core.sweep import Sweep, candidates
+from bench_core.report.sections.pipelines import NAME
+from bench_core.storage import files
+from bench_core.timing.stages import FEWEST, time_stages
+from bench_core.workloads.kit.sweep import Sweep, candidates
 
 pytestmark = pytest.mark.usefixtures("one_cache", "one_thread")
 
@@ -112,13 +115,13 @@ def test_a_case_with_stages_is_stored_with_them():
     _, record = run_case(case, Effort(max_time=0.1))
     assert list(record.stages.seconds) == ["read", "scale", "batch", "transfer"]
     assert record.stages.repeats >= FEWEST
-    assert records.decode(Record, records.encode(record), "here").stages == record.stages
+    assert files.decode(Record, files.encode(record), "here").stages == record.stages
 
 
 def test_records_of_before_stages_can_be_read():
-    data = records.encode(factory.record(Case("w")))
+    data = files.encode(factory.record(Case("w")))
     del data["stages"]
-    assert records.decode(Record, data, "here").stages is None
+    assert files.decode(Record, data, "here").stages is None
 
 
 def test_where_pipelines_spend_their_time_is_shown():

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from bench_core import stats
+from bench_core.core import stats
 
 positive = st.floats(min_value=1e-9, max_value=1e3)
 

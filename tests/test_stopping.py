@@ -1,6 +1,6 @@
 import numpy as np
 
-from bench_core.stopping import FEWEST, PILOT, IntervalTarget
+from bench_core.timing.stopping import FEWEST, PILOT, IntervalTarget
 
 NOISY = list(np.random.default_rng(3).normal(1.0, 0.1, 4000))
 

@@ -7,10 +7,11 @@ import factory
 import pytest
 
 from bench_core import workloads
-from bench_core.options import parse
-from bench_core.session import BenchSession
-from bench_core.spec import Case, Workload
-from bench_core.sweep import Sweep, candidates, too_heavy
+from bench_core.core.case import Case
+from bench_core.execution.options import parse
+from bench_core.execution.session import BenchSession
+from bench_core.workloads.kit.definition import Workload
+from bench_core.workloads.kit.sweep import Sweep, candidates, too_heavy
 
 SWEEP = Sweep(devices=("cpu",), usable_cpus=2)
 HEAVY = Workload(

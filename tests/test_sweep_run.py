@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench_core import records, workloads
-from bench_core.records import KEY
+from bench_core import workloads
+from bench_core.core.records import KEY
+from bench_core.storage import files
 
 ROOT = Path(__file__).parents[1]
 BATCH_64 = ("--bench-batch-size", "64")
@@ -28,7 +29,7 @@ def sweep(tmp_path, *arguments, **options):
         "benchmarks", "--benchmark-autosave", f"--benchmark-storage=file://{storage}", *arguments, **options
     )
     assert run.returncode == 0, run.stdout + run.stderr
-    return run, [records.load(path) for path in sorted(storage.rglob("*.json"))]
+    return run, [files.load(path) for path in sorted(storage.rglob("*.json"))]
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +91,7 @@ def test_a_bare_pytest_in_the_checkout_finds_the_plugin(tmp_path):
 
 
 def test_storage_is_a_folder_of_this_machine_unless_named(tmp_path):
-    from bench_core.machine import fingerprint
+    from bench_core.hardware.machine import fingerprint
 
     copy = tmp_path / "checkout"
     for part in ("bench_core", "benchmarks"):
@@ -176,7 +177,7 @@ def test_an_interrupted_run_is_stored_as_partial(tmp_path):
     )
     assert run.returncode == pytest.ExitCode.INTERRUPTED, run.stdout + run.stderr
     (path,) = tmp_path.rglob("*.json")
-    stored = records.load(path)
+    stored = files.load(path)
     assert stored.info.partial
     assert 0 < len(stored.records) < stored.info.planned
     assert json.loads(path.read_text())[KEY]["partial"] is True

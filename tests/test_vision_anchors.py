@@ -7,14 +7,15 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench_core import Case, workloads
-from bench_core.build import forward_flops
-from bench_core.workloads import dcgan, gan, mlp
-from bench_core.workloads.activations import CLASSES
-from bench_core.workloads.pix2pix import UNet256
-from bench_core.workloads.resnet import ResidualBlock, SEBlock
-from bench_core.workloads.resnet20 import resnet20
-from bench_core.workloads.resnet50 import resnet50, se_resnet50
-from bench_core.workloads.segmentation import deeplabv3_r101, deeplabv3plus_r101
+from bench_core.workloads.adversarial import dcgan, gan
+from bench_core.workloads.adversarial.pix2pix import UNet256
+from bench_core.workloads.dense import mlp
+from bench_core.workloads.dense.activations import CLASSES
+from bench_core.workloads.kit.flops import forward_flops
+from bench_core.workloads.vision.resnet import ResidualBlock, SEBlock
+from bench_core.workloads.vision.resnet20 import resnet20
+from bench_core.workloads.vision.resnet50 import resnet50, se_resnet50
+from bench_core.workloads.vision.segmentation import deeplabv3_r101, deeplabv3plus_r101
 
 pytestmark = pytest.mark.usefixtures("one_cache", "one_thread")
 

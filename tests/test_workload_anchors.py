@@ -7,11 +7,12 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench_core import Case, build, workloads
-from bench_core.build import forward_flops
-from bench_core.workloads.conv import output_side
-from bench_core.workloads.pix2pix import PatchGAN, UNet256
-from bench_core.workloads.recurrent import Forecaster
+from bench_core import Case, workloads
+from bench_core.workloads.adversarial.pix2pix import PatchGAN, UNet256
+from bench_core.workloads.kit import context
+from bench_core.workloads.kit.flops import forward_flops
+from bench_core.workloads.series.recurrent import Forecaster
+from bench_core.workloads.vision.conv import output_side
 
 pytestmark = pytest.mark.usefixtures("one_cache", "one_thread")
 
@@ -26,7 +27,7 @@ def deeplab():
 def pix2pix():
     """pix2pix at batch 1 on a single pair, its first five outputs, and the calls after which it starts anew."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build.BuildContext, "resident", lambda ctx, _: 1)
+        patch.setattr(context.BuildContext, "resident", lambda ctx, _: 1)
         patch.setattr(build, "RESTORE_EVERY", 4)
         step = workloads.build(Case("pix2pix256_step"))
         yield step, [step() for _ in range(5)]
@@ -79,7 +80,7 @@ def test_lstm_flops(length, hidden):
 def test_lstm_learns_the_series(monkeypatch):
     epoch = 995 // 32
     monkeypatch.setattr(build, "RESTORE_EVERY", 10**6)
-    monkeypatch.setattr(build.BuildContext, "resident", lambda ctx, _: epoch)
+    monkeypatch.setattr(context.BuildContext, "resident", lambda ctx, _: epoch)
     step = workloads.build(Case("lstm_ar_train", batch_size=32))
     for _ in range(99 * epoch):
         step()

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench_core import Case, build, workloads
-from bench_core.build import BuildContext
+from bench_core import Case, workloads
+from bench_core.workloads.kit.context import BuildContext
 
 pytestmark = pytest.mark.usefixtures("one_cache", "one_thread")
 
@@ -73,8 +73,8 @@ def test_every_workload_runs(name, setting, batch_size, dtype):
     assert step.flops > 0
     w = workloads.get(name)
     if setting in ("", *w.settings[:1]):
-        assert step.parameters == (w.anchor.parameters or 0)
-        assert step.flops == w.anchor.flops * step.units
+        assert step.parameters == (w.known_costs.parameters or 0)
+        assert step.flops == w.known_costs.flops * step.units
     assert step.data
     assert step.devices == ("cpu",)
     for value in tensors(step()).values():
@@ -118,7 +118,7 @@ def test_what_a_workload_says_of_itself(name):
     assert len(w.summary) > 20
     assert "\n" not in w.summary
     assert len(w.source) > 40
-    assert w.anchor.says
+    assert w.known_costs.description
     assert len(w.regime) > 30
     devices = [device for device in ("cpu", "cuda") if w.batch_sizes(device, "full")]
     assert "cpu" in devices or w.gpu_only

@@ -1,12 +1,16 @@
-"""The report: stored runs in, one offline page with its plots, CSV and Markdown out."""
+"""The report: stored runs in, one offline page with its plots, CSV and Markdown out.
+
+May import ``analysis``, ``storage`` and ``core``; never torch, and nothing that measures.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench_core.records import Run
-from bench_core.report.output import ReportError, staged
+from bench_core.core.errors import ReportError
+from bench_core.core.records import Run
+from bench_core.report.page.output import staged
 
 __all__ = ["ReportError", "write"]
 
@@ -20,20 +24,22 @@ def write(runs: Sequence[Run], out: Path) -> Path:
     if not runs:
         raise ReportError("there is no run to report; store one with `pytest benchmarks --benchmark-autosave`")
     # Here and not above: pandas and matplotlib take a second to import.
-    from bench_core.report import frame, page, plots
-    from bench_core.report.content import content, findings
+    from bench_core.report.content import analyze, content
+    from bench_core.report.page import page
+    from bench_core.report.plots import draw
+    from bench_core.report.tables import frame
 
-    found = findings(runs)
-    made = content(found)
+    analysis = analyze(runs)
+    made = content(analysis)
     with staged(out) as folder:
         (folder / "plots").mkdir()
         svgs = {}
         for plot in made.plots:
             svg, png = (folder / "plots" / f"{plot.name}.{kind}" for kind in ("svg", "png"))
-            plots.save(plot.chart, svg, png)
+            draw.save(plot.chart, svg, png)
             svgs[plot.name] = svg.read_bytes()
-        frame.write_csv(frame.records_frame(found.pooled.figures), folder / "cases.csv")
-        frame.write_csv(frame.speedups_frame(found.comparisons), folder / "speedups.csv")
+        frame.write_csv(frame.records_frame(analysis.pooled.figures), folder / "cases.csv")
+        frame.write_csv(frame.speedups_frame(analysis.comparisons), folder / "speedups.csv")
         (folder / "report.md").write_text(page.markdown(made), encoding="utf-8")
         (folder / "index.html").write_text(page.html(made, svgs), encoding="utf-8")
     return out / "index.html"

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum, auto
 
-from bench_core import text
-from bench_core.speedup import Comparison, Curve, Verdict
+from bench_core.analysis.comparison import Comparison, Verdict
+from bench_core.analysis.speedup import Curve
+from bench_core.core import text
+
+
+class Worth(Enum):
+    """Where the GPU is faster, of the batches measured."""
+
+    ALWAYS = auto()
+    FROM_BATCH = auto()
+    ONLY_SMALLER = auto()
+    NOWHERE = auto()
+    UNCLEAR = auto()
+    NO_FIGURES = auto()
 
 
 @dataclass(frozen=True)
 class Answer:
-    """``worth_it`` opens with yes, no or unclear; ``sentence`` says it in full."""
+    """The answer to "is it worth it?": for programs, as a table's cell, and as a sentence."""
 
-    worth_it: str
+    worth: Worth
+    cell: str
     sentence: str
 
 
@@ -21,36 +36,40 @@ def answer(curve: Curve) -> Answer:
     """What a curve of matched speedups says."""
     rows, peak = curve.measured, curve.peak
     if peak is None:
-        return Answer("No figure on both sides", "No batch has a figure on both devices, so nothing can be said.")
-    worth_it, opening = _judge(curve)
-    parts = [opening, _peak_words(peak), _crossover_words(curve)]
+        sentence = "No batch has a figure on both devices, so there is no answer."
+        return Answer(Worth.NO_FIGURES, "No figure on both sides", sentence)
+    opening = _judge(curve)
+    parts = [opening.sentence, _peak_words(peak), _crossover_words(curve)]
     if len(rows) == 1:
         parts.append("Only one batch was measured on both devices.")
-    return Answer(worth_it, " ".join(part for part in parts if part))
+    return replace(opening, sentence=" ".join(part for part in parts if part))
 
 
-def _judge(curve: Curve) -> tuple[str, str]:
+def _judge(curve: Curve) -> Answer:
     rows = curve.measured
     faster = [row.case.batch_size for row in rows if row.verdict == Verdict.FASTER]
     if curve.from_batch == rows[0].case.batch_size:
         where = "at every batch measured" if len(rows) > 1 else f"at batch {text.whole(curve.from_batch)}"
-        return f"Yes, {where}", f"The GPU is faster {where}."
+        return Answer(Worth.ALWAYS, f"Yes, {where}", f"The GPU is faster {where}.")
     if curve.from_batch is not None:
         batch = text.whole(curve.from_batch)
-        return f"Yes, from batch {batch}", f"The GPU is worth it from batch {batch} on."
+        return Answer(Worth.FROM_BATCH, f"Yes, from batch {batch}", f"The GPU is worth it from batch {batch} on.")
     if faster:
         some = ", ".join(text.whole(batch) for batch in faster)
-        return f"Only at batch {some}", f"The GPU is faster only at batch {some}, not at the largest measured."
+        sentence = f"The GPU is faster only at batch {some}, not at the largest measured."
+        return Answer(Worth.ONLY_SMALLER, f"Only at batch {some}", sentence)
     if all(row.verdict == Verdict.SLOWER for row in rows):
-        return "No", "The GPU is not worth it: the CPU is faster at every batch measured."
+        return Answer(Worth.NOWHERE, "No", "The GPU is not worth it: the CPU is faster at every batch measured.")
     if all(row.verdict in (Verdict.SLOWER, Verdict.SAME) for row in rows):
-        return "No", "The GPU is not worth it: it is nowhere faster by more than the tolerance."
-    bare = [row for row in rows if row.interval is None]
-    if bare:
+        sentence = "The GPU is not worth it: at no batch is it faster by more than the tolerance."
+        return Answer(Worth.NOWHERE, "No", sentence)
+    if any(row.interval is None for row in rows):
         ahead = sum((row.ratio or 0.0) > 1.0 for row in rows)
         words = f"the medians put the GPU ahead at {ahead} of {len(rows)} batches measured"
-        return "Unclear, too few samples", f"Unclear: there are too few samples for an interval, but {words}."
-    return "Unclear", "Unclear: at no batch is the GPU surely faster, and not at every batch is it surely not."
+        sentence = f"Inconclusive: there are too few samples for an interval, but {words}."
+        return Answer(Worth.UNCLEAR, "Unclear, too few samples", sentence)
+    sentence = "Inconclusive: the confidence interval includes 1 at one or more batch sizes."
+    return Answer(Worth.UNCLEAR, "Unclear", sentence)
 
 
 def _peak_words(peak: Comparison) -> str:
@@ -80,17 +99,19 @@ def crossover_cell(curve: Curve) -> str:
     return f"{text.significant(found.batch)} ({text.open_interval(found.interval)})"
 
 
+_WHERE = {
+    Worth.ALWAYS: "at every batch measured",
+    Worth.FROM_BATCH: "from some batch on",
+    Worth.ONLY_SMALLER: "only at smaller batches",
+    Worth.NOWHERE: "at no batch",
+}
+
+
 def overall(curves: Sequence[Curve]) -> str:
     """One sentence on several curves: counts only, since a mean of speedups would hide what differs."""
-    judged = [answer(curve).worth_it for curve in curves]
-    counts = (
-        (sum(a.startswith("Yes, at") for a in judged), "at every batch measured"),
-        (sum(a.startswith("Yes, from") for a in judged), "from some batch on"),
-        (sum(a.startswith("Only") for a in judged), "only at smaller batches"),
-        (judged.count("No"), "at no batch"),
-    )
-    words = ", ".join(f"{where} for {n}" for n, where in counts if n)
-    rest = len(judged) - sum(n for n, _ in counts)
+    counts = Counter(answer(curve).worth for curve in curves)
+    words = ", ".join(f"{where} for {counts[worth]}" for worth, where in _WHERE.items() if counts[worth])
+    rest = sum(count for worth, count in counts.items() if worth not in _WHERE)
     parts = [f"the GPU is faster {words}"] if words else []
     parts += [f"it is unclear, or a side has no figure, for {rest}"] if rest else []
-    return f"of {len(judged)} workloads, {'; '.join(parts)}."
+    return f"of {len(curves)} workloads, {'; '.join(parts)}."

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench_core.records import Run
+from bench_core.analysis.comparison import Comparison, Result, Verdict
+from bench_core.analysis.speedup import Curve, Pool, best_against_best, curves, pool, threads, variant_comparisons
+from bench_core.core.records import Run
 from bench_core.report import facts
 from bench_core.report.answers import answer, overall
-from bench_core.report.charts import Plot, overview_plot, threads_plot, ways_plots, workload_plots
-from bench_core.report.columns import Columns, best_throughput
 from bench_core.report.glossary import METHOD, TERMS
-from bench_core.report.ladder import ladder
-from bench_core.report.learning import learning
-from bench_core.report.parity import parity
-from bench_core.report.pipelines import pipelines
-from bench_core.report.series import Letters
-from bench_core.report.study import Study
-from bench_core.report.tables import Column, Link, Table, table
-from bench_core.speedup import Comparison, Curve, Figure, Pool, Verdict, best_against_best, curves, pool, threads, ways
+from bench_core.report.plots.charts import Plot, overview_plot, threads_plot, variant_plots, workload_plots
+from bench_core.report.plots.series import MachineLabels
+from bench_core.report.sections.ladder import ladder
+from bench_core.report.sections.learning import learning
+from bench_core.report.sections.parity import parity
+from bench_core.report.sections.pipelines import pipelines
+from bench_core.report.sections.study import Study
+from bench_core.report.tables.columns import Columns, best_throughput
+from bench_core.report.tables.table import Column, Link, Table, table
 
 FEW = 3
 """Up to this many workloads are answered in full at the top, more are counted."""
@@ -67,7 +68,7 @@ class Content:
 
 
 @dataclass(frozen=True)
-class Findings:
+class Analysis:
     """All that is computed from the runs before any of it is put into words."""
 
     runs: tuple[Run, ...]
@@ -75,62 +76,62 @@ class Findings:
     curves: tuple[Curve, ...]
     best: tuple[Comparison, ...]
     threads: tuple[Comparison, ...]
-    ways: tuple[Comparison, ...]
-    letters: Letters
+    variants: tuple[Comparison, ...]
+    labels: MachineLabels
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
         """Every comparison, for the CSV."""
-        return (*(row for curve in self.curves for row in curve.rows), *self.best, *self.threads, *self.ways)
+        return (*(row for curve in self.curves for row in curve.rows), *self.best, *self.threads, *self.variants)
 
 
-def findings(runs: Sequence[Run]) -> Findings:
+def analyze(runs: Sequence[Run]) -> Analysis:
     """Pool the runs and compare what can be compared."""
     pooled = pool(runs)
-    return Findings(
+    return Analysis(
         runs=tuple(runs),
         pooled=pooled,
         curves=curves(pooled),
         best=best_against_best(pooled),
         threads=threads(pooled),
-        ways=ways(pooled),
-        letters=facts.letters(runs),
+        variants=variant_comparisons(pooled),
+        labels=facts.machine_labels(runs),
     )
 
 
-def content(found: Findings) -> Content:
-    """Put the findings into words, tables and plots."""
-    columns = Columns(found.letters)
-    primary = primary_curves(found.curves)
-    gpu_measured = any(figure.on_gpu for figure in found.pooled.figures)
-    plots = (overview_plot(primary, found.letters), threads_plot(found.threads, found.letters))
-    workloads = len({figure.case.workload for figure in found.pooled.figures})
+def content(analysis: Analysis) -> Content:
+    """Put the analysis into words, tables and plots."""
+    columns = Columns(analysis.labels)
+    primary = primary_curves(analysis.curves)
+    gpu_measured = any(figure.on_gpu for figure in analysis.pooled.figures)
+    plots = (overview_plot(primary, analysis.labels), threads_plot(analysis.threads, analysis.labels))
+    workloads = len({figure.case.workload for figure in analysis.pooled.figures})
     return Content(
         title="Is the GPU worth it?" if gpu_measured else "How fast is this CPU?",
-        subtitle=facts.subtitle(found.runs, len(found.pooled.figures), workloads),
-        warnings=tuple(facts.partial_runs(found.runs, found.pooled, found.letters)),
+        subtitle=facts.subtitle(analysis.runs, len(analysis.pooled.figures), workloads),
+        warnings=tuple(facts.partial_runs(analysis.runs, analysis.pooled, analysis.labels)),
         gpu_measured=gpu_measured,
-        answers=tuple(_answers(found, primary)),
-        summary=_gpu_summary(primary, found, columns) if gpu_measured else _cpu_summary(found, columns),
+        answers=tuple(_answers(analysis, primary)),
+        summary=_gpu_summary(primary, analysis, columns) if gpu_measured else _cpu_summary(analysis, columns),
         overview=tuple(plot for plot in plots if plot is not None),
-        machines=facts.machines(found.runs, found.letters),
-        runs=facts.runs_table(found.runs, found.pooled, found.letters),
-        families=_families(found, columns),
-        best=table("Best against best", columns.best(), found.best),
-        threads=table("One thread against all usable cores", columns.threads(), found.threads),
-        studies=tuple(study for study in _studies(found, columns) if study),
-        not_run=facts.not_run(found.runs, found.letters),
-        notes=tuple(facts.passed_over(found.runs, found.pooled)),
+        machines=facts.machines(analysis.runs, analysis.labels),
+        runs=facts.runs_table(analysis.runs, analysis.pooled, analysis.labels),
+        families=_families(analysis, columns),
+        best=table("Best against best", columns.best(), analysis.best),
+        threads=table("One thread against all usable cores", columns.threads(), analysis.threads),
+        studies=tuple(study for study in _studies(analysis, columns) if study),
+        not_run=facts.not_run(analysis.runs, analysis.labels),
+        notes=tuple(facts.skipped(analysis.runs, analysis.pooled)),
         terms=TERMS,
         method=METHOD,
     )
 
 
-def _studies(found: Findings, columns: Columns) -> Iterable[Study | None]:
-    yield parity(found.pooled.figures, columns)
-    yield pipelines(found.pooled.figures, columns)
-    yield learning(found.runs, found.letters)
-    yield ladder(found.runs, found.letters)
+def _studies(analysis: Analysis, columns: Columns) -> Iterable[Study | None]:
+    yield parity(analysis.pooled.figures, columns)
+    yield pipelines(analysis.pooled.figures, columns)
+    yield learning(analysis.runs, analysis.labels)
+    yield ladder(analysis.runs, analysis.labels)
 
 
 def primary_curves(found: Iterable[Curve]) -> list[Curve]:
@@ -149,26 +150,26 @@ def _rank(curve: Curve) -> tuple[bool, bool, bool, int]:
     return bool(curve.measured), case.dtype == "fp32", case.variant == "eager", len(curve.measured)
 
 
-def _answers(found: Findings, primary: Sequence[Curve]) -> Iterable[str]:
-    labels = {run.info.machine.hardware: run.info.machine.label for run in found.runs}
-    for hardware, letter in found.letters.items():
+def _answers(analysis: Analysis, primary: Sequence[Curve]) -> Iterable[str]:
+    labels = {run.info.machine.hardware: run.info.machine.label for run in analysis.runs}
+    for hardware, letter in analysis.labels.items():
         own = [c for c in primary if any(r.contender and r.contender.machine.hardware == hardware for r in c.rows)]
         if own:
             counts = overall(own) if len(own) > FEW else ""
             yield f"Machine {letter}, {labels[hardware]}: {counts}".strip()
         if len(own) <= FEW:
             yield from (f"{curve.rows[0].case.workload}: {answer(curve).sentence}" for curve in own)
-    judged = [c for c in found.threads if c.ratio is not None]
+    judged = [c for c in analysis.threads if c.ratio is not None]
     faster = sum(c.verdict == Verdict.FASTER for c in judged)
     if judged:
         cases = "1 case" if len(judged) == 1 else f"{len(judged)} cases"
         yield f"All usable CPU cores are faster than one thread in {faster} of {cases} measured with both."
 
 
-def _gpu_summary(primary: Sequence[Curve], found: Findings, columns: Columns) -> Table | None:
+def _gpu_summary(primary: Sequence[Curve], analysis: Analysis, columns: Columns) -> Table | None:
     workload = Column[Curve]("Workload", lambda c: Link(c.rows[0].case.workload, c.rows[0].case.workload))
     with_gpu = {curve.rows[0].case.workload for curve in primary}
-    without = dict.fromkeys(f.case.workload for f in found.pooled.figures if f.case.workload not in with_gpu)
+    without = dict.fromkeys(f.case.workload for f in analysis.pooled.figures if f.case.workload not in with_gpu)
     notes = [
         "Shown is fp32 in eager mode where it was measured, in the setting with most batches. All else is in the "
         "workloads' sections."
@@ -181,9 +182,9 @@ def _gpu_summary(primary: Sequence[Curve], found: Findings, columns: Columns) ->
     return table("CPU against GPU, matched", (workload, *columns.curve()), primary, notes)
 
 
-def _cpu_summary(found: Findings, columns: Columns) -> Table | None:
-    best: dict[tuple[str, str], Figure] = {}
-    for figure in found.pooled.figures:
+def _cpu_summary(analysis: Analysis, columns: Columns) -> Table | None:
+    best: dict[tuple[str, str], Result] = {}
+    for figure in analysis.pooled.figures:
         key = (figure.machine.hardware, figure.case.workload)
         if key not in best or figure.record.per_unit < best[key].record.per_unit:
             best[key] = figure
@@ -191,30 +192,30 @@ def _cpu_summary(found: Findings, columns: Columns) -> Table | None:
     return table("Highest throughput of each workload", best_throughput(columns), best.values(), notes)
 
 
-def _families(found: Findings, columns: Columns) -> Mapping[str, tuple[Section, ...]]:
-    workloads: dict[str, list[Figure]] = {}
-    for figure in found.pooled.figures:
+def _families(analysis: Analysis, columns: Columns) -> Mapping[str, tuple[Section, ...]]:
+    workloads: dict[str, list[Result]] = {}
+    for figure in analysis.pooled.figures:
         workloads.setdefault(figure.case.workload, []).append(figure)
     families: dict[str, list[Section]] = {}
     for name, figures in workloads.items():
-        section = _section(name, figures, found, columns)
+        section = _section(name, figures, analysis, columns)
         families.setdefault(figures[0].record.family, []).append(section)
     return {family: tuple(sections) for family, sections in families.items()}
 
 
-def _section(name: str, figures: Sequence[Figure], found: Findings, columns: Columns) -> Section:
-    own = [curve for curve in found.curves if curve.rows[0].case.workload == name]
-    own_ways = [row for row in found.ways if row.case.workload == name]
+def _section(name: str, figures: Sequence[Result], analysis: Analysis, columns: Columns) -> Section:
+    own = [curve for curve in analysis.curves if curve.rows[0].case.workload == name]
+    own_variants = [row for row in analysis.variants if row.case.workload == name]
     unit = figures[0].record.unit
     settings = list(dict.fromkeys(f.case.setting for f in figures))
     ordered = sorted(
-        figures, key=lambda f: (settings.index(f.case.setting), f.case.dtype, f.case.way, f.case.batch_size)
+        figures, key=lambda f: (settings.index(f.case.setting), f.case.dtype, f.case.variant_label, f.case.batch_size)
     )
     reasons = [f"{field.replace('_', ' ')}: {why}" for f in ordered for field, why in f.record.unavailable.items()]
     tables = (
         table("Every line: CPU against GPU", columns.curve(), own if len(own) > 1 else ()),
         table("Speedups, matched", columns.matched(unit), (row for curve in own for row in curve.rows)),
-        table("Other ways against eager fp32", columns.ways(unit), own_ways),
+        table("Other variants and dtypes against eager fp32", columns.variants(unit), own_variants),
         table("All figures", columns.figures(unit), ordered),
         table("Cold start, latency and memory", columns.extras(), ordered, reasons),
     )
@@ -222,16 +223,16 @@ def _section(name: str, figures: Sequence[Figure], found: Findings, columns: Col
         name=name,
         about=facts.about(figures),
         facts=facts.work(figures),
-        sentences=tuple(_sentences(own, found.letters)),
-        plots=(*workload_plots(figures, own, found.letters), *ways_plots(own_ways, found.letters)),
+        sentences=tuple(_sentences(own, analysis.labels)),
+        plots=(*workload_plots(figures, own, analysis.labels), *variant_plots(own_variants, analysis.labels)),
         tables=tuple(made for made in tables if made is not None),
     )
 
 
-def _sentences(own: Sequence[Curve], letters: Letters) -> Iterable[str]:
+def _sentences(own: Sequence[Curve], labels: MachineLabels) -> Iterable[str]:
     primary = primary_curves(own)
     for curve in primary:
         side = next(row.contender for row in curve.rows if row.contender)
-        where = f"Machine {letters[side.machine.hardware]}: " if len(primary) > 1 else ""
-        across = next((n for r in curve.measured for n in r.notes if n.startswith("across")), "")
+        where = f"Machine {labels[side.machine.hardware]}: " if len(primary) > 1 else ""
+        across = next((row.across_note for row in curve.measured if row.across_note), "")
         yield f"{where}{answer(curve).sentence}{f' This is {across}.' if across else ''}"

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from bench_core import text
-from bench_core.machine import Machine
-from bench_core.records import NotRun, Run
-from bench_core.report.series import Letters
-from bench_core.report.study import newest
-from bench_core.report.tables import Column, Table, table
-from bench_core.speedup import Figure, Pool
+from bench_core.analysis.comparison import Result
+from bench_core.analysis.speedup import Pool
+from bench_core.core import text
+from bench_core.core.records import NotRun, Run
+from bench_core.core.results import Machine
+from bench_core.report.plots.series import MachineLabels
+from bench_core.report.sections.study import newest
+from bench_core.report.tables.table import Column, Table, table
 
 
-def letters(runs: Iterable[Run]) -> Letters:
+def machine_labels(runs: Iterable[Run]) -> MachineLabels:
     """A letter for each machine, by its hardware, in the order of first use."""
     hardware = dict.fromkeys(run.info.machine.hardware for run in runs)
     return {name: chr(ord("A") + i) if i < 26 else str(i + 1) for i, name in enumerate(hardware)}
@@ -32,12 +33,12 @@ def _plural(count: int, word: str) -> str:
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
-def partial_runs(runs: Iterable[Run], pooled: Pool, letters: Letters) -> Iterable[str]:
+def partial_runs(runs: Iterable[Run], pooled: Pool, labels: MachineLabels) -> Iterable[str]:
     """A warning for each run that did not come to its end, unless newer runs hold all that it has."""
     used = {figure.info.run_id for figure in pooled.figures}
     for run in runs:
         if run.info.partial and (run.info.run_id in used or not run.records):
-            letter, held = letters[run.info.machine.hardware], f"{len(run.records)} of {run.info.planned} planned cases"
+            letter, held = labels[run.info.machine.hardware], f"{len(run.records)} of {run.info.planned} planned cases"
             yield f"The run of {_when(run)} UTC on machine {letter} is partial: it did not end, and holds {held}."
 
 
@@ -45,7 +46,7 @@ def _when(run: Run) -> str:
     return run.info.started[:16].replace("T", " ")
 
 
-def machines(runs: Sequence[Run], letters: Letters) -> Table:
+def machines(runs: Sequence[Run], labels: MachineLabels) -> Table:
     """One column a machine, one row a property; where runs of one machine differ, all values."""
     by_hardware: dict[str, list[Machine]] = {}
     for run in runs:
@@ -56,7 +57,7 @@ def machines(runs: Sequence[Run], letters: Letters) -> Table:
         rows.append((name, *cells))
     return Table(
         caption="Machines",
-        headings=("", *(f"Machine {letters[hardware]}" for hardware in by_hardware)),
+        headings=("", *(f"Machine {labels[hardware]}" for hardware in by_hardware)),
         numeric=(False,) * (1 + len(by_hardware)),
         rows=tuple(rows),
     )
@@ -69,7 +70,7 @@ def _gpus(machine: Machine) -> str:
 
 _PROPERTIES: Mapping[str, Callable[[Machine], str]] = {
     "CPU": lambda m: m.cpu,
-    "Cores": lambda m: f"{m.usable_cpus} usable of {m.logical_cpus}; torch uses {m.threads} threads",
+    "Cores": lambda m: f"{m.usable_cpus} usable of {m.logical_cpus}",
     "CPU instructions": lambda m: m.cpu_capability,
     "Memory": lambda m: text.memory(m.memory),
     "GPU": _gpus,
@@ -81,14 +82,14 @@ _PROPERTIES: Mapping[str, Callable[[Machine], str]] = {
 }
 
 
-def runs_table(runs: Sequence[Run], pooled: Pool, letters: Letters) -> Table:
+def runs_table(runs: Sequence[Run], pooled: Pool, labels: MachineLabels) -> Table:
     """Which runs the figures come from."""
     used: dict[str, int] = {}
     for figure in pooled.figures:
         used[figure.info.run_id] = used.get(figure.info.run_id, 0) + 1
     columns: tuple[Column[Run], ...] = (
         Column("Started (UTC)", _when),
-        Column("Machine", lambda run: letters[run.info.machine.hardware]),
+        Column("Machine", lambda run: labels[run.info.machine.hardware]),
         Column("Commit", lambda run: (run.info.commit or text.NONE)[:10] + (" and changes" if run.info.dirty else "")),
         Column("bench-core", lambda run: run.info.version),
         Column("Options", lambda run: " ".join(f"{name}={value}" for name, value in run.info.options.items())),
@@ -103,33 +104,30 @@ def runs_table(runs: Sequence[Run], pooled: Pool, letters: Letters) -> Table:
     return made
 
 
-def not_run(runs: Sequence[Run], letters: Letters) -> Table | None:
+def not_run(runs: Sequence[Run], labels: MachineLabels) -> Table | None:
     """What has no figure and why; of several runs on one machine the newest word counts."""
     found: dict[tuple[str, str], NotRun] = {}
     for run in sorted(runs, key=lambda run: run.info.started):
         hardware = run.info.machine.hardware
         for record in run.records:
             found.pop((hardware, record.case.id), None)
-        for rung in run.info.ladder:
-            found.pop((hardware, f"ladder-{rung.device}"), None)
-        for row in run.info.learning:
-            found.pop((hardware, f"learning-{row.workload}-{row.device}"), None)
+        for item in run.info.studied:
+            found.pop((hardware, item), None)
         for entry in run.info.not_run:
             found[hardware, entry.what] = entry
-    shown = {run.info.machine.hardware for run in newest(runs, "learning")}
-    for hardware, what in list(found):
-        if hardware in shown and what.startswith("learning ("):  # what a default sweep left to the full one
-            del found[hardware, what]
+    for (hardware, what), entry in list(found.items()):
+        if entry.study and any(run.info.machine.hardware == hardware for run in newest(runs, entry.study)):
+            del found[hardware, what]  # what a default sweep left to the full one
     columns: tuple[Column[tuple[str, NotRun]], ...] = (
-        Column("Machine", lambda item: letters[item[0]]),
+        Column("Machine", lambda item: labels[item[0]]),
         Column("What", lambda item: item[1].what),
-        Column("Outcome", lambda item: item[1].outcome),
+        Column("Outcome", lambda item: str(item[1].outcome)),
         Column("Why", lambda item: item[1].reason),
     )
     return table("Without a figure", columns, [(hardware, entry) for (hardware, _), entry in found.items()])
 
 
-def passed_over(runs: Iterable[Run], pooled: Pool) -> Iterable[str]:
+def skipped(runs: Iterable[Run], pooled: Pool) -> Iterable[str]:
     """What was in the stored files and is not in the report."""
     if pooled.older:
         records = _plural(pooled.older, "older record")
@@ -138,10 +136,10 @@ def passed_over(runs: Iterable[Run], pooled: Pool) -> Iterable[str]:
         records = _plural(pooled.other_software, "record")
         yield f"{records} not shown: measured with other software than this machine's newest run; report those alone."
     for run in runs:
-        yield from (f"Passed over: {note}" for note in run.passed_over)
+        yield from (f"Skipped: {note}" for note in run.skipped)
 
 
-def work(figures: Sequence[Figure]) -> str:
+def work(figures: Sequence[Result]) -> str:
     """What a workload is, in a line; what differs between its settings is left out."""
     records = [figure.record for figure in figures]
     parameters = {record.parameters for record in records}
@@ -153,7 +151,7 @@ def work(figures: Sequence[Figure]) -> str:
     return " · ".join([*parts, f"data: {'; '.join(dict.fromkeys(record.data for record in records))}"])
 
 
-def about(figures: Sequence[Figure]) -> str:
+def about(figures: Sequence[Result]) -> str:
     """What a workload does and where it is from, in the words stored with its newest figure."""
     newest = max(figures, key=lambda figure: figure.info.started).record
     return f"{newest.summary} Source: {newest.source}"

@@ -12,7 +12,8 @@ from pytest_benchmark.timers import default_timer
 from pytest_benchmark.utils import NameWrapper
 from torch.utils.benchmark import Timer
 
-from bench_core import measure, stats
+from bench_core import measure
+from bench_core.core import stats
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from bench_core.comparison import Comparison, compare
-from bench_core.records import Run, load
+from bench_core.analysis.comparison import Comparison, compare
+from bench_core.core.records import Run
+from bench_core.storage.files import load
 
 SLACK, WANTED = 0.01, 0.95
 

@@ -13,8 +13,8 @@ from statistics import NormalDist
 import numpy as np
 from scipy.signal import lfilter
 
-from bench_core import stats
-from bench_core.stopping import IntervalTarget
+from bench_core.core import stats
+from bench_core.timing.stopping import IntervalTarget
 
 Draw = Callable[[np.random.Generator, int], np.ndarray]
 CAP = 100_000

@@ -12,7 +12,7 @@ import torch
 from torch.utils.benchmark import Timer
 
 from bench_core import Case, measure, workloads
-from bench_core.sampling import CLOCK_SHARE
+from bench_core.timing.sampling import CLOCK_SHARE
 
 STEPS = {
     "add 8 numbers": lambda: _product("add", 8),

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from bench_core import Case, workloads
-from bench_core.parity import Gate
-from bench_core.spec import CaseSkipped
+from bench_core.core.errors import CaseSkipped
+from bench_core.execution.parity.gate import Gate
 
 LIGHT_MACS = 1e8
 SEEDS, FEW_SEEDS = 20, 3
@@ -43,7 +43,7 @@ def held(case):
 def test_no_false_alarm(name, tell, tmp_path, monkeypatch):
     monkeypatch.setenv("BENCH_CORE_CACHE", str(tmp_path))
     workload = workloads.get(name)
-    flops = workload.anchor.flops
+    flops = workload.known_costs.flops
     passes = 3 if workload.kind == "train" else 1  # forward and backward take three times the forward pass
     light = flops is None or flops / 2 / passes < LIGHT_MACS
     seeds, most, alarms, count, unjudged = SEEDS if light else FEW_SEEDS, {"fp32": 0.0, "bf16": 0.0}, [], 0, 0

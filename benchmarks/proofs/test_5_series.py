@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from bench_core import Case, build, workloads
-from bench_core.datasets import ar1
-from bench_core.machine import usable_cpus
-from bench_core.runner import threads
-from bench_core.workloads import css
-from bench_core.workloads.arma import ARIMA, ARMA, PHI, THETA, simulated
-from bench_core.workloads.autoregression import least_squares
-from bench_core.workloads.recursion import FORMULATIONS
+from bench_core import Case, workloads
+from bench_core.execution.runner import threads
+from bench_core.hardware.machine import usable_cpus
+from bench_core.workloads.data.series import ar1
+from bench_core.workloads.kit import context
+from bench_core.workloads.series import css
+from bench_core.workloads.series.arma import ARIMA, ARMA, PHI, THETA, simulated
+from bench_core.workloads.series.autoregression import least_squares
+from bench_core.workloads.series.recursion import FORMULATIONS
 
 TRUE = torch.tensor((*PHI, *THETA), dtype=torch.float64)[:, None]
 ORDERS = pytest.mark.parametrize("order", [ARMA, ARIMA], ids=["ARMA(2,2)", "ARIMA(2,1,2)"])
@@ -108,7 +109,7 @@ def test_faster_than_statsmodels_in_a_loop(order, formulation, tell):
 def test_networks_learn_as_much_as_least_squares(name, tell, monkeypatch):
     epoch = 995 // 32
     monkeypatch.setattr(build, "RESTORE_EVERY", 10**6)
-    monkeypatch.setattr(build.BuildContext, "resident", lambda *_: epoch)
+    monkeypatch.setattr(context.BuildContext, "resident", lambda *_: epoch)
     step = workloads.build(Case(name, batch_size=32))
     with threads(1):  # a step is too small to share
         for _ in range(99 * epoch):

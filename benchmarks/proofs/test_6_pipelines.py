@@ -3,7 +3,7 @@
 import pytest
 
 from bench_core import Case, workloads
-from bench_core.stages import TOLERANCE, time_stages
+from bench_core.timing.stages import TOLERANCE, time_stages
 
 SECONDS = 90.0
 CASES = (

@@ -13,8 +13,10 @@ from torch import nn
 from torch.nn import functional as F
 from torch.optim import SGD, Adam
 
-from bench_core import Case, stats, workloads
-from bench_core.datasets import ar1, mnist
+from bench_core import Case, workloads
+from bench_core.core import stats
+from bench_core.workloads.data.digits import mnist
+from bench_core.workloads.data.series import ar1
 
 BLOCK, ROUNDS = 0.02, 40
 """The least seconds of a block, and rounds of two pairs of blocks."""

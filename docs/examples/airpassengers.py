@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))  # so that it runs from a checkout that is not installed
 
-from bench_core.datasets import air_passengers  # noqa: E402
-from bench_core.workloads import css  # noqa: E402
+from bench_core.workloads.data.series import air_passengers  # noqa: E402
+from bench_core.workloads.series import css  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
 ORDER = css.Order(2, 1, 2)

@@ -1,0 +1,164 @@
+"""Two results compared: their ratio, its interval, the verdict on it, and what makes the two unlike.
+
+Every ratio is t_base / t_contender of the time per unit, so above 1 the contender is the faster one. Intervals come
+from the samples within one process and understate the noise between processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from bench_core.core.case import Case
+from bench_core.core.records import Record, Run, RunInfo
+from bench_core.core.results import Machine
+from bench_core.core.stats import Interval, ratio_interval
+
+ComparisonKind = Literal["matched", "best against best", "threads", "variants", "descriptive"]
+
+TOLERANCE = 0.05
+DESCRIPTIVE = (
+    "The comparison is descriptive, not a significance test: each side is one process, and repeats within a process "
+    "understate the noise between processes."
+)
+
+
+class Verdict(StrEnum):
+    """What a ratio's interval says of the contender."""
+
+    FASTER = "FASTER"
+    SLOWER = "SLOWER"
+    SAME = "SAME"
+    UNCLEAR = "UNCLEAR"
+    MISSING = "MISSING"
+
+
+def verdict(interval: Interval | None, tolerance: float = TOLERANCE) -> Verdict:
+    """The verdict on a ratio by its interval.
+
+    SAME if the interval lies entirely within 1 +/- ``tolerance``; else FASTER if entirely above 1, SLOWER if entirely
+    below; else, or without an interval, UNCLEAR. SAME comes first: a significant difference that is smaller than the
+    tolerance is no reason to act, and the interval leaves out the noise between processes.
+
+    Raises ``ValueError`` for a tolerance that is not at least 0 and below 1.
+    """
+    if not 0.0 <= tolerance < 1.0:
+        raise ValueError(f"tolerance is {tolerance}; it must be at least 0 and below 1, such as 0.05 for 5%")
+    if interval is None:
+        return Verdict.UNCLEAR
+    low, high = interval
+    if 1.0 - tolerance <= low and high <= 1.0 + tolerance:
+        return Verdict.SAME
+    if low > 1.0:
+        return Verdict.FASTER
+    return Verdict.SLOWER if high < 1.0 else Verdict.UNCLEAR
+
+
+@dataclass(frozen=True)
+class Result:
+    """A record and the facts of the run it comes from."""
+
+    record: Record
+    info: RunInfo
+
+    @property
+    def case(self) -> Case:
+        """The case that was measured."""
+        return self.record.case
+
+    @property
+    def machine(self) -> Machine:
+        """The machine it was measured on."""
+        return self.info.machine
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether the case ran on a GPU."""
+        return self.case.device != "cpu"
+
+    @property
+    def interval(self) -> Interval | None:
+        """The interval of the time per unit, in seconds."""
+        interval, units = self.record.timing.interval, self.record.units
+        return None if interval is None else (interval[0] / units, interval[1] / units)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two results compared: ``ratio`` is t_base / t_contender of the time per unit; FASTER means that the contender is.
+
+    ``ratio`` is ``None`` where a side is missing, ``interval`` also where a side has none. ``notes`` describe what
+    makes the two sides unlike.
+    """
+
+    kind: ComparisonKind
+    base: Result | None
+    contender: Result | None
+    ratio: float | None
+    interval: Interval | None
+    verdict: Verdict
+    across_machines: bool
+    notes: tuple[str, ...]
+
+    @property
+    def case(self) -> Case:
+        """The contender's case, or the base's where the contender is missing."""
+        side = self.contender or self.base
+        assert side is not None, "a comparison has at least one side"
+        return side.case
+
+    @property
+    def across_note(self) -> str:
+        """The two machines, where the sides are from different ones; else empty."""
+        if not (self.across_machines and self.base and self.contender):
+            return ""
+        return _across(self.base, self.contender)
+
+
+def _across(base: Result, contender: Result) -> str:
+    return f"across machines: {base.machine.label} against {contender.machine.label}"
+
+
+def compare_pair(kind: ComparisonKind, base: Result | None, contender: Result | None, tolerance: float) -> Comparison:
+    """Compare two results, of which one may be missing."""
+    if base is None or contender is None:
+        return Comparison(kind, base, contender, None, None, Verdict.MISSING, False, ())
+    interval, a, b = None, base.record, contender.record
+    if base.interval and contender.interval and a.timing.confidence == b.timing.confidence:
+        interval = ratio_interval(a.per_unit, base.interval, b.per_unit, contender.interval)
+    across = base.machine.hardware != contender.machine.hardware
+    notes = tuple(_differences(base, contender, across))
+    return Comparison(
+        kind, base, contender, a.per_unit / b.per_unit, interval, verdict(interval, tolerance), across, notes
+    )
+
+
+def _differences(base: Result, contender: Result, across: bool) -> Iterable[str]:
+    a, b = base.record, contender.record
+    if across:
+        yield _across(base, contender)
+    if contender.on_gpu and not base.on_gpu:
+        if contender.case.dtype != base.case.dtype:
+            yield f"{contender.case.dtype} on the GPU against {base.case.dtype} on the CPU"
+        if contender.case.batch_size == base.case.batch_size and contender.case.variant != base.case.variant:
+            yield f"{contender.case.variant} on the GPU against {base.case.variant} on the CPU"
+    if base.machine.torch != contender.machine.torch:
+        yield f"torch {base.machine.torch} against {contender.machine.torch}"
+    if a.data != b.data:
+        yield f"input data differ: {a.data} against {b.data}"
+    if a.case.batch_size == b.case.batch_size and (a.units, a.flops) != (b.units, b.flops):
+        yield "the work of a call differs"
+    if a.timing.confidence != b.timing.confidence:
+        yield f"no interval: confidence {a.timing.confidence:g} against {b.timing.confidence:g}"
+
+
+def compare_runs(base: Run, head: Run, tolerance: float = TOLERANCE) -> tuple[Comparison, ...]:
+    """Every case of two runs: t_base / t_head, FASTER where head is faster, MISSING where only one side has it.
+
+    Descriptive, see ``DESCRIPTIVE``.
+    """
+    before, after = ({r.case: Result(r, run.info) for r in run.records} for run in (base, head))
+    cases = dict.fromkeys([*before, *after])
+    return tuple(compare_pair("descriptive", before.get(case), after.get(case), tolerance) for case in cases)

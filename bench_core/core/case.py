@@ -1,0 +1,89 @@
+"""What is measured: one point of a sweep, how well to measure it, and the words that name both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# The first of each is the default.
+DEVICES = ("cpu", "cuda")
+DTYPES = ("fp32", "default", "tf32", "bf16", "fp16")
+VARIANTS = ("eager", "channels_last", "compile", "cuda_graph")
+CACHES = ("hot", "cold")
+SWEEPS = ("default", "full")
+
+INFERENCE_ONLY_DTYPES = ("fp16",)
+"""Training in these needs a gradient scaler, which no workload has."""
+
+_CPU_DTYPES = {"tf32": "fp32"}
+_GPU_VARIANTS = ("cuda_graph",)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A workload at one point of the sweep.
+
+    ``threads`` is the number of CPU threads torch may use; ``None`` means all usable cores.
+    ``setting`` names one of the workload's own settings (a kernel size, a sequence length); empty means its first.
+    With ``caches`` ``hot`` a few input batches are used in turn; with ``cold`` so many that none is still in the last
+    cache when its turn comes again (the weights may be).
+    """
+
+    workload: str
+    device: str = DEVICES[0]
+    batch_size: int = 1
+    dtype: str = DTYPES[0]
+    variant: str = VARIANTS[0]
+    setting: str = ""
+    caches: str = CACHES[0]
+    threads: int | None = None
+    seed: int = 0
+
+    @property
+    def device_type(self) -> str:
+        """The device without its index: ``cuda`` for ``cuda:1``."""
+        return self.device.partition(":")[0]
+
+    @property
+    def variant_parts(self) -> tuple[str, ...]:
+        """The parts of the variant: ``channels_last+compile`` has two."""
+        return variant_parts(self.variant)
+
+    @property
+    def variant_label(self) -> str:
+        """The variant for tables and plots, with cold caches where they are."""
+        return self.variant if self.caches == CACHES[0] else f"{self.variant}, {self.caches} caches"
+
+    @property
+    def id(self) -> str:
+        """A short readable name, unique within a sweep."""
+        parts = [self.workload, self.setting, self.device, f"b{self.batch_size}", self.dtype, self.variant]
+        if self.caches != CACHES[0]:
+            parts.append(self.caches)
+        if self.threads is not None:
+            parts.append(f"t{self.threads}")
+        return "-".join(part for part in parts if part)
+
+
+def variant_parts(variant: str) -> tuple[str, ...]:
+    """The parts that a variant joins by ``+``."""
+    return tuple(variant.split("+"))
+
+
+def cpu_dtype(dtype: str) -> str:
+    """The CPU's counterpart of a dtype: fp32 for tf32, which exists on GPUs only; else the same."""
+    return _CPU_DTYPES.get(dtype, dtype)
+
+
+def cpu_variant(variant: str) -> str:
+    """The CPU's counterpart of a variant: without CUDA graphs, which exist on GPUs only."""
+    return "+".join(part for part in variant_parts(variant) if part not in _GPU_VARIANTS) or VARIANTS[0]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How well to measure: the target half-width of the median's interval (relative), the interval's confidence, and
+    the seconds of samples allowed."""
+
+    rel_ci: float = 0.02
+    confidence: float = 0.95
+    max_time: float = 1.0

@@ -1,0 +1,192 @@
+"""What is stored: one record per case and one ``RunInfo`` per run. The dataclasses are the schema."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from bench_core.core import stats
+from bench_core.core.case import Case
+from bench_core.core.errors import RecordError
+from bench_core.core.results import Compilation, Contention, Flag, Latency, Machine, Measurement, Parity, Stages
+from bench_core.core.schema import NOT_STORED, Unknown, as_dataclass
+from bench_core.core.studies import Row
+
+SCHEMA = 2
+"""The major version of stored data. New optional fields do not raise it; ``storage/versions.py`` has the history."""
+MAX_SAMPLES = 256
+MAY_BE_ZERO = ("rel_half_width", "issue_time", "clock_overhead")
+MAY_BE_NEGATIVE = ("cross_check",)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """The stored form of a measurement; all times in seconds per call.
+
+    ``samples`` are at most 256 of the ``count`` that were taken, evenly thinned; every figure is from all of them.
+    """
+
+    median: float
+    interval: tuple[float, float] | None
+    confidence: float
+    rel_ci: float
+    rel_half_width: float | None
+    count: int
+    effective_samples: float
+    samples: tuple[float, ...]
+    thinned: bool
+    inner_calls: int
+    met_target: bool
+    stop_reason: str
+    decisions: tuple[str, ...]
+    steady: bool
+    warmup_calls: int
+    cold_start: float
+    issue_time: float
+    device_time: float | None
+    clock_overhead: float
+    cross_check: float | None
+    latency: Latency | None
+
+    def __post_init__(self) -> None:
+        for spec in fields(self):
+            value = getattr(self, spec.name)
+            for number in value if isinstance(value, tuple) else (value,):
+                if isinstance(number, float) and not _is_sound(number, spec.name):
+                    raise RecordError(f"{spec.name}: {number} is not a number above 0")
+        if not self.confidence < 1.0:
+            raise RecordError(f"confidence: {self.confidence} is not below 1")
+        if self.interval and not self.interval[0] <= self.median <= self.interval[1]:
+            raise RecordError(f"interval: {self.interval} does not hold the median {self.median}")
+        if not self.samples:
+            raise RecordError("samples: there are none")
+
+    @classmethod
+    def of(cls, m: Measurement) -> Timing:
+        """The stored form of a measurement."""
+        same = {f.name: getattr(m, f.name) for f in fields(cls) if f.name not in ("count", "samples", "thinned")}
+        samples = stats.thin(m.samples, MAX_SAMPLES)
+        return cls(**same, count=len(m.samples), samples=samples, thinned=len(samples) < len(m.samples))
+
+
+def _is_sound(number: float, field_name: str) -> bool:
+    if not math.isfinite(number):
+        return False
+    return number > 0.0 or field_name in MAY_BE_NEGATIVE or (number == 0.0 and field_name in MAY_BE_ZERO)
+
+
+@dataclass(frozen=True)
+class Record:
+    """All that is stored of a case.
+
+    ``summary`` describes the work in a sentence, ``source`` where it is from, ``data`` its input. ``units`` and
+    ``flops`` are per call. ``threads`` is the number of CPU threads torch used. ``stages`` holds the parts of a
+    pipeline. What could not be measured is ``None``; ``unavailable`` gives the reason, by field. ``unknown`` keeps the
+    fields that a newer bench-core of the same schema has written.
+    """
+
+    case: Case
+    family: str
+    kind: str
+    unit: str
+    units: int
+    flops: int | None
+    parameters: int | None
+    summary: str
+    source: str
+    data: str
+    device_model: str
+    threads: int
+    timing: Timing
+    build_seconds: float
+    wall_seconds: float
+    peak_memory: int | None
+    contention: Contention
+    compilation: Compilation | None
+    parity: Parity | None
+    flags: tuple[Flag, ...]
+    stages: Stages | None = None
+    unavailable: dict[str, str] = field(default_factory=dict)
+    schema: int = SCHEMA
+    unknown: Unknown = field(default_factory=dict, compare=False, metadata=NOT_STORED)
+
+    def __post_init__(self) -> None:
+        if self.units < 1:
+            raise RecordError(f"units: {self.units} is not a whole number above 0")
+
+    @property
+    def per_unit(self) -> float:
+        """Seconds per unit of work."""
+        return self.timing.median / self.units
+
+    @property
+    def throughput(self) -> float:
+        """Units of work per second."""
+        return self.units / self.timing.median
+
+
+class Outcome(StrEnum):
+    """Why something has no figure."""
+
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    NOT_RUN = "not run"
+
+
+@dataclass(frozen=True)
+class NotRun:
+    """A case, a study, or several of them, without a figure. ``what`` is the id of a case or the name of a study's item
+    where there is just one; ``study`` is the study of which all items were left out."""
+
+    what: str
+    outcome: Outcome
+    reason: str
+    study: str | None = None
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """The run's own facts, beside its records; times are ISO 8601, UTC.
+
+    ``dirty`` tells whether files of the commit had been changed, ``partial`` whether the run was stopped early.
+    ``studies`` holds the rows of each study by its name, ``studied`` the items that were made, such as ``ladder-cpu``.
+    ``unknown`` keeps the fields that a newer bench-core of the same schema has written.
+    """
+
+    run_id: str
+    started: str
+    version: str
+    machine: Machine
+    commit: str | None
+    dirty: bool | None
+    options: dict[str, str]
+    planned: int
+    partial: bool
+    not_run: tuple[NotRun, ...]
+    studies: dict[str, tuple[dict[str, Any], ...]] = field(default_factory=dict)
+    studied: tuple[str, ...] = ()
+    schema: int = SCHEMA
+    unknown: Unknown = field(default_factory=dict, compare=False, metadata=NOT_STORED)
+
+    def rows(self, kind: type[Row]) -> tuple[Row, ...]:
+        """The rows of a study. Raises ``RecordError`` for a row that is not of this kind."""
+        return tuple(as_dataclass(kind, row)[0] for row in self.studies.get(kind.STUDY, ()))
+
+
+@dataclass(frozen=True)
+class Run:
+    """One stored run: its file, its facts, its records, and notes on what was skipped in reading it."""
+
+    path: Path
+    info: RunInfo
+    records: tuple[Record, ...]
+    skipped: tuple[str, ...] = ()
+
+
+def oldest_first(runs: Iterable[Run]) -> list[Run]:
+    """Runs in the order in which they were started."""
+    return sorted(runs, key=lambda run: (run.info.started, run.info.run_id))

@@ -1,0 +1,214 @@
+"""What measuring finds out: plain data, below everything that produces it."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bench_core.core import text
+from bench_core.core.errors import RecordError
+
+
+class FlagCode(StrEnum):
+    """What a figure's warning is about."""
+
+    NOT_STEADY = "not_steady"
+    CROSS_CHECK = "cross_check"
+    CONTENTION = "contention"
+    STOLEN_TIME = "stolen_time"
+    TOO_MANY_THREADS = "too_many_threads"
+    EMULATED_DTYPE = "emulated_dtype"
+    PARITY_INCONCLUSIVE = "parity_inconclusive"
+    STAGES_DO_NOT_ADD_UP = "stages_do_not_add_up"
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A warning about a figure: ``code`` for programs (a ``FlagCode``, or one of a newer bench-core), ``text`` for
+    people."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Percentiles of single synchronized calls, in seconds; those that ``calls`` cannot support are ``None``."""
+
+    calls: int
+    p50: float
+    p95: float | None
+    p99: float | None
+
+
+@dataclass(frozen=True, repr=False)
+class Measurement:
+    """The time of one call of a function; all times in seconds per call.
+
+    ``samples`` are block means of ``inner_calls`` calls each, in the order taken; none was deleted. ``interval`` is the
+    confidence interval of the median, ``None`` below six samples. ``cross_check`` is (T(2k) - T(k)) / k over the
+    median, where T(k) is the time of k calls: near 1 when a block's time is all in its calls. ``decisions`` are the
+    reasons for each choice of effort, in plain language; ``flags`` are warnings.
+    """
+
+    samples: tuple[float, ...]
+    median: float
+    interval: tuple[float, float] | None
+    confidence: float
+    rel_ci: float
+    rel_half_width: float | None
+    effective_samples: float
+    inner_calls: int
+    met_target: bool
+    stop_reason: str
+    steady: bool
+    warmup_calls: int
+    cold_start: float
+    issue_time: float
+    device_time: float | None
+    clock_overhead: float
+    cross_check: float | None
+    latency: Latency | None
+    decisions: tuple[str, ...]
+    flags: tuple[Flag, ...]
+
+    def __repr__(self) -> str:
+        """The figures that a person wants to see, one a line; never the samples themselves."""
+        interval = f"{self.confidence:.0%} CI {text.seconds_interval(self.interval)}" if self.interval else "no CI"
+        lines = [
+            f"Measurement: median {text.seconds(self.median)} per call, {interval}",
+            f"  {len(self.samples)} samples of {self.inner_calls} calls; {self.stop_reason}",
+            f"  cold start {text.seconds(self.cold_start)}"
+            + (f", latency p50 {text.seconds(self.latency.p50)}" if self.latency else ""),
+            *(f"  warning: {flag.text}" for flag in self.flags),
+        ]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Seconds per call of each stage, and of a whole call: from medians of ``repeats`` of both, taken in turn.
+
+    Between stages the devices are waited for, so stages that overlap in a whole call add up to more than it.
+    """
+
+    seconds: dict[str, float]
+    whole: float
+    repeats: int
+
+    def __post_init__(self) -> None:
+        for name, value in {**self.seconds, "whole": self.whole}.items():
+            if not (math.isfinite(value) and value >= 0.0):
+                raise RecordError(f"{name}: {value} is not a number of seconds")
+        if not (self.seconds and self.whole and self.repeats > 0):
+            raise RecordError("stages: there are none, or they took no time")
+
+    @property
+    def share(self) -> float:
+        """The stages' sum over the whole."""
+        return sum(self.seconds.values()) / self.whole
+
+
+@dataclass(frozen=True)
+class Contention:
+    """Other work on the CPUs while a case was measured.
+
+    ``involuntary_switches`` are the times the kernel took a CPU away from this process in ``seconds``; ``stolen`` is
+    the share of all CPU time that the hypervisor gave to other machines (``None`` where the kernel does not report
+    it); ``load_before`` is the one-minute load average at the start.
+    """
+
+    seconds: float
+    involuntary_switches: int
+    stolen: float | None
+    load_before: float
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """What compiling a case cost: seconds spent in the compiler (``None`` where this torch does not report them), and
+    the number of graph breaks."""
+
+    seconds: float | None
+    graph_breaks: int
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far the first call of a case was from a float64 reference, relative to the reference's norm.
+
+    ``error`` and ``tolerance`` are those of the ``quantity`` that came nearest to its tolerance, ``errors`` those of
+    all: outputs, gradients, the first update of the weights. ``inconclusive`` are those that were not judged, since
+    rounding to the dtype alone moves them as far as a fault would. ``batch_size`` is the one at which they were
+    compared; ``seconds`` is what the check took.
+    """
+
+    quantity: str
+    error: float
+    tolerance: float
+    errors: dict[str, float]
+    inconclusive: tuple[str, ...]
+    batch_size: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A GPU as torch and its driver name it; memory in bytes."""
+
+    model: str
+    memory: int
+    compute_capability: str
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Everything stored of a machine: what decides speed, and nothing that changes from minute to minute.
+
+    ``memory`` is in bytes; ``usable_cpus`` counts the cores that the process may use.
+    """
+
+    cpu: str
+    cpu_capability: str
+    usable_cpus: int
+    logical_cpus: int
+    memory: int
+    gpus: tuple[Gpu, ...]
+    driver: str | None
+    cuda: str | None
+    cudnn: str | None
+    torch: str
+    torchvision: str | None
+    python: str
+    os: str
+    kernel: str
+
+    @property
+    def slug(self) -> str:
+        """A folder name: CPU model and GPU model, or ``no-gpu``."""
+        gpu = self.gpus[0].model if self.gpus else "no-gpu"
+        return f"{_slugify(self.cpu)}-{self.usable_cpus}cpu_{_slugify(gpu)}"
+
+    @property
+    def label(self) -> str:
+        """A short name for plots and tables."""
+        gpus = f" + {self.gpus[0].model}" if self.gpus else ", no GPU"
+        return f"{self.cpu} ({self.usable_cpus} cores){gpus}"
+
+    @property
+    def hardware(self) -> str:
+        """What stays when software is updated; two runs are of one machine when this is equal."""
+        gpus = " + ".join(f"{gpu.model} {gpu.memory}" for gpu in self.gpus) or "no GPU"
+        return f"{self.cpu}, {self.usable_cpus} of {self.logical_cpus} CPUs, {gpus}"
+
+    @property
+    def software(self) -> str:
+        """What decides speed on the same hardware."""
+        return f"torch {self.torch}, CUDA {self.cuda}, cuDNN {self.cudnn}, driver {self.driver}, Python {self.python}"
+
+
+def _slugify(words: str) -> str:
+    words = re.sub(r"\((r|tm)\)|@.*|\b(cpu|processor|\d+-core)\b", " ", words.lower())
+    return re.sub(r"[^a-z0-9]+", "-", words).strip("-")

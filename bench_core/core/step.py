@@ -1,0 +1,43 @@
+"""A built case, ready to call. Names torch's types without importing torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+    from torch.optim import Optimizer
+
+    Output = Tensor | dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A built case, ready to call: ``step()`` does the work once and returns its output.
+
+    ``units`` is the number of units of work per call, ``flops`` its floating-point operations at 2 per multiply-add
+    (``None`` where that is not defined). ``devices`` are those to synchronize with. ``stages`` holds the parts of a
+    pipeline, to be timed apart: calling them in turn, ``stage_cycles`` times over, does the work of one call.
+    ``data`` describes the input.
+    """
+
+    fn: Callable[[], Output]
+    units: int
+    flops: int | None
+    devices: tuple[str, ...]
+    data: str
+    modules: Mapping[str, nn.Module] = field(default_factory=dict)
+    optimizers: Mapping[str, Optimizer] = field(default_factory=dict)
+    stages: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
+    stage_cycles: int = 1
+
+    def __call__(self) -> Output:
+        """Do the work once."""
+        return self.fn()
+
+    @property
+    def parameters(self) -> int:
+        """The number of trainable parameters of all modules."""
+        return sum(p.numel() for module in self.modules.values() for p in module.parameters())

@@ -1,0 +1,117 @@
+"""Numbers as a reader wants them: three significant digits, SI prefixes, and a dash for what is not there."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from bench_core.core.stats import Interval
+
+NONE = "–"
+TIME_PREFIXES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"), (1e-12, "ps"), (1e-15, "fs"))
+COUNT_PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """A number with this many significant digits and no exponent: 0.0123, 1.20, 12.0, 1230."""
+    if value == 0.0 or not math.isfinite(value):
+        return f"{value:g}"
+    rounded = float(f"{value:.{digits - 1}e}")
+    places = digits - 1 - math.floor(math.log10(abs(rounded)))
+    return f"{rounded:.{max(0, places)}f}"
+
+
+def _scaled(value: float, prefixes: tuple[tuple[float, str], ...]) -> tuple[float, str]:
+    rounded = float(f"{value:.2e}")
+    return next(((scale, name) for scale, name in prefixes if rounded >= scale), prefixes[-1])
+
+
+def seconds(value: float | None) -> str:
+    """A time in seconds, such as ``12.3 µs``."""
+    if value is None:
+        return NONE
+    scale, unit = _scaled(value, TIME_PREFIXES)
+    return f"{significant(value / scale)} {unit}"
+
+
+def seconds_interval(interval: Interval | None) -> str:
+    """An interval of times in the unit of its lower end, such as ``12.1 to 12.6 µs``."""
+    if interval is None:
+        return NONE
+    scale, unit = _scaled(interval[0], TIME_PREFIXES)
+    return f"{significant(interval[0] / scale)} to {significant(interval[1] / scale)} {unit}"
+
+
+def count(value: float | None) -> str:
+    """A number of things, such as ``12.3k``; below 1,000 a whole number stays whole."""
+    if value is None:
+        return NONE
+    if value < 1000 and value == int(value):
+        return str(int(value))
+    scale, prefix = _scaled(value, COUNT_PREFIXES)
+    return f"{significant(value / scale)}{prefix}"
+
+
+def whole(value: float | None) -> str:
+    """A whole number with commas, such as ``16,384``."""
+    return NONE if value is None else f"{round(value):,}"
+
+
+def ratio(value: float | None) -> str:
+    """A ratio, such as ``12.3×``."""
+    return NONE if value is None else f"{significant(value)}×"
+
+
+def ratio_interval(interval: Interval | None) -> str:
+    """An interval of ratios, such as ``12.1 to 12.5``."""
+    return NONE if interval is None else f"{significant(interval[0])} to {significant(interval[1])}"
+
+
+def open_interval(interval: tuple[float | None, float | None]) -> str:
+    """An interval whose ends may be open, such as ``3.80 to 4.71`` or ``up to 4.71``."""
+    low, high = (None if end is None else significant(end) for end in interval)
+    if low and high:
+        return f"{low} to {high}"
+    if low or high:
+        return f"from {low}, open above" if low else f"up to {high}, open below"
+    return "open on both sides"
+
+
+def percent(value: float | None) -> str:
+    """A share in percent with two significant digits, such as ``±1.2%`` for a half-width of 0.012."""
+    return NONE if value is None else f"±{significant(100 * value, 2)}%"
+
+
+def small(value: float | None) -> str:
+    """A small share in powers of ten: ``3.1e-07``; 0 as such."""
+    if value is None:
+        return NONE
+    return f"{value:.1e}" if value else "0"
+
+
+def short(label: str) -> str:
+    """A label without the zeros that only tell precision, for ticks: ``10.0 µs`` becomes ``10 µs``."""
+    return re.sub(r"[\d.]+", lambda number: f"{float(number[0]):g}", label, count=1)
+
+
+def fitted(label: str, most: int) -> str:
+    """A label of at most this many letters, its middle left out where it is longer."""
+    if len(label) <= most:
+        return label
+    tail = (most - 1) // 2
+    return f"{label[: most - 1 - tail]}…{label[-tail:]}"
+
+
+def share(value: float) -> str:
+    """A share of 0 to 1 in percent, such as ``90.3%``; whole ones without a decimal."""
+    return f"{100 * value:.1f}".removesuffix(".0") + "%"
+
+
+def memory(value: int | None) -> str:
+    """Bytes in binary units, such as ``80.0 GiB``."""
+    if value is None:
+        return NONE
+    for power, unit in ((3, "GiB"), (2, "MiB"), (1, "KiB")):
+        if value >= 1024**power:
+            return f"{significant(value / 1024**power)} {unit}"
+    return f"{value} B"

@@ -1,0 +1,96 @@
+"""The fixture ``device_benchmark``: measures a step and hands the samples to pytest-benchmark. Knows no pytest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench_core.core.case import Case
+from bench_core.core.errors import CaseSkipped
+from bench_core.core.records import Record
+from bench_core.core.results import Measurement
+from bench_core.core.studies import Row
+from bench_core.execution.progress import format_figure
+from bench_core.execution.runner import Labels, run_case, run_step, threads
+from bench_core.execution.session import BenchSession
+from bench_core.storage.files import KEY, encode
+from bench_core.timing.replay import ReplayClock
+from bench_core.workloads.kit.building import build
+
+
+@dataclass(frozen=True)
+class DeviceBenchmark:
+    """Measures a step and hands the samples to pytest-benchmark.
+
+    ``test`` is the test's node id, ``name`` that of its case or study, ``benchmark`` pytest-benchmark's fixture with
+    ``clock`` as its timer; ``note`` is called with the figure as text.
+    """
+
+    test: str
+    name: str
+    clock: ReplayClock
+    benchmark: Any
+    session: BenchSession
+    note: Callable[[str], None]
+
+    def __call__(self, step: Callable[[], Any], *, device: str = "cpu", units: int = 1) -> Measurement | None:
+        """Measure ``step``, whose calls use ``device`` and do ``units`` units of work each.
+
+        The record is named after the test and its parameters. Returns the measurement, or ``None`` where benchmarks
+        are disabled and the step was called once. Raises ``ValueError`` for fewer than one unit.
+        """
+        where, _, parameters = self.test.partition("[")
+        asked = self.session.request.sweep.threads or ()
+        case = Case(
+            workload=where,
+            device=device,
+            batch_size=units,
+            dtype="default",
+            setting="-".join(part for part in parameters.removesuffix("]").split("-") if part != device),
+            threads=asked[0] if len(asked) == 1 else None,
+        )
+        file = where.partition("::")[0]
+        labels = Labels(file, kind="op", unit="unit", summary=f"A test of {file}.", source=file)
+        return self._run(step, lambda: run_step(step, case, units, self.session.request.effort, labels))
+
+    def case(self, case: Case) -> Measurement | None:
+        """Build and measure a case of a workload of the suite."""
+        workload, data_dir = self.session.workload_of(case), self.session.request.data_dir
+
+        def once() -> None:
+            with threads(case.threads):
+                build(workload, case, data_dir=data_dir)()
+
+        return self._run(once, lambda: run_case(workload, case, self.session.effort_for(workload), data_dir))
+
+    def study(self, run: Callable[[Path | None], Sequence[Row]], summary: Callable[[Sequence[Row]], str]) -> None:
+        """Make a study and store its rows with the run; ``summary`` gives its line in the terminal.
+
+        ``run`` is given the folder of real data sets, if there is one. A study has no samples, so pytest-benchmark
+        keeps nothing of it. Raises ``CaseSkipped`` where benchmarks are disabled.
+        """
+        if self.benchmark.disabled:
+            raise CaseSkipped("no study is made where benchmarks are disabled")
+        self.benchmark.disabled = True
+        rows = self.benchmark.pedantic(run, args=(self.session.request.data_dir,), rounds=1, iterations=1)
+        self.session.note_study(self.name, rows)
+        self.note(summary(rows))
+
+    def _run(self, once: Callable[[], Any], run: Callable[[], tuple[Measurement, Record]]) -> Measurement | None:
+        if self.benchmark.disabled:
+            self.benchmark.pedantic(once, rounds=1, iterations=1)
+            self.note("called once, as benchmarks are disabled")
+            return None
+        measurement, record = run()
+        self.benchmark.extra_info[KEY] = encode(record)
+        self.clock.load(measurement.samples)
+        self.benchmark.pedantic(_nothing, rounds=len(measurement.samples), iterations=1)
+        self.session.note_record(record)
+        self.note(format_figure(record))
+        return measurement
+
+
+def _nothing() -> None:
+    """What pytest-benchmark calls while the samples are replayed."""

@@ -1,0 +1,51 @@
+"""The warnings of a case, from what was found out about it."""
+
+from __future__ import annotations
+
+import torch
+
+from bench_core.core.case import Case
+from bench_core.core.results import Contention, Flag, FlagCode, Measurement, Parity, Stages
+from bench_core.hardware.contention import contention_flags
+from bench_core.hardware.machine import usable_cpus
+
+STAGES_TOLERANCE = 0.05
+"""How far the stages' sum may be from the whole before a case is flagged."""
+
+
+def flags_of(
+    case: Case, m: Measurement, contention: Contention, stages: Stages | None, parity: Parity | None
+) -> tuple[Flag, ...]:
+    """All warnings of a case."""
+    return (
+        *m.flags,
+        *contention_flags(contention, torch.get_num_threads(), usable_cpus()),
+        *_dtype_flags(case),
+        *(_stage_flags(stages) if stages else ()),
+        *(_parity_flags(case, parity) if parity else ()),
+    )
+
+
+def _dtype_flags(case: Case) -> tuple[Flag, ...]:
+    if case.dtype == "bf16" and case.device_type == "cpu" and not _native_bf16():
+        return (Flag(FlagCode.EMULATED_DTYPE, "this CPU has no bf16 instructions: bf16 is emulated"),)
+    return ()
+
+
+def _native_bf16() -> bool:
+    return any(getattr(torch.cpu, name, bool)() for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+
+
+def _stage_flags(stages: Stages) -> tuple[Flag, ...]:
+    if abs(stages.share - 1.0) <= STAGES_TOLERANCE:
+        return ()
+    why = "they overlap in a whole call, or other work disturbed" if stages.share > 1.0 else "other work disturbed"
+    words = f"stages: synchronized one by one they take {100 * stages.share:.0f}% of a whole call ({why})"
+    return (Flag(FlagCode.STAGES_DO_NOT_ADD_UP, words),)
+
+
+def _parity_flags(case: Case, parity: Parity) -> tuple[Flag, ...]:
+    return tuple(
+        Flag(FlagCode.PARITY_INCONCLUSIVE, f"parity: {name} not judged: {case.dtype} rounding error dominates")
+        for name in parity.inconclusive
+    )

@@ -1,0 +1,124 @@
+"""The options of a benchmark run, checked: what is asked for, or one line on what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from bench_core import workloads
+from bench_core.core.case import CACHES, DEVICES, DTYPES, SWEEPS, VARIANTS, Effort, variant_parts
+from bench_core.core.errors import OptionError
+from bench_core.hardware import device, machine
+from bench_core.workloads.kit.definition import Workload
+from bench_core.workloads.kit.sweep import Sweep
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a run was asked for. ``given`` are the options as they were written, to be stored with the run."""
+
+    sweep: Sweep
+    effort: Effort
+    workloads: tuple[Workload, ...]
+    data_dir: Path | None
+    given: Mapping[str, str]
+
+
+def parse(given: Mapping[str, str], root: Path) -> Request:
+    """The request made by options (by name without ``--bench-``, as written); folders are relative to ``root``.
+
+    Raises ``OptionError`` for what does not exist here or makes no sense.
+    """
+    sweep = Sweep(
+        devices=_devices(given),
+        usable_cpus=machine.usable_cpus(),
+        dtypes=_words("dtype", given, DTYPES) or Sweep.dtypes,
+        variants=_variants(given) or Sweep.variants,
+        batch_sizes=_numbers("batch_size", given) or None,
+        threads=_numbers("threads", given) or None,
+        caches=_words("caches", given, CACHES) or Sweep.caches,
+        kind=(_words("sweep", given, SWEEPS) or (Sweep.kind,))[0],
+    )
+    effort = Effort(
+        rel_ci=_real("rel_ci", given, Effort.rel_ci, below=1.0),
+        max_time=_real("max_time", given, Effort.max_time, below=86400.0),
+    )
+    names = _words("workload", given, workloads.names()) or workloads.names()
+    return Request(
+        sweep=sweep,
+        effort=effort,
+        workloads=tuple(map(workloads.get, names)),
+        data_dir=_folder("data", given, root),
+        given={_option(name): value for name, value in given.items()},
+    )
+
+
+def _option(name: str) -> str:
+    return f"--bench-{name.replace('_', '-')}"
+
+
+def _split(name: str, given: Mapping[str, str]) -> list[str]:
+    if name not in given:
+        return []
+    words = [word.strip() for word in given[name].split(",") if word.strip()]
+    if not words:
+        raise OptionError(f"{_option(name)}: no value was given")
+    return list(dict.fromkeys(words))
+
+
+def _words(name: str, given: Mapping[str, str], there_are: Sequence[str]) -> tuple[str, ...]:
+    words = _split(name, given)
+    for word in words:
+        if word not in there_are:
+            raise OptionError(f"{_option(name)}: no {name} {word!r}; there are: {', '.join(there_are)}")
+    return tuple(words)
+
+
+def _variants(given: Mapping[str, str]) -> tuple[str, ...]:
+    words = _split("variant", given)
+    for part in (part for word in words for part in variant_parts(word)):
+        if part not in VARIANTS:
+            there_are = f"{', '.join(VARIANTS)}, or several joined by '+'"
+            raise OptionError(f"{_option('variant')}: no variant {part!r}; there are: {there_are}")
+    return tuple(words)
+
+
+def _devices(given: Mapping[str, str]) -> tuple[str, ...]:
+    names = _words("device", given, DEVICES)
+    absence = device.cuda_absence()
+    if "cuda" in names and absence:
+        raise OptionError(f"{_option('device')}: cuda was asked for, but {absence}; see `bench-core doctor`")
+    return names or device.present()
+
+
+def _numbers(name: str, given: Mapping[str, str]) -> tuple[int, ...]:
+    return tuple(_parse(name, word, int, "a whole number above 0", lambda n: n >= 1) for word in _split(name, given))
+
+
+def _real(name: str, given: Mapping[str, str], default: float, below: float) -> float:
+    if name not in given:
+        return default
+    return _parse(name, given[name], float, f"a number above 0 and below {below:g}", lambda x: 0.0 < x < below)
+
+
+def _parse(name: str, word: str, convert: Callable[[str], T], meaning: str, good: Callable[[T], bool]) -> T:
+    try:
+        value = convert(word)
+    except ValueError:
+        value = None
+    if value is None or not good(value):
+        raise OptionError(f"{_option(name)}: {word!r} is not {meaning}")
+    return value
+
+
+def _folder(name: str, given: Mapping[str, str], root: Path) -> Path | None:
+    if name not in given:
+        return None
+    folder = (root / given[name]).resolve()
+    if not folder.is_dir():
+        raise OptionError(f"{_option(name)}: {folder} is not a folder")
+    return folder

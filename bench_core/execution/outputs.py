@@ -1,0 +1,47 @@
+"""What a step returns: on a device that was synchronized, and finite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+
+from bench_core.core.errors import NotFiniteError
+from bench_core.core.results import Measurement
+from bench_core.core.step import Step
+from bench_core.workloads.kit.feeds import RESTORE_EVERY
+
+
+def calls_to_check(m: Measurement, max_time: float) -> int:
+    """A whole cycle of calls between two restores of a training step, or as many as a tenth of the time allows."""
+    return max(1, min(RESTORE_EVERY, int(max_time / 10 / m.median)))
+
+
+def check_outputs(step: Step, calls: int) -> None:
+    """Call the step and inspect what it returns (a tensor, or a dict or sequence of them).
+
+    Raises ``NotFiniteError`` for values that are not finite, and ``ValueError`` for output on a device that was not
+    synchronized: its time would be that of launching the work.
+    """
+    synchronized = {device.partition(":")[0] for device in step.devices} | {"cpu"}
+    for _ in range(calls):
+        for name, tensor in _tensors("output", step()):
+            if tensor.device.type not in synchronized:
+                raise ValueError(
+                    f"{name} is on {tensor.device}, but the step was measured on {', '.join(step.devices)}; "
+                    f"use device={tensor.device.type!r}"
+                )
+            if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+                raise NotFiniteError(f"{name} has values that are not finite, so its timing would be meaningless")
+
+
+def _tensors(name: str, value: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    if isinstance(value, torch.Tensor):
+        yield name, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _tensors(str(key), item)
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        for i, item in enumerate(value):
+            yield from _tensors(f"{name}[{i}]", item)

@@ -1,0 +1,76 @@
+"""Parity first: a step that does not agree with float64 fails and has no time. One check per case."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bench_core.core.case import Case
+from bench_core.core.results import Parity
+from bench_core.core.step import Step
+from bench_core.execution.parity.capture import FirstCall
+from bench_core.execution.parity.judge import check_build, check_modes, judge
+from bench_core.execution.parity.reference import reference
+from bench_core.hardware import precision
+from bench_core.timing.clock import SynchronizedClock
+from bench_core.workloads.kit.building import build
+from bench_core.workloads.kit.definition import Workload
+
+MAX_FLOPS = 1.3e11
+"""A case of more FLOPs per call is checked at a smaller batch: in float64 it would take minutes."""
+
+
+@dataclass(frozen=True)
+class CheckedCall:
+    """A first call that agrees with float64: its seconds, and how close it is."""
+
+    seconds: float
+    parity: Parity
+
+
+def affordable_batch(workload: Workload, case: Case, step: Step) -> int:
+    """The batch size at which to check a case: its own, or the largest of its sweep that is cheap enough."""
+    if not step.flops or step.flops <= MAX_FLOPS:
+        return case.batch_size
+    most = case.batch_size * MAX_FLOPS / step.flops
+    swept = workload.batch_sizes("cpu", "full")
+    return max((batch for batch in swept if batch <= most), default=1)
+
+
+def check_first_call(
+    workload: Workload, case: Case, step: Step, clock: SynchronizedClock, data_dir: Path | None = None
+) -> CheckedCall:
+    """Time the very first call of a step and check its results, with the step that is then measured.
+
+    Raises ``ParityError`` for a step that computes something else.
+    """
+    started = time.perf_counter()
+    check_build(workload, case, step)
+    with precision.preserved():
+        exact = reference(workload, case, data_dir)
+    check_modes(case, step, exact)
+    first = FirstCall(step)
+    prepared = time.perf_counter() - started
+    seconds, output = clock.first_call(step.fn)
+    started = time.perf_counter()
+    parity = judge(case, first.values(output), exact)
+    return CheckedCall(seconds, replace(parity, seconds=prepared + time.perf_counter() - started))
+
+
+def check_at_batch(workload: Workload, case: Case, batch: int, step: Step, data_dir: Path | None = None) -> Parity:
+    """Check a case that would take minutes in float64 at a smaller batch, by a step of its own.
+
+    To be called when the case is measured: earlier, it would warm up what the cold start is to find cold. Raises
+    ``ParityError`` for a step that computes something else.
+    """
+    started = time.perf_counter()
+    check_build(workload, case, step)
+    smaller = replace(case, batch_size=batch, caches="hot")
+    with precision.preserved():
+        exact = reference(workload, smaller, data_dir)
+        check_modes(case, step, exact)
+        own = build(workload, smaller, data_dir=data_dir)
+        first = FirstCall(own)
+        parity = judge(smaller, first.values(own()), exact)
+    return replace(parity, seconds=time.perf_counter() - started)

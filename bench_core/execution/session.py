@@ -1,0 +1,201 @@
+"""What one benchmark run knows of itself: its cases, progress and outcome. Knows no pytest."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench_core import workloads
+from bench_core.core.case import SWEEPS, Case, Effort
+from bench_core.core.errors import RecordError
+from bench_core.core.records import NotRun, Outcome, Record, RunInfo
+from bench_core.core.studies import Row
+from bench_core.core.version import __version__
+from bench_core.execution.options import Request
+from bench_core.execution.progress import Progress, expected_seconds, format_duration, time_limit
+from bench_core.hardware import device, machine
+from bench_core.storage.files import load
+from bench_core.storage.folder import commit_of
+from bench_core.workloads.kit.building import why_unsupported
+from bench_core.workloads.kit.definition import Workload
+from bench_core.workloads.kit.sweep import candidates, too_heavy
+
+MAX_WARNINGS = 10
+
+
+class BenchSession:
+    """The state of a benchmark run, from the plan to the facts that are stored of it."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.recorded = 0
+        self.stopped = False
+        self._run_id = str(uuid.uuid4())
+        self._started = datetime.now(UTC).isoformat(timespec="seconds")
+        self._workloads: dict[Case, Workload] = {}
+        self._planned = 0
+        self._not_run: list[NotRun] = []
+        self._flags: list[tuple[str, str]] = []
+        self._studies: dict[str, tuple[dict[str, Any], ...]] = {}
+        self._studied: list[str] = []
+        self._studies_planned = 0
+        self._studies_left: Counter[str] = Counter()
+        self._progress = Progress({})
+
+    def cases_of(self, family: str | None = None) -> list[Case]:
+        """The cases of a family (or all) that can be built here; the others are noted with their reasons."""
+        cases: list[Case] = []
+        for workload in self.request.workloads:
+            if family is None or workload.family == family:
+                cases += self._cases_of(workload)
+        return cases
+
+    def _cases_of(self, workload: Workload) -> list[Case]:
+        sweep, refused, cases = self.request.sweep, Counter[str](), []
+        for case in candidates(workload, sweep):
+            reason = why_unsupported(workload, case)
+            refused[reason or ""] += 1
+            if reason is None:
+                cases.append(case)
+                self._workloads[case] = workload
+        del refused[""]
+        for reason, count in refused.items():
+            self._skip(f"{workload.name} ({_cases(count)})", reason)
+        if workload.gpu_only and "cuda" not in sweep.devices:
+            count = len(candidates(workload, replace(sweep, devices=("cuda",))))
+            why = device.cuda_absence() or "cuda is not among the devices asked for"
+            self._skip(f"{workload.name} ({_cases(count)})", f"needs a CUDA device: {why}")
+        heavy = [case for case in too_heavy(workload, sweep) if not why_unsupported(workload, case)]
+        if heavy:
+            ids = ", ".join(case.id.removeprefix(f"{workload.name}-") for case in heavy)
+            what = f"{workload.name} in a full sweep ({_cases(len(heavy))})"
+            self._skip(what, f"too heavy by default, measured with --bench-sweep full: {ids}")
+        return cases
+
+    def _skip(self, what: str, reason: str, study: str | None = None) -> None:
+        self._not_run.append(NotRun(what, Outcome.SKIPPED, reason, study))
+
+    def workload_of(self, case: Case) -> Workload:
+        """The workload of a planned case; of any other by its name."""
+        return self._workloads.get(case) or workloads.get(case.workload)
+
+    def takes_study(self, name: str, workload: str, sweep: str) -> bool:
+        """Whether a study of a workload is made in this run; what only a full sweep would make is counted."""
+        if workload not in (w.name for w in self.request.workloads):
+            return False
+        left = sweep == "full" and self.request.sweep.kind != "full"
+        self._studies_left[name] += left
+        return not left
+
+    def effort_for(self, workload: Workload) -> Effort:
+        """How long a case of a workload may be measured."""
+        effort = self.request.effort
+        return replace(effort, max_time=time_limit(workload, effort.max_time))
+
+    def plan(self, cases: Sequence[Case], others: int, storage: Path | None, studies: Mapping[str, float]) -> None:
+        """Note the cases to come, how long each took last time (if a run is stored), and what will not be run.
+
+        ``others`` counts tests that measure work of their own; ``studies`` are those to come, with their seconds.
+        """
+        known = _last_times(storage)
+        max_time = self.request.effort.max_time
+        self._planned, self._studies_planned = len(cases) + others, len(studies)
+        expected = {case.id: expected_seconds(case, self.workload_of(case), max_time, known) for case in cases}
+        self._progress = Progress(expected | dict(studies))
+        for name, count in (+self._studies_left).items():
+            what = f"{name} ({_counted(count, 'study', 'studies')})"
+            self._skip(what, f"measured with --bench-sweep {SWEEPS[-1]}", study=name)
+        absence, absent = device.cuda_absence(), self._gpu_cases(cases)
+        if absence and absent and "--bench-device" not in self.request.given:
+            self._not_run.append(NotRun(f"cuda ({_cases(absent)})", Outcome.NOT_RUN, absence))
+
+    def _gpu_cases(self, cases: Sequence[Case]) -> int:
+        """How many cases a GPU would add to these families, beside the workloads that are listed as needing one."""
+        families = {self.workload_of(case).family for case in cases}
+        on_gpu = replace(self.request.sweep, devices=("cuda",))
+        members = (w for w in self.request.workloads if w.family in families and not w.gpu_only)
+        return sum(len(candidates(workload, on_gpu)) for workload in members)
+
+    def opening_lines(self) -> list[str]:
+        """What will be measured, on what, and how long it will take; nothing where no case is of this suite."""
+        if not self._progress.total:
+            return []
+        sweep = self.request.sweep
+        where = ", ".join(f"cpu ({sweep.usable_cpus} cores)" if d == "cpu" else d for d in sweep.devices)
+        studies = self._studies_planned
+        counts = ((self._progress.total - studies, "case", "cases"), (studies, "study", "studies"))
+        what = " and ".join(_counted(*count) for count in counts if count[0])
+        lines = [f"bench-core: {what} on {where}, {format_duration(self._progress.left)}"]
+        if "tf32" in sweep.dtypes and "cpu" in sweep.devices:
+            lines.append("bench-core: tf32 exists on GPUs only; on the CPU its counterpart fp32 is measured")
+        return lines + [f"bench-core: {line}" for line in self.closing_lines()]
+
+    def closing_lines(self) -> list[str]:
+        """What has no figure and why, and which figures have warnings."""
+        lines = [f"{entry.outcome}: {entry.what}: {entry.reason}" for entry in self._not_run]
+        if self._studies and not self.recorded:
+            lines.append(f"not stored: {', '.join(self._studies)}: a run is stored only if some case has its figure")
+        lines += [f"warning: {name}: {flag}" for name, flag in self._flags[:MAX_WARNINGS]]
+        more = len(self._flags) - MAX_WARNINGS
+        return [*lines, f"and {more} more warnings, stored with their cases"] if more > 0 else lines
+
+    def note_record(self, record: Record) -> None:
+        """Count a case that has its figure, and keep its warnings."""
+        self.recorded += 1
+        self._flags += [(record.case.id, flag.text) for flag in record.flags]
+
+    def note_study(self, item: str, rows: Iterable[Row]) -> None:
+        """Keep the rows of a study's item, to be stored with the run; the rows of several items are joined."""
+        for row in rows:
+            self._studies[row.STUDY] = (*self._studies.get(row.STUDY, ()), asdict(row))
+        self._studied.append(item)
+
+    def note_not_run(self, what: str, outcome: Outcome, reason: str) -> None:
+        """Keep a case or study that has no figure, with the reason."""
+        self._not_run.append(NotRun(what, outcome, reason))
+
+    def progress_line(self, name: str, outcome: str) -> str:
+        """The line of a case or study that is done: its place, its figure or outcome, and the time left."""
+        return self._progress.line(name, outcome)
+
+    def info(self, root: Path) -> RunInfo:
+        """The run's facts, to be stored; the commit is that of the checkout at ``root``."""
+        commit, dirty = commit_of(root)
+        return RunInfo(
+            run_id=self._run_id,
+            started=self._started,
+            version=__version__,
+            machine=machine.fingerprint(),
+            commit=commit,
+            dirty=dirty,
+            options=dict(self.request.given),
+            planned=self._planned,
+            partial=self.stopped or self._progress.done < self._progress.total,
+            not_run=tuple(self._not_run),
+            studies=self._studies,
+            studied=tuple(self._studied),
+        )
+
+
+def _cases(count: int) -> str:
+    return _counted(count, "case", "cases")
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"
+
+
+def _last_times(storage: Path | None) -> dict[str, float]:
+    """Seconds that each case took in the newest readable run of a folder."""
+    files = sorted(storage.rglob("*.json"), key=lambda path: path.name, reverse=True) if storage else []
+    for path in files[:3]:
+        try:
+            return {record.case.id: record.wall_seconds for record in load(path).records}
+        except RecordError:
+            continue
+    return {}

@@ -1,0 +1,150 @@
+"""A study: how long a training takes to reach a stated accuracy. A faster step that does not learn is worth nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from bench_core import workloads
+from bench_core.core import text
+from bench_core.core.case import Case
+from bench_core.core.step import Step
+from bench_core.core.studies import TimeToAccuracy
+from bench_core.execution.runner import threads
+from bench_core.execution.skips import machine_limits_are_skips
+from bench_core.hardware.device import resolve
+from bench_core.timing.clock import SynchronizedClock
+from bench_core.workloads.data.digits import STAND_IN, mnist
+from bench_core.workloads.dense.mlp import normalized
+from bench_core.workloads.kit.building import build
+from bench_core.workloads.kit.context import BuildContext
+from bench_core.workloads.vision.resnet20 import cifar_shaped
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Batches = Sequence[tuple[Tensor, Tensor]]
+
+MAX_SECONDS = 180.0
+"""A training that has not reached its target after so long is given up."""
+TEST_BATCH = 1000
+
+
+@dataclass(frozen=True)
+class AccuracyTarget:
+    """The share of test images that a workload's training is to classify correctly, and how it is trained.
+
+    After every ``eval_interval`` steps the accuracy is evaluated; after ``max_steps`` the training is given up.
+    ``prepare`` prepares test images as the workload does training images. ``expected`` is the seconds to announce.
+    """
+
+    workload: str
+    accuracy: float
+    batch_size: int
+    eval_interval: int
+    max_steps: int
+    expected: float
+    prepare: Callable[[NDArray[np.uint8]], NDArray[np.float64]] = normalized
+
+
+# The targets are our choice: a right training reaches them in seconds, and one that does not learn stays near one image
+# in ten. The batches are those of the sources but for ResNet-20, where the source's 128 would take a CPU minutes.
+_TARGETS = (
+    AccuracyTarget("mlp_train", accuracy=0.90, batch_size=64, eval_interval=25, max_steps=5_000, expected=5),
+    AccuracyTarget("cnn_mnist_train", accuracy=0.95, batch_size=64, eval_interval=100, max_steps=10_000, expected=15),
+    AccuracyTarget(
+        "resnet20_cifar_train",
+        accuracy=0.97,
+        batch_size=32,
+        eval_interval=20,
+        max_steps=1_000,
+        expected=60,
+        prepare=cifar_shaped,
+    ),
+)
+TARGETS = {target.workload: target for target in _TARGETS}
+
+
+def measure_time_to_accuracy(workload: str, device: str, data_dir: Path | None = None) -> TimeToAccuracy:
+    """Train a workload's model with its own step in fp32 until its target is met, on ``cpu`` (all cores) or ``cuda``.
+
+    Raises ``KeyError`` for a workload without a target, and ``CaseSkipped`` where memory does not suffice.
+    """
+    target = TARGETS[workload]
+    case = Case(workload, device, target.batch_size)
+    trained = workloads.get(workload)
+    with threads(case.threads), machine_limits_are_skips():
+        build(trained, case, data_dir=data_dir)()  # libraries are loaded by a model that is thrown away
+        step = build(trained, case, data_dir=data_dir, full_epochs=True)
+        return train_to_target(target, case, step, held_out_batches(target, case, data_dir))
+
+
+def train_to_target(
+    target: AccuracyTarget, case: Case, step: Step, test: Batches, timer: Callable[[], float] = time.perf_counter
+) -> TimeToAccuracy:
+    """Call a step, built with ``full_epochs``, until the target is met or given up.
+
+    Only the steps are timed: the device is waited for before each reading of the clock, and the accuracy is computed in
+    between.
+    """
+    devices = resolve(step.devices)
+    clock = SynchronizedClock(devices, timer)
+    (model,) = step.modules.values()
+    steps, seconds, reached = 0, 0.0, 0.0
+    while reached < target.accuracy and steps < target.max_steps and seconds < MAX_SECONDS:
+        seconds += clock.block(step.fn, target.eval_interval).wall
+        steps += target.eval_interval
+        reached = accuracy(model, test)
+    return TimeToAccuracy(
+        workload=target.workload,
+        device=devices[0].name.partition(":")[0],
+        device_model=devices[0].model(),
+        threads=torch.get_num_threads(),
+        batch_size=case.batch_size,
+        data=step.data,
+        stand_in=step.data == STAND_IN,
+        test_size=sum(len(labels) for _, labels in test),
+        target=target.accuracy,
+        accuracy=reached,
+        steps=steps,
+        eval_interval=target.eval_interval,
+        units=steps * step.units,
+        seconds=seconds,
+        met=reached >= target.accuracy,
+        seed=case.seed,
+    )
+
+
+def held_out_batches(target: AccuracyTarget, case: Case, data_dir: Path | None = None) -> Batches:
+    """The images of the test part and their classes on the case's device, each once: the stand-in repeats its own."""
+    digits = mnist(data_dir, train=False)
+    rows = list({image.tobytes(): row for row, image in enumerate(digits.images)}.values())
+    ctx = BuildContext(case)
+    parts = [rows[i : i + TEST_BATCH] for i in range(0, len(rows), TEST_BATCH)]
+    return [(ctx.tensor(target.prepare(digits.images[part])), ctx.tensor(digits.labels[part])) for part in parts]
+
+
+def accuracy(model: nn.Module, batches: Batches) -> float:
+    """The share of images whose class the model, in evaluation mode, holds for the likeliest."""
+    was_training = model.training
+    model.eval()
+    with torch.inference_mode():
+        right = sum(int((model(images).argmax(dim=1) == labels).sum()) for images, labels in batches)
+    model.train(was_training)
+    return right / sum(len(labels) for _, labels in batches)
+
+
+def learning_summary(rows: Sequence[TimeToAccuracy]) -> str:
+    """What was reached, for a line of progress."""
+    return "; ".join(
+        f"{text.share(row.accuracy)} after {text.whole(row.steps)} steps, {text.seconds(row.seconds)}"
+        + ("" if row.met else f" (target of {text.share(row.target)} not reached)")
+        for row in rows
+    )

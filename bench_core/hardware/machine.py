@@ -1,0 +1,160 @@
+"""The fingerprint of machine and software, and how many cores this process may use."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+from functools import cache
+from pathlib import Path
+
+import psutil
+
+from bench_core.core.results import Gpu, Machine
+
+
+def cpu_model() -> str:
+    """The processor's model name, as the kernel has it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def last_level_cache() -> int | None:
+    """The bytes of all last-level caches together; ``None`` where the kernel does not report it."""
+    found: dict[int, dict[str, int]] = {}
+    for index in Path("/sys/devices/system/cpu").glob("cpu[0-9]*/cache/index*"):
+        try:
+            size = (index / "size").read_text().strip()
+            level, sharers = int((index / "level").read_text()), (index / "shared_cpu_list").read_text()
+            found.setdefault(level, {})[sharers] = int(size[:-1]) * {"K": 2**10, "M": 2**20}[size[-1]]
+        except (OSError, ValueError, KeyError):
+            continue
+    return sum(found[max(found)].values()) if found else None
+
+
+def usable_cpus(topology: Path = Path("/sys/devices/system/cpu")) -> int:
+    """The cores this process may use, at least one: those of its affinity mask, but no more than its cgroup quota.
+
+    Two hardware threads of one core count once: together they compute about as fast as one.
+    """
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+    cores = len({_siblings(topology, cpu) for cpu in allowed})
+    quota = cgroup_quota()
+    return max(1, min(cores, math.ceil(quota))) if quota else cores
+
+
+def _siblings(topology: Path, cpu: int) -> str:
+    """The hardware threads of a CPU's core, as the kernel lists them."""
+    try:
+        return (topology / f"cpu{cpu}/topology/thread_siblings_list").read_text().strip()
+    except OSError:
+        return str(cpu)
+
+
+def cgroup_quota() -> float | None:
+    """How many CPUs' worth of time the control group and those above it allow; ``None`` without a limit.
+
+    Reads cgroup v2, then v1.
+    """
+    limits = [limit for folder in _cgroup_folders() if (limit := _cpu_max(folder)) is not None]
+    if limits:
+        return min(limits)
+    try:
+        v1 = Path("/sys/fs/cgroup/cpu")
+        limit_v1 = int((v1 / "cpu.cfs_quota_us").read_text())
+        return limit_v1 / int((v1 / "cpu.cfs_period_us").read_text()) if limit_v1 > 0 else None
+    except (OSError, ValueError):
+        return None
+
+
+def _cpu_max(folder: Path) -> float | None:
+    try:
+        limit, period = (folder / "cpu.max").read_text().split()
+        return None if limit == "max" else int(limit) / int(period)
+    except (OSError, ValueError):
+        return None
+
+
+def _cgroup_folders() -> list[Path]:
+    root = Path("/sys/fs/cgroup")
+    try:
+        own = Path("/proc/self/cgroup").read_text().splitlines()[0].rpartition(":")[2].strip("/")
+    except (OSError, IndexError):
+        own = ""
+    folder = root / own
+    return [folder, *(parent for parent in folder.parents if parent == root or root in parent.parents)]
+
+
+@cache
+def fingerprint() -> Machine:
+    """This machine, as torch sees it now."""
+    import torch
+
+    return Machine(
+        cpu=cpu_model(),
+        cpu_capability=str(torch.backends.cpu.get_cpu_capability()),
+        usable_cpus=usable_cpus(),
+        logical_cpus=os.cpu_count() or 1,
+        memory=int(psutil.virtual_memory().total),
+        gpus=_gpus(),
+        driver=_driver(),
+        cuda=torch.version.cuda,
+        cudnn=_cudnn(),
+        torch=str(torch.__version__),
+        torchvision=_version_of("torchvision"),
+        python=platform.python_version(),
+        os=_os_name(),
+        kernel=platform.release(),
+    )
+
+
+def _gpus() -> tuple[Gpu, ...]:
+    import torch
+
+    if not torch.cuda.is_available():
+        return ()
+    found = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
+    return tuple(Gpu(p.name, int(p.total_memory), f"{p.major}.{p.minor}") for p in found)
+
+
+def _cudnn() -> str | None:
+    import torch
+
+    version = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
+    return None if version is None else str(version)
+
+
+def _driver() -> str | None:
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return None
+    try:
+        version = pynvml.nvmlSystemGetDriverVersion()
+        return version.decode() if isinstance(version, bytes) else str(version)
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _version_of(package: str) -> str | None:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _os_name() -> str:
+    try:
+        release = platform.freedesktop_os_release()
+    except OSError:
+        return platform.system()
+    return release.get("PRETTY_NAME", platform.system())

@@ -1,0 +1,105 @@
+"""What a dtype of the suite means in torch: the fp32 precision of each backend, and autocast.
+
+``fp32_precision`` is what counts. Torch's older switches are set to agree with it: parts of torch still read them (the
+compiler of 2.11, under ``tf32``), and torch raises where the two contradict each other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+import torch
+
+R = TypeVar("R")
+
+AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+BACKENDS: Mapping[str, Any] = MappingProxyType(
+    {
+        "cuda.matmul": torch.backends.cuda.matmul,
+        "cudnn.conv": torch.backends.cudnn.conv,  # type: ignore[attr-defined]
+        "cudnn.rnn": torch.backends.cudnn.rnn,
+        "mkldnn.matmul": torch.backends.mkldnn.matmul,  # type: ignore[attr-defined]
+        "mkldnn.conv": torch.backends.mkldnn.conv,  # type: ignore[attr-defined]
+        "mkldnn.rnn": torch.backends.mkldnn.rnn,  # type: ignore[attr-defined]
+    }
+)
+
+
+def current() -> dict[str, str]:
+    """The fp32 precision each backend is set to now; ``none`` means that torch's own default applies."""
+    return {name: str(backend.fp32_precision) for name, backend in BACKENDS.items()}
+
+
+OUT_OF_THE_BOX: Mapping[str, str] = MappingProxyType(current())
+"""What this torch does out of the box: the meaning of dtype ``default``."""
+
+
+@cache
+def settings_for(dtype: str) -> Mapping[str, str]:
+    """The fp32 precision of each backend under a dtype of the suite.
+
+    ``tf32`` on the GPU's backends only: its counterpart on a CPU is plain fp32.
+    """
+    if dtype == "default":
+        return OUT_OF_THE_BOX
+    if dtype == "tf32":
+        return {name: "ieee" if name.startswith("mkldnn") else "tf32" for name in BACKENDS}
+    return dict.fromkeys(BACKENDS, "ieee")
+
+
+class Guard:
+    """Remembers which precision was set last, since reading torch's flags takes microseconds.
+
+    This mirrors state that torch itself holds per process; two steps of different dtypes may be called in turn.
+    """
+
+    active: Mapping[str, str] | None = None
+
+    @classmethod
+    def ensure(cls, wanted: Mapping[str, str]) -> None:
+        """Make ``wanted`` (backend to precision) the process's precision."""
+        if cls.active is not wanted:
+            _set_older_switches(wanted)
+            for name, precision in wanted.items():
+                BACKENDS[name].fp32_precision = precision
+            cls.active = wanted
+
+
+def _set_older_switches(wanted: Mapping[str, str]) -> None:
+    """Each sets some of ``fp32_precision`` as well, so they come first."""
+    torch.set_float32_matmul_precision("high" if wanted["cuda.matmul"] == "tf32" else "highest")
+    torch.backends.cudnn.allow_tf32 = wanted["cudnn.conv"] == "tf32"
+
+
+@contextlib.contextmanager
+def preserved() -> Iterator[None]:
+    """Restore the precision that was set last, whatever is built meanwhile."""
+    before = Guard.active
+    try:
+        yield
+    finally:
+        if before is not None:
+            Guard.ensure(before)
+
+
+def guarded(fn: Callable[[], R], dtype: str) -> Callable[[], R]:
+    """``fn``, run under the precision of ``dtype`` whatever other steps have set since."""
+    wanted = settings_for(dtype)
+
+    def call() -> R:
+        if Guard.active is not wanted:
+            Guard.ensure(wanted)
+        return fn()
+
+    return call
+
+
+def autocast(dtype: str, device_type: str) -> contextlib.AbstractContextManager[Any]:
+    """The autocast context of a dtype; one that does nothing for dtypes that are not autocast."""
+    if dtype not in AUTOCAST:
+        return contextlib.nullcontext()
+    return torch.autocast(device_type, dtype=AUTOCAST[dtype])

@@ -1,0 +1,1 @@
+"""From content to files: templates, the page and its Markdown twin, and the output folder."""

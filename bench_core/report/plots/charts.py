@@ -1,0 +1,218 @@
+"""The report's plots as charts with their words: title, caption, and what a reader hears who cannot see them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench_core.analysis.comparison import Comparison, Result, Verdict
+from bench_core.analysis.speedup import Curve
+from bench_core.core import text
+from bench_core.report.plots import series
+from bench_core.report.plots.series import AnyChart, Chart, DotChart, MachineLabels
+
+GPU_WORDS = {
+    Verdict.FASTER: "GPU faster",
+    Verdict.SLOWER: "CPU faster",
+    Verdict.SAME: "same within the tolerance",
+    Verdict.UNCLEAR: "unclear",
+}
+THREAD_WORDS = GPU_WORDS | {Verdict.FASTER: "all cores faster", Verdict.SLOWER: "one thread faster"}
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A chart with its file name and words; ``caption`` names machines and data."""
+
+    name: str
+    chart: AnyChart
+    alt: str
+    caption: str
+
+
+def file_name(*parts: str) -> str:
+    """A safe file name of words."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", "_".join(part for part in parts if part)).strip("-.")
+
+
+def workload_plots(figures: Sequence[Result], curves: Sequence[Curve], labels: MachineLabels) -> tuple[Plot, ...]:
+    """For each panel of a workload its time per unit, and its speedup or, without a GPU, its throughput."""
+    panels = series.panels(figures)
+    plots: list[Plot] = []
+    for panel in panels:
+        tag = series.shared(panel) if len(panels) > 1 else ""
+        drawn = [c for c in curves if any(row.contender in panel for row in c.measured)]
+        plots.append(_time_plot(panel, labels, tag))
+        plots.append(_speedup_plot(drawn, labels, tag) if drawn else _throughput_plot(panel, labels, tag))
+    settings = settings_plot(curves, labels)
+    return (*plots, settings) if settings else tuple(plots)
+
+
+def _time_plot(panel: Sequence[Result], labels: MachineLabels, tag: str) -> Plot:
+    first = panel[0]
+    unit, footer = first.record.unit, series.machines_footer(panel, labels)
+    chart = Chart(
+        title=first.case.workload,
+        subtitle=_subtitle(f"Time per {unit}", panel, "lower is better"),
+        footer=footer,
+        lines=series.time_lines(panel, labels),
+        tick=text.seconds,
+    )
+    alt = f"{first.case.workload}: time per {unit} over the batch size, by device. The figures are in the table below."
+    caption = f"Time per {unit}. {_DOTS}{_hollow(chart)} {footer}"
+    return Plot(file_name(first.case.workload, "time", tag), chart, alt, caption)
+
+
+def _throughput_plot(panel: Sequence[Result], labels: MachineLabels, tag: str) -> Plot:
+    first = panel[0]
+    unit, footer = first.record.unit, series.machines_footer(panel, labels)
+    chart = Chart(
+        title=first.case.workload,
+        subtitle=_subtitle(f"Throughput in {unit}/s", panel, "higher is better"),
+        footer=footer,
+        lines=series.throughput_lines(panel, labels),
+        tick=text.count,
+    )
+    alt = f"{first.case.workload}: {unit} per second over the batch size. The figures are in the table below."
+    caption = f"Throughput. {_DOTS}{_hollow(chart)} {footer}"
+    return Plot(file_name(first.case.workload, "throughput", tag), chart, alt, caption)
+
+
+def _speedup_plot(drawn: Sequence[Curve], labels: MachineLabels, tag: str) -> Plot:
+    sides = [side for curve in drawn for row in curve.measured for side in (row.base, row.contender) if side]
+    workload = sides[0].case.workload
+    footer = series.machines_footer(sides, labels)
+    chart = Chart(
+        title=workload,
+        subtitle=_subtitle("R = CPU time / GPU time", [s for s in sides if s.on_gpu], "above 1 the GPU is faster"),
+        footer=footer,
+        lines=series.speedup_lines(drawn, labels),
+        tick=text.ratio,
+        unity=True,
+        crossings=series.crossings(drawn),
+    )
+    alt = f"{workload}: speedup of the GPU over the CPU by batch size. The figures are in the table below."
+    band = " The violet band is the crossover's interval." if chart.crossings else ""
+    caption = f"Speedup R, matched; bars are its intervals.{band}{_hollow(chart)} {footer}"
+    return Plot(file_name(workload, "speedup", tag), chart, alt, caption)
+
+
+_DOTS = "Small dots are samples, spread sideways to be seen; bars are intervals of the median."
+
+
+def _hollow(chart: Chart) -> str:
+    without = any(point.interval is None for line in chart.lines for point in line.points)
+    return " A hollow mark has too few samples for an interval." if without else ""
+
+
+def settings_plot(curves: Sequence[Curve], labels: MachineLabels) -> Plot | None:
+    """The speedups of a workload's settings beside each other; ``None`` unless there are several."""
+    drawn = [curve for curve in curves if curve.measured]
+    if len({curve.rows[0].case.setting for curve in drawn}) < 2:
+        return None
+    sides = [side for curve in drawn for row in curve.measured for side in (row.base, row.contender) if side]
+    names = series.distinguishing(
+        [row.contender for curve in drawn for row in curve.measured[:1] if row.contender], labels
+    )
+    workload, footer = drawn[0].rows[0].case.workload, series.machines_footer(sides, labels)
+    chart = DotChart(
+        title=f"{workload}: its settings",
+        subtitle="One dot a batch size; right of 1 the GPU is faster",
+        footer=footer,
+        axis="Speedup R = CPU time / GPU time",
+        words=GPU_WORDS,
+        rows=series.speedup_rows(list(zip(names, drawn, strict=True))),
+    )
+    alt = f"{workload}: speedup of the GPU over the CPU for each setting. The figures are in the table below."
+    return Plot(file_name(workload, "settings"), chart, alt, f"Speedup R of every setting. {footer}")
+
+
+def variant_plots(comparisons: Sequence[Comparison], labels: MachineLabels) -> tuple[Plot, ...]:
+    """The ways of running a workload against fp32 in eager mode, on the same axes for each panel."""
+    panels = series.panels([c.contender for c in comparisons if c.contender])
+    return tuple(
+        _variant_plot(
+            [c for c in comparisons if c.contender in panel], labels, series.shared(panel) if panels[1:] else ""
+        )
+        for panel in panels
+    )
+
+
+def _variant_plot(drawn: Sequence[Comparison], labels: MachineLabels, tag: str) -> Plot:
+    sides = [side for c in drawn for side in (c.base, c.contender) if side]
+    workload, footer = sides[0].case.workload, series.machines_footer(sides, labels)
+    chart = Chart(
+        title=workload,
+        subtitle=_subtitle(
+            "R = eager fp32 time / time", [c.contender for c in drawn if c.contender], "above 1 faster than eager fp32"
+        ),
+        footer=footer,
+        lines=series.variant_lines(drawn, labels),
+        tick=text.ratio,
+        unity=True,
+    )
+    alt = f"{workload}: its dtypes and variants against eager fp32, by batch size. The figures are in the table below."
+    caption = f"Other ways of running it against eager fp32 on the same device.{_hollow(chart)} {footer}"
+    return Plot(file_name(workload, "variants", tag), chart, alt, caption)
+
+
+def _subtitle(what: str, figures: Sequence[Result], better: str) -> str:
+    shared = series.shared(figures)
+    return f"{what}{f', {shared}' if shared else ''}; {better}"
+
+
+def overview_plot(curves: Sequence[Curve], labels: MachineLabels) -> Plot | None:
+    """All workloads' speedups beside each other; ``None`` where there is none."""
+    drawn = [curve for curve in curves if curve.measured]
+    if not drawn:
+        return None
+    sides = [side for curve in drawn for row in curve.measured for side in (row.base, row.contender) if side]
+    many = len({side.machine.hardware for side in sides if side.on_gpu}) > 1
+    footer = series.machines_footer(sides, labels, data=False)
+    chart = DotChart(
+        title="GPU against CPU, all workloads",
+        subtitle="One dot a batch size; right of 1 the GPU is faster",
+        footer=footer,
+        axis="Speedup R = CPU time / GPU time",
+        words=GPU_WORDS,
+        rows=series.speedup_rows([(_row_name(curve, labels, many), curve) for curve in drawn]),
+    )
+    alt = "Speedup of the GPU over the CPU for every workload and batch size. The figures are in the tables."
+    return Plot("overview_speedup", chart, alt, f"Speedup R of every workload at every batch measured. {footer}")
+
+
+def _row_name(curve: Curve, labels: MachineLabels, many: bool) -> str:
+    case, side = curve.rows[0].case, next(row.contender for row in curve.measured)
+    return f"{case.workload} ({labels[side.machine.hardware]})" if many and side else case.workload
+
+
+def threads_plot(comparisons: Sequence[Comparison], labels: MachineLabels) -> Plot | None:
+    """One thread against all usable cores, a row for each case; ``None`` where there is none."""
+    drawn = [c for c in comparisons if c.ratio is not None]
+    if not drawn:
+        return None
+    sides = [side for c in drawn for side in (c.base, c.contender) if side]
+    many = len({side.machine.hardware for side in sides}) > 1
+    rows = [
+        series.Row(_thread_row_name(c, labels, many), ((c.ratio, c.interval, c.verdict),))
+        for c in drawn
+        if c.ratio is not None
+    ]
+    footer = series.machines_footer(sides, labels, data=False)
+    chart = DotChart(
+        title="All usable cores against one thread",
+        subtitle="Right of 1 all cores are faster; b64 stands for batch 64",
+        footer=footer,
+        axis="R = time of one thread / time of all cores",
+        words=THREAD_WORDS,
+        rows=series.by_size(rows),
+    )
+    alt = "How much faster all usable CPU cores are than one thread, by workload. The figures are in the table."
+    return Plot("overview_threads", chart, alt, f"One thread against all usable cores of the CPU. {footer}")
+
+
+def _thread_row_name(c: Comparison, labels: MachineLabels, many: bool) -> str:
+    letter = f" ({labels[c.base.machine.hardware]})" if many and c.base else ""
+    setting = f" {c.case.setting}" if c.case.setting else ""
+    return f"{c.case.workload}{setting} b{c.case.batch_size}{letter}"

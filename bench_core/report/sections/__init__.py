@@ -1,0 +1,1 @@
+"""The report's sections beside the workloads: parity, pipelines, and one per study."""

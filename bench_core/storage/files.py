@@ -1,0 +1,129 @@
+"""The files of stored runs: pytest-benchmark's JSON with our records in it, from disk to ``Run`` and back."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from bench_core.core.errors import NewerSchemaError, RecordError
+from bench_core.core.records import SCHEMA, Record, Run, RunInfo, oldest_first
+from bench_core.core.schema import as_dataclass, merge_unknown
+from bench_core.storage.versions import upgraded_record, upgraded_run
+
+T = TypeVar("T", Record, RunInfo)
+
+KEY = "bench_core"
+"""The key of a case's record in pytest-benchmark's ``extra_info``, and of the run's own facts at the top level."""
+
+
+def encode(value: Record | RunInfo) -> dict[str, Any]:
+    """A record or a run's facts as JSON data; checked, so that nothing is stored that could not be read back."""
+    data: dict[str, Any] = json.loads(json.dumps(asdict(value), allow_nan=False))
+    merge_unknown(data, data.pop("unknown"))
+    (decode_record if isinstance(value, Record) else decode_run)(data, "what is to be stored")
+    return data
+
+
+def decode_record(data: Any, where: str) -> Record:
+    """JSON data as a record; a ``RecordError`` names the place and what is wrong there."""
+    return _decode(Record, data, where, upgraded_record)
+
+
+def decode_run(data: Any, where: str) -> RunInfo:
+    """JSON data as a run's facts; a ``RecordError`` names the place and what is wrong there."""
+    return _decode(RunInfo, data, where, upgraded_run)
+
+
+def _decode(kind: type[T], data: Any, where: str, upgrade: Callable[[dict[str, Any]], dict[str, Any]]) -> T:
+    schema = data.get("schema") if isinstance(data, Mapping) else None
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise NewerSchemaError(
+            f"{where}: written in schema {schema}, this bench-core reads up to {SCHEMA}; update bench-core"
+        )
+    try:
+        value, unknown = as_dataclass(kind, upgrade(data) if isinstance(schema, int) else data)
+    except RecordError as error:
+        raise RecordError(f"{where}: {error}") from None
+    return replace(value, unknown=unknown) if unknown else value
+
+
+def load(path: Path) -> Run:
+    """Read one stored run.
+
+    Raises ``RecordError`` for a file that is unreadable, not JSON, not pytest-benchmark's, without bench-core's
+    records, or with a broken record; ``NewerSchemaError`` if the run or all of its records are of a newer schema. Newer
+    records among others are named in ``skipped``.
+    """
+    document = _read_json(path)
+    if not isinstance(document, dict) or not isinstance(document.get("benchmarks"), list):
+        raise RecordError(f"{path}: is not a stored run of pytest-benchmark; store one with --benchmark-autosave")
+    if KEY not in document:
+        raise RecordError(f"{path}: has no bench-core run; store one with `pytest benchmarks --benchmark-autosave`")
+    info = decode_run(document[KEY], str(path))
+    records, newer = [], []
+    for bench in document["benchmarks"]:
+        extra = bench.get("extra_info") if isinstance(bench, dict) else None
+        stored = extra.get(KEY) if isinstance(extra, dict) else None
+        if stored is None:
+            continue
+        try:
+            records.append(decode_record(stored, f"{path}: {bench.get('name', 'unnamed case')}"))
+        except NewerSchemaError as error:
+            newer.append(error)
+    if newer and not records:
+        raise newer[0]
+    for case, count in Counter(record.case for record in records).items():
+        if count > 1:
+            raise RecordError(f"{path}: {case.id} is recorded {count} times; a run has every case once")
+    return Run(path=path, info=info, records=tuple(records), skipped=tuple(str(e) for e in newer))
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    except UnicodeDecodeError:
+        raise RecordError(f"{path}: is not a text file, so not a stored run; name a run's .json file") from None
+    except json.JSONDecodeError as error:
+        raise RecordError(
+            f"{path}: is not complete JSON (line {error.lineno}: {error.msg}); delete it or restore it from a copy"
+        ) from None
+    except (RecursionError, ValueError):
+        raise RecordError(f"{path}: is not a stored run (nested too deep, or a number too long)") from None
+
+
+def find_files(paths: Iterable[Path]) -> list[Path]:
+    """The JSON files meant by files and folders (searched in depth), sorted; ``RecordError`` where there are none."""
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(path.rglob("*.json"))
+            if not inside:
+                raise RecordError(f"{path}: has no stored run; store one with `pytest benchmarks --benchmark-autosave`")
+            files += inside
+        elif path.exists():
+            files.append(path)
+        else:
+            raise RecordError(f"{path}: does not exist; name a stored run or a folder of them")
+    return list(dict.fromkeys(files))
+
+
+def load_all(paths: Iterable[Path]) -> list[Run]:
+    """Read several runs, oldest first; runs of a newer schema are skipped if there are others."""
+    runs, newer = [], []
+    for path in find_files(paths):
+        try:
+            runs.append(load(path))
+        except NewerSchemaError as error:
+            newer.append(error)
+    if newer and not runs:
+        raise newer[0]
+    runs = oldest_first(runs)
+    if newer:
+        runs[-1] = replace(runs[-1], skipped=runs[-1].skipped + tuple(str(e) for e in newer))
+    return runs

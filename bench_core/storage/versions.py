@@ -1,0 +1,102 @@
+"""Every released form of stored data stays readable: older data are brought to the present form before they are read.
+
+History of ``schema``:
+
+1. The first. Flags are texts; ``ladder`` and ``learning`` are fields of the run; ``machine`` has ``threads``, which
+   always equalled ``usable_cpus``.
+2. Flags are a code and a text. Studies are named tables in ``studies``, their items listed in ``studied``; an entry of
+   ``not_run`` names the study it is about. Renamed: ``parity.untold`` to ``inconclusive``; of the study ``learning``
+   ``tested``, ``reached`` and ``every`` to ``test_size``, ``accuracy`` and ``eval_interval``; new is ``stand_in``.
+
+A new optional field, and a new study, do not raise the number: readers keep fields that they do not know. Whatever
+readers must not overlook raises it, gets a function here, and a golden file in ``tests/data/``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from bench_core.core.results import FlagCode
+
+Json = dict[str, Any]
+
+_FLAGS_OF_1 = (
+    ("not steady", FlagCode.NOT_STEADY),
+    ("cross-check", FlagCode.CROSS_CHECK),
+    ("more threads", FlagCode.TOO_MANY_THREADS),
+    ("contention: other work", FlagCode.CONTENTION),
+    ("contention: the host", FlagCode.STOLEN_TIME),
+    ("this CPU has no bf16", FlagCode.EMULATED_DTYPE),
+    ("parity", FlagCode.PARITY_INCONCLUSIVE),
+    ("stages", FlagCode.STAGES_DO_NOT_ADD_UP),
+)
+"""How the texts of schema 1 began, by the code that they have now."""
+_LEARNING_OF_1 = {"tested": "test_size", "reached": "accuracy", "every": "eval_interval"}
+
+
+def upgraded_record(data: Json) -> Json:
+    """A record's data in the present form. Data that are not in the form of their schema are left for the reader."""
+    return _upgraded(data, _RECORD_STEPS)
+
+
+def upgraded_run(data: Json) -> Json:
+    """The data of a run's own facts in the present form."""
+    return _upgraded(data, _RUN_STEPS)
+
+
+def _upgraded(data: Json, steps: Mapping[int, Callable[[Json], Json]]) -> Json:
+    while (step := steps.get(data.get("schema", 0))) is not None:
+        data = step(data)
+    return data
+
+
+def _record_from_1(data: Json) -> Json:
+    made = {**data, "schema": 2}
+    if isinstance(flags := data.get("flags"), list):
+        made["flags"] = [_flag_of_1(flag) if isinstance(flag, str) else flag for flag in flags]
+    if isinstance(parity := data.get("parity"), dict):
+        made["parity"] = _renamed(parity, {"untold": "inconclusive"})
+    return made
+
+
+def _flag_of_1(words: str) -> Json:
+    code = next((code for start, code in _FLAGS_OF_1 if words.startswith(start)), "")
+    return {"code": str(code), "text": words}
+
+
+def _run_from_1(data: Json) -> Json:
+    made = {name: value for name, value in data.items() if name not in ("ladder", "learning")} | {"schema": 2}
+    if isinstance(machine := data.get("machine"), dict):
+        made["machine"] = {name: value for name, value in machine.items() if name != "threads"}
+    if isinstance(entries := data.get("not_run"), list):
+        made["not_run"] = [_not_run_of_1(entry) if isinstance(entry, dict) else entry for entry in entries]
+    ladder, learning = (_objects(data.get(name)) for name in ("ladder", "learning"))
+    learning = [_learning_of_1(row) for row in learning]
+    made["studies"] = {name: rows for name, rows in (("ladder", ladder), ("learning", learning)) if rows}
+    items = [f"ladder-{row.get('device')}" for row in ladder]
+    items += [f"learning-{row.get('workload')}-{row.get('device')}" for row in learning]
+    made["studied"] = list(dict.fromkeys(items))
+    return made
+
+
+def _not_run_of_1(entry: Json) -> Json:
+    left_out = str(entry.get("what", "")).startswith("learning (")
+    return {**entry, "study": "learning"} if left_out else entry
+
+
+def _learning_of_1(row: Json) -> Json:
+    return _renamed(row, _LEARNING_OF_1) | {"stand_in": str(row.get("data", "")).startswith("digits stand-in")}
+
+
+def _objects(data: Any) -> list[Json]:
+    return [row for row in data if isinstance(row, dict)] if isinstance(data, list) else []
+
+
+def _renamed(data: Json, names: Mapping[str, str]) -> Json:
+    return {names.get(name, name): value for name, value in data.items()}
+
+
+_RECORD_STEPS: Mapping[int, Callable[[Json], Json]] = MappingProxyType({1: _record_from_1})
+_RUN_STEPS: Mapping[int, Callable[[Json], Json]] = MappingProxyType({1: _run_from_1})

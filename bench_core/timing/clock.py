@@ -1,0 +1,82 @@
+"""The clock of all figures: wall time between two synchronizations, the same for every device."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any
+
+from bench_core.core import stats
+from bench_core.hardware.device import Device
+
+
+@dataclass(frozen=True)
+class Block:
+    """One timed block: seconds of wall time, and until the last call had been issued (before the last wait)."""
+
+    wall: float
+    issue: float
+
+
+class SynchronizedClock:
+    """Times blocks of calls: synchronize, start, the calls, synchronize, stop; the same for every device.
+
+    Without the first wait, earlier work would be counted; without the last, an asynchronous device's work would not.
+    """
+
+    def __init__(self, devices: tuple[Device, ...], timer: Callable[[], float] = time.perf_counter) -> None:
+        self.devices = devices
+        self.timer = timer
+
+    def synchronize(self) -> None:
+        """Wait for the devices of this clock, and for no others."""
+        for device in self.devices:
+            device.synchronize()
+
+    def block(self, fn: Callable[[], Any], calls: int) -> Block:
+        """Time ``calls`` calls in a row, with garbage collection disabled (as ``timeit`` does)."""
+        timer, times = self.timer, repeat(None, calls)
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            self.synchronize()
+            start = timer()
+            for _ in times:
+                fn()
+            issued = timer()
+            self.synchronize()
+            end = timer()
+        finally:
+            if collecting:
+                gc.enable()
+        return Block(wall=end - start, issue=issued - start)
+
+    def first_call(self, fn: Callable[[], Any]) -> tuple[float, Any]:
+        """Seconds of a single call, waited for, and what it returned."""
+        returned: list[Any] = []
+        seconds = self.block(lambda: returned.append(fn()), 1).wall
+        return seconds, returned.pop()
+
+    def device_time(self, fn: Callable[[], Any], calls: int) -> float | None:
+        """Seconds of a block on the device's own clock; ``None`` for devices that have none, or several devices."""
+        if len(self.devices) != 1:
+            return None
+        (device,) = self.devices
+        device.synchronize()
+        start = device.start_events()
+        if start is None:
+            return None
+        for _ in repeat(None, calls):
+            fn()
+        return device.elapsed(start)
+
+    def overhead(self, repeats: int = 51) -> float:
+        """Seconds of an empty block: reading the clock and waiting for idle devices."""
+        return stats.median([self.block(_nothing, 1).wall for _ in range(repeats)])
+
+
+def _nothing() -> None:
+    """The empty function, whose time is the cost of timing."""

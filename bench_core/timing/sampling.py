@@ -1,0 +1,238 @@
+"""From a function to a measurement: warm-up, calibration, sampling until the interval is small enough."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench_core.core import stats
+from bench_core.core.case import Effort
+from bench_core.core.results import Flag, FlagCode, Latency, Measurement
+from bench_core.hardware.device import Device, resolve
+from bench_core.timing.clock import SynchronizedClock
+from bench_core.timing.stopping import IntervalTarget, StoppingRule
+
+CLOCK_SHARE = 1e-3
+"""Clock and synchronize may cost at most this share of a sample."""
+SHORTEST_BLOCK = 5e-3
+"""Seconds. Shorter blocks mostly fall between the kernel's timer ticks (4 ms apart at 250 Hz) and other small
+interruptions, so their median is up to 3% below what the work takes when it goes on."""
+WINDOW = 5
+"""Blocks in a window of the warm-up."""
+LATENCY_CALLS = 100
+"""Single synchronized calls made for the latency figures, where the time allows."""
+CROSS_CHECK_PAIRS = 8
+LATENCY_SHARE = CROSS_CHECK_SHARE = 0.25
+"""Shares of the time budget that the latency calls and the cross-check may take on top of the samples."""
+
+
+@dataclass(frozen=True)
+class WarmupResult:
+    """How warm-up ended: whether two windows agreed, the number of calls, the seconds of the last block, and the
+    reason."""
+
+    steady: bool
+    calls: int
+    block: float
+    reason: str
+
+
+def measure(
+    fn: Callable[[], Any],
+    device: str | Device | Sequence[str] = "cpu",
+    rel_ci: float = Effort.rel_ci,
+    confidence: float = Effort.confidence,
+    max_time: float = Effort.max_time,
+    *,
+    stopping: StoppingRule | None = None,
+    timer: Callable[[], float] = time.perf_counter,
+    cold_start: float | None = None,
+) -> Measurement:
+    """Measure the time of one call of ``fn``.
+
+    ``device`` is the device (or the devices) that the calls use, by name or as an object with the members of
+    ``hardware.device.Device``; it is synchronized before and after each timed block. Samples are taken until the
+    half-width of the median's interval at ``confidence`` is at most ``rel_ci`` of the median, or ``max_time`` seconds
+    of them have been taken. Warm-up may take as much again, latency and cross-check a quarter of it each.
+    ``timer`` returns seconds. ``cold_start`` is the time of the very first call where the caller has made it already;
+    else it is made and timed here.
+
+    Raises ``ValueError`` for a device that does not exist or a target that makes no sense, and whatever ``fn`` raises.
+    """
+    _check_request(rel_ci, confidence, max_time)
+    clock = SynchronizedClock(resolve(device), timer)
+    overhead = clock.overhead()
+    cold = clock.first_call(fn)[0] if cold_start is None else cold_start
+    calls, calibration_calls = calibrate(clock, fn, overhead)
+    warmup = warm_up(clock, fn, calls, rel_ci, max_time)
+    rule = stopping or IntervalTarget(rel_ci, confidence)
+    samples, issues = _collect(clock, fn, calls, rule, max_time, warmup.block)
+
+    center = stats.median(samples)
+    effective = stats.effective_size(samples)
+    interval = stats.median_interval(samples, confidence, effective)
+    width = stats.relative_half_width(center, interval)
+    check, check_interval = cross_check(clock, fn, calls, center, max_time)
+    flags = [] if warmup.steady else [Flag(FlagCode.NOT_STEADY, f"not steady: {warmup.reason}")]
+    if check_interval and interval and _apart(check_interval, _at_least(interval, center, rel_ci)):
+        flags.append(Flag(FlagCode.CROSS_CHECK, "cross-check: twice the calls did not take twice the time"))
+    share = overhead / (calls * center)
+    return Measurement(
+        samples=tuple(samples),
+        median=center,
+        interval=interval,
+        confidence=confidence,
+        rel_ci=rel_ci,
+        rel_half_width=width,
+        effective_samples=effective,
+        inner_calls=calls,
+        met_target=width is not None and width <= rel_ci,
+        stop_reason=rule.reasons()[-1],
+        steady=warmup.steady,
+        warmup_calls=calibration_calls + warmup.calls,
+        cold_start=cold,
+        issue_time=stats.median(issues),
+        device_time=_device_time(clock, fn, calls),
+        clock_overhead=overhead,
+        cross_check=check,
+        latency=latency(clock, fn, samples if calls == 1 else None, center, max_time),
+        decisions=(
+            f"calls in a block: {calls}, which last {1e3 * calls * center:.3g} ms; the clock costs {100 * share:.2g}%",
+            f"warm-up: {warmup.reason}",
+            *rule.reasons(),
+        ),
+        flags=tuple(flags),
+    )
+
+
+def calibrate(clock: SynchronizedClock, fn: Callable[[], Any], overhead: float) -> tuple[int, int]:
+    """The number of calls in a block, and the calls made to find it.
+
+    So many that the clock costs under ``CLOCK_SHARE`` and a block lasts ``SHORTEST_BLOCK``.
+    """
+    wanted = max(overhead / CLOCK_SHARE, SHORTEST_BLOCK)
+    calls, made = 1, 0
+    while True:
+        took = clock.block(fn, calls).wall
+        made += calls
+        if took < 2 * wanted:  # a single slow block must not count as enough calls
+            took, made = min(took, clock.block(fn, calls).wall), made + calls
+        if took >= wanted:
+            return calls, made
+        # At most tenfold: a first estimate from few calls is mostly clock.
+        calls = min(10 * calls, max(calls + 1, math.ceil(1.1 * calls * wanted / max(took, 1e-9))))
+
+
+def warm_up(
+    clock: SynchronizedClock, fn: Callable[[], Any], calls: int, rel_ci: float, max_time: float
+) -> WarmupResult:
+    """Run blocks until two neighbouring windows agree, or ``max_time`` is spent.
+
+    They agree when their medians do within ``rel_ci``, or, for noisy work, when the middle
+    three of each window's five overlap. A window has five blocks, or fewer where those would take over a tenth of the
+    time; such small ones have to agree by their medians.
+    """
+    block = clock.block(fn, calls).wall
+    size = max(1, min(WINDOW, int(max_time / 10 / block)))
+    spent, made, count = block, calls, 0
+    before: list[float] = []
+    while True:
+        window = [clock.block(fn, calls).wall for _ in range(size)]
+        spent, made, count = spent + sum(window), made + size * calls, count + 1
+        now = stats.median(window)
+        done = f"steady after {count} windows of {size}"
+        if before:
+            change = now / stats.median(before) - 1.0
+            if abs(change) <= rel_ci:
+                return WarmupResult(True, made, now, f"{done}: {100 * change:+.2g}% apart")
+            if size == WINDOW and _overlap(before, window):
+                return WarmupResult(True, made, now, f"{done}: they overlap")
+        if spent >= max_time:
+            return WarmupResult(False, made, now, "the warm-up's time ran out before two windows agreed")
+        before = window
+
+
+def _overlap(before: Sequence[float], now: Sequence[float]) -> bool:
+    """Whether the windows overlap without their smallest and largest block, which may be spikes."""
+    a, b = sorted(before)[1:-1], sorted(now)[1:-1]
+    return a[0] <= b[-1] and b[0] <= a[-1]
+
+
+def _collect(
+    clock: SynchronizedClock, fn: Callable[[], Any], calls: int, rule: StoppingRule, max_time: float, block: float
+) -> tuple[list[float], list[float]]:
+    samples: list[float] = []
+    issues: list[float] = []
+    spent, wanted = 0.0, rule.pilot(int(max_time / block))
+    while wanted > 0:
+        for _ in range(wanted):
+            timed = clock.block(fn, calls)
+            samples.append(timed.wall / calls)
+            issues.append(timed.issue / calls)
+            spent += timed.wall
+            if spent >= max_time:
+                break
+        affordable = int((max_time - spent) / (stats.median(samples) * calls))
+        wanted = rule.more(samples, max(0, affordable))
+    return samples, issues
+
+
+def cross_check(
+    clock: SynchronizedClock, fn: Callable[[], Any], calls: int, center: float, max_time: float
+) -> tuple[float | None, stats.Interval | None]:
+    """(T(2k) - T(k)) / k over the median, and the interval of it in seconds; ``None`` where it would take too long."""
+    if 3 * calls * CROSS_CHECK_PAIRS * center > CROSS_CHECK_SHARE * max_time:
+        return None, None
+    slopes = [(clock.block(fn, 2 * calls).wall - clock.block(fn, calls).wall) / calls for _ in range(CROSS_CHECK_PAIRS)]
+    return stats.median(slopes) / center, stats.median_interval(slopes)
+
+
+def _at_least(interval: stats.Interval, center: float, rel: float) -> stats.Interval:
+    """The interval, widened to ``rel`` of the center: smaller differences are below what was asked for."""
+    return min(interval[0], center * (1.0 - rel)), max(interval[1], center * (1.0 + rel))
+
+
+def _apart(a: stats.Interval, b: stats.Interval) -> bool:
+    return a[1] < b[0] or b[1] < a[0]
+
+
+def latency(
+    clock: SynchronizedClock, fn: Callable[[], Any], singles: Sequence[float] | None, center: float, max_time: float
+) -> Latency | None:
+    """Percentiles of single synchronized calls; ``singles`` are such calls already made, if any.
+
+    A percentile needs enough calls beyond it to mean something: 20 for p95, 100 for p99.
+    """
+    if singles is None:
+        affordable = int(LATENCY_SHARE * max_time / max(center, 1e-9))
+        if affordable < 1:
+            return None
+        singles = [clock.block(fn, 1).wall for _ in range(min(LATENCY_CALLS, affordable))]
+    n = len(singles)
+    return Latency(
+        calls=n,
+        p50=stats.median(singles),
+        p95=stats.percentile(singles, 95) if n >= 20 else None,
+        p99=stats.percentile(singles, 99) if n >= 100 else None,
+    )
+
+
+def _device_time(clock: SynchronizedClock, fn: Callable[[], Any], calls: int, repeats: int = 3) -> float | None:
+    times = [clock.device_time(fn, calls) for _ in range(repeats)] if clock.device_time(_none, 1) is not None else []
+    return stats.median([t for t in times if t is not None]) / calls if times else None
+
+
+def _none() -> None:
+    return None
+
+
+def _check_request(rel_ci: float, confidence: float, max_time: float) -> None:
+    if not 0.0 < rel_ci < 1.0:
+        raise ValueError(f"rel_ci is {rel_ci}; it must be between 0 and 1, such as 0.02 for 2%")
+    if not 0.0 < confidence < 1.0:
+        raise ValueError(f"confidence is {confidence}; it must be between 0 and 1, such as 0.95")
+    if not (max_time > 0.0 and math.isfinite(max_time)):
+        raise ValueError(f"max_time is {max_time}; it must be a number of seconds above 0")

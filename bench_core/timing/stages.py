@@ -1,0 +1,80 @@
+"""The parts of a pipeline, timed apart and beside the whole."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from bench_core.core import stats
+from bench_core.core.results import Stages
+from bench_core.hardware.device import Device, resolve
+from bench_core.timing.clock import SynchronizedClock
+
+if TYPE_CHECKING:
+    from bench_core.core.step import Step
+
+MIN_REPEATS, MAX_REPEATS = 3, 50
+
+
+def time_stages(
+    step: Step,
+    devices: str | Device | Sequence[str],
+    max_time: float = 1.0,
+    timer: Callable[[], float] = time.perf_counter,
+) -> Stages:
+    """Time a pipeline's stages and whole calls in turn, for about ``max_time`` seconds at least three times.
+
+    The order changes with every repeat, so that a steady drift of the machine falls on both alike. Raises
+    ``ValueError`` for a step without stages.
+    """
+    if not step.stages:
+        raise ValueError("this step has no stages")
+    clock = SynchronizedClock(resolve(devices), timer)
+    parts: list[Mapping[str, float]] = []
+    wholes: list[float] = []
+    begun, wanted = timer(), MIN_REPEATS
+    while len(wholes) < wanted:
+        if len(wholes) % 2:
+            parts.append(_staged(step, clock))
+        wholes.append(clock.block(step, 1).wall)
+        if len(parts) < len(wholes):
+            parts.append(_staged(step, clock))
+        wanted = min(MAX_REPEATS, max(MIN_REPEATS, int(max_time * len(wholes) / max(timer() - begun, 1e-9))))
+    return _joined(parts, wholes)
+
+
+def _joined(parts: Sequence[Mapping[str, float]], wholes: Sequence[float]) -> Stages:
+    """Medians that add up: the stages' sum is the median ratio to the whole call beside it, divided among them.
+
+    Neighbours met the same machine, so its drift is not in their ratio. The stages' own medians would not do, except
+    for their proportions: where a slow stage makes the next one wait less, medians sum to less than that of both.
+    """
+    whole = stats.median(wholes)
+    together = whole * stats.median([sum(part.values()) / beside for part, beside in zip(parts, wholes, strict=True)])
+    medians = {name: stats.median([part[name] for part in parts]) for name in parts[0]}
+    seconds = {name: together * value / sum(medians.values()) for name, value in medians.items()}
+    return Stages(seconds=seconds, whole=whole, repeats=len(wholes))
+
+
+def _staged(step: Step, clock: SynchronizedClock) -> dict[str, float]:
+    """Seconds of each stage in one call's worth of cycles, with garbage collection disabled as in a timed block."""
+    spent = dict.fromkeys(step.stages, 0.0)
+    timer, stages = clock.timer, tuple(step.stages.items())
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        clock.synchronize()
+        before = timer()
+        for _ in range(step.stage_cycles):
+            for name, stage in stages:
+                stage()
+                clock.synchronize()
+                now = timer()
+                spent[name] += now - before
+                before = now
+    finally:
+        if collecting:
+            gc.enable()
+    return spent

@@ -1,0 +1,146 @@
+"""Handwritten digits: real MNIST from a folder, or the digits stand-in.
+
+torchvision and scikit-learn are imported where they are used: torchvision alone takes seconds.
+"""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bench_core.core.errors import DataError
+from bench_core.workloads.data.cache import cache_dir
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MNIST = "MNIST"
+STAND_IN = "digits stand-in"
+
+_SIZES = {"train": 60_000, "t10k": 10_000}
+# Lies beside the files of the stand-in, so that it is not called MNIST when someone names its folder as real data.
+_MARK = "digits-stand-in"
+# Goes up whenever the files' content changes, so that no older cache is taken for the present one.
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Digits:
+    """Labelled images of handwritten digits: (n, 28, 28) of 0 to 255, their (n,) classes, and what they are."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    source: str
+
+
+def mnist(data_dir: Path | None = None, *, train: bool) -> Digits:
+    """MNIST's training or test part from ``data_dir``, or that of the digits stand-in without one.
+
+    ``data_dir`` is laid out as ``torchvision.datasets.MNIST`` wants it. Nothing is ever downloaded: a folder without
+    usable files raises ``ValueError``.
+    """
+    root, source = mnist_root(data_dir)
+    from torchvision import datasets
+
+    try:
+        part = datasets.MNIST(root, train=train)
+        images, labels = part.data.numpy(), part.targets.numpy()
+        if images.shape != (len(labels), 28, 28):
+            raise ValueError(f"{len(labels)} labels for images of shape {images.shape}")
+    except Exception as error:  # a damaged file raises nearly anything, from AssertionError to TypeError
+        raise DataError(f"cannot read the MNIST files in {root} (damaged or cut short?); {_fix(data_dir)}") from error
+    return Digits(images, labels, source)
+
+
+def mnist_root(data_dir: Path | None = None) -> tuple[Path, str]:
+    """The folder to give to ``torchvision.datasets.MNIST`` and what lies there: MNIST or the digits stand-in.
+
+    Raises ``ValueError`` if ``data_dir`` is not a folder or lacks one of the four files.
+    """
+    root = data_dir if data_dir is not None else digits_stand_in()
+    if not root.is_dir():
+        raise DataError(f"no data folder {root}; name one that holds MNIST/raw, or none for the {STAND_IN}")
+    raw = root / "MNIST" / "raw"
+    missing = [name for part in _SIZES for name in _file_names(part) if not (raw / name).is_file()]
+    if missing:
+        raise DataError(f"no MNIST in {root}: MNIST/raw lacks {', '.join(missing)}; {_fix(data_dir)}")
+    return root, STAND_IN if (raw / _MARK).exists() else MNIST
+
+
+@cache
+def digits_stand_in() -> Path:
+    """The folder of the digits stand-in for MNIST, written first if it is not there.
+
+    scikit-learn's 1,797 digits of 8x8 are split into train and test, enlarged to 28x28, and repeated to 60,000 and
+    10,000. The folder is in the cache directory, or a temporary one for this process where that is not writable.
+    """
+    try:
+        return _written_once(cache_dir() / f"{_MARK}-{_VERSION}")
+    except (OSError, RuntimeError):  # RuntimeError: there is no home directory
+        folder = Path(tempfile.mkdtemp(prefix="bench-core-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        return _written_once(folder / f"{_MARK}-{_VERSION}")
+
+
+def write_idx(path: Path, array: NDArray[np.uint8]) -> None:
+    """Write bytes of up to three dimensions as an IDX file, the format of MNIST (LeCun et al.)."""
+    header = (0x0800 + array.ndim, *array.shape)
+    path.write_bytes(np.array(header, dtype=">i4").tobytes() + array.astype(np.uint8).tobytes())
+
+
+def _fix(data_dir: Path | None) -> str:
+    return "put the unpacked files there" if data_dir else "delete that folder and it is made anew"
+
+
+def _file_names(part: str) -> tuple[str, str]:
+    return f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte"
+
+
+def _written_once(root: Path) -> Path:
+    """``root`` with the stand-in's files; renamed into place whole, so that nobody ever sees a part of it."""
+    if root.is_dir():
+        return root
+    root.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{root.name}-", dir=root.parent))
+    try:
+        _write_stand_in(draft)
+        draft.chmod(0o755)
+        draft.rename(root)
+    except OSError:
+        if not root.is_dir():  # else another process was quicker, and its files are the same
+            raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return root
+
+
+def _write_stand_in(root: Path) -> None:
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    digits = load_digits()
+    # Split before repeating: else every test image would be among the training images. 6 to 1, as in MNIST.
+    images, test_images, labels, test_labels = train_test_split(
+        digits.images, digits.target, test_size=1 / 7, random_state=0, stratify=digits.target
+    )
+    raw = root / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    (raw / _MARK).write_text("scikit-learn's load_digits, enlarged to 28x28 and repeated: not MNIST\n")
+    for part, x, y in (("train", images, labels), ("t10k", test_images, test_labels)):
+        rows = np.arange(_SIZES[part]) % len(x)
+        images_name, labels_name = _file_names(part)
+        write_idx(raw / images_name, _enlarged(x)[rows])
+        write_idx(raw / labels_name, y[rows].astype(np.uint8))
+
+
+def _enlarged(images: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """8x8 images of 0 to 16 as 28x28 of 0 to 255: every pixel three times each way, and a margin of 2."""
+    bytes_ = np.rint(images * (255 / 16)).astype(np.uint8)
+    return np.pad(bytes_.repeat(3, axis=1).repeat(3, axis=2), ((0, 0), (2, 2), (2, 2)))

@@ -1,0 +1,1 @@
+"""Matrix products, multilayer perceptrons, activations and losses."""

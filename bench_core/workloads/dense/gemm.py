@@ -1,0 +1,33 @@
+"""Matrix product: the control, whose cost is known exactly."""
+
+import torch
+
+from bench_core.workloads.kit import BuildContext, KnownCosts, Step, workload
+
+_SIZES = (64, 128, 256, 512, 1024, 2048)
+
+
+@workload(
+    family="gemm",
+    kind="op",
+    unit="FLOP",
+    source="Golub & Van Loan, Matrix Computations, 4th ed., section 1.1.11: 2n^3 floating-point operations",
+    batches={"cpu": _SIZES, "cuda": (*_SIZES, 4096, 8192)},
+    reference_batch=1024,
+    variants=("eager", "cuda_graph"),
+    known_costs=KnownCosts("2 n^3 floating-point operations", flops=1),
+    regime="Arithmetic: on a CPU from n of about a hundred on, on a GPU from about a thousand; below, the fixed cost "
+    "of a call. The control, as its cost is known exactly",
+)
+def gemm(ctx: BuildContext) -> Step:
+    """Product of two n x n matrices; the batch size is n and the unit a floating-point operation."""
+    n = ctx.batch_size
+    pairs = [(ctx.normal(n, n), ctx.normal(n, n)) for _ in range(ctx.resident_batches(2 * 4 * n * n))]
+    feed = ctx.feed(pairs)
+
+    def run() -> torch.Tensor:
+        left, right = next(feed)
+        with torch.inference_mode(), ctx.autocast():
+            return torch.matmul(left, right)
+
+    return ctx.step(run, units=2 * n**3, flops=2 * n**3, data="normal random numbers")

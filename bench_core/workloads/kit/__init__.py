@@ -1,0 +1,29 @@
+"""The kit that workloads are made with, and what sweeps and the catalog ask of them.
+
+A workload's file needs the names below and nothing else of bench-core but data. May import ``hardware`` and ``core``.
+"""
+
+from bench_core.core.errors import CaseSkipped
+from bench_core.core.step import Step
+from bench_core.workloads.kit.context import BuildContext
+from bench_core.workloads.kit.definition import KnownCosts, Workload, workload
+from bench_core.workloads.kit.feeds import epochs, restorer, rotate
+from bench_core.workloads.kit.flops import flop_counter, forward_flops, training_flops
+from bench_core.workloads.kit.loops import inference, training
+
+__all__ = [
+    "BuildContext",
+    "CaseSkipped",
+    "KnownCosts",
+    "Step",
+    "Workload",
+    "epochs",
+    "flop_counter",
+    "forward_flops",
+    "inference",
+    "restorer",
+    "rotate",
+    "training",
+    "training_flops",
+    "workload",
+]

@@ -1,0 +1,106 @@
+"""From a case to a step: what this machine and the workload can do, and why not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench_core.core.case import CACHES, DEVICES, DTYPES, VARIANTS, Case, cpu_dtype
+from bench_core.core.errors import CaseError
+from bench_core.core.step import Step
+from bench_core.workloads.kit.context import BuildContext
+from bench_core.workloads.kit.definition import Workload
+
+
+def build(workload: Workload, case: Case, *, data_dir: Path | None = None, **options: Any) -> Step:
+    """Build a case of a workload into a step that is ready to call.
+
+    ``data_dir`` holds real data sets (see ``--bench-data``); ``options`` are further fields of ``BuildContext``. Raises
+    ``CaseError`` for whatever the case names that does not exist, and lists what does.
+    """
+    reason = why_unsupported(workload, case)
+    if reason:
+        raise CaseError(reason)
+    return build_anywhere(workload, case, data_dir=data_dir, **options)
+
+
+def build_anywhere(workload: Workload, case: Case, **options: Any) -> Step:
+    """As ``build``, without asking whether the case makes sense on its device."""
+    resolved = resolve_case(workload, case)
+    return workload.build(BuildContext(resolved, setting=workload.settings.get(resolved.setting), **options))
+
+
+def resolve_case(workload: Workload, case: Case) -> Case:
+    """The case with the workload's first setting where it names none."""
+    return replace(case, setting=case.setting or workload.first_setting)
+
+
+def why_unsupported(workload: Workload, case: Case) -> str | None:
+    """Why a case cannot be built here, in one line; ``None`` if it can."""
+    return next(_reasons(workload, case), None)
+
+
+def _reasons(w: Workload, case: Case) -> Iterator[str]:
+    # In this order: later reasons presuppose that the earlier ones do not hold.
+    yield from _device_reasons(w, case)
+    if case.threads is not None and case.threads < 1:
+        yield f"threads is {case.threads}; it must be a whole number above 0, or None for all usable cores"
+    yield from _dtype_reasons(w, case)
+    yield from _variant_reasons(w, case)
+    if case.caches not in CACHES:
+        yield f"no caches {case.caches!r}; there are: {', '.join(CACHES)}"
+    if isinstance(case.batch_size, bool) or not isinstance(case.batch_size, int) or case.batch_size < 1:
+        swept = ", ".join(str(b) for b in w.batch_sizes(case.device_type, "full"))
+        yield f"batch size {case.batch_size!r} is not a whole number above 0; sweeps take: {swept}"
+    if case.setting and case.setting not in w.settings:
+        yield f"{w.name} has no setting {case.setting!r}; it has: {', '.join(w.settings) or 'none'}"
+    if case.device_type == "cpu" and case.setting in w.gpu_settings:
+        yield f"{', '.join(w.gpu_settings)}: such settings of {w.name} need a CUDA device"
+
+
+def _device_reasons(w: Workload, case: Case) -> Iterator[str]:
+    index = case.device.partition(":")[2]
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", case.device):
+        yield f"no device {case.device!r}; there are: {', '.join(DEVICES)}"
+    if case.device_type == "cuda" and not torch.cuda.is_available():
+        yield "no CUDA device is present here; there is: cpu"
+    if case.device_type == "cpu" and w.gpu_only:
+        yield f"{w.name} needs a CUDA device"
+    if index and int(index) >= torch.cuda.device_count():
+        yield f"no device {case.device!r}; CUDA devices present: {torch.cuda.device_count()}"
+    if not w.batch_sizes(case.device_type, "full"):
+        yield f"{w.name} is not defined on {case.device_type}"
+
+
+def _dtype_reasons(w: Workload, case: Case) -> Iterator[str]:
+    if case.dtype not in DTYPES:
+        yield f"no dtype {case.dtype!r}; there are: {', '.join(DTYPES)}"
+    if case.dtype not in w.dtypes:
+        yield f"{w.name} is not defined in {case.dtype}; it is in: {', '.join(w.dtypes)}"
+    if case.device_type != "cpu":
+        return
+    if (counterpart := cpu_dtype(case.dtype)) != case.dtype:
+        yield f"{case.dtype} exists on GPUs only; its counterpart on a CPU is {counterpart}"
+    if case.dtype == "fp16" and not getattr(torch.cpu, "_is_amx_fp16_supported", bool)():
+        yield "this CPU has no fp16 arithmetic: torch would emulate it, up to hundreds of times slower than fp32"
+
+
+def _variant_reasons(w: Workload, case: Case) -> Iterator[str]:
+    for part in case.variant_parts:
+        if part not in VARIANTS:
+            yield f"no variant {part!r}; there are: {', '.join(VARIANTS)}, or several joined by '+'"
+        if part not in w.variants:
+            yield f"{w.name} has no variant {part!r}; it has: {', '.join(w.variants)}"
+    if "cuda_graph" not in case.variant_parts:
+        return
+    if case.device_type == "cpu":
+        yield "CUDA graphs exist on GPUs only; the counterpart of cuda_graph on a CPU is eager"
+    if "compile" in case.variant_parts:
+        yield "cuda_graph cannot be joined with compile: torch.compile captures its work by a mode of its own"
+    if case.caches == "cold":
+        yield "cold caches are not defined with cuda_graph: it copies each batch, which leaves it in the cache"

@@ -1,0 +1,198 @@
+"""What a workload is built with: seeded models and inputs, cast and moved; feeds; the step itself."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from bench_core.core.case import Case
+from bench_core.core.errors import CaseSkipped
+from bench_core.core.step import Step
+from bench_core.hardware import precision
+from bench_core.hardware.device import find
+from bench_core.workloads.kit import graphs
+from bench_core.workloads.kit.compiling import compiled
+from bench_core.workloads.kit.feeds import restorer, rotate
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+MAX_HOT_BATCHES = 8
+RESIDENT_BYTES = 64 * 2**20
+"""What the input batches of a case with hot caches may take up on its device, unless a single one takes more."""
+MAX_BATCHES = 4096
+
+
+@dataclass(frozen=True)
+class BuildContext:
+    """What a workload's build function is given: the case, and the means to make models and inputs for it.
+
+    ``setting`` is the value that the workload declared for the case's setting. Weights and inputs are drawn once in
+    float64 on the CPU from the case's seed and then cast and moved, since generators differ by dtype and device: every
+    device and dtype gets the same numbers. With a ``significand`` they are rounded to that many bits. With hot caches
+    there are at most ``max_batches`` of inputs. With ``full_epochs``, a training that takes its rows from ``draw_rows``
+    goes through the whole data set again and again, shuffled each time, and is never restored to its first state.
+    ``capture`` captures the work of the variant ``cuda_graph``.
+    """
+
+    case: Case
+    setting: Any = None
+    storage: torch.dtype = torch.float32
+    data_dir: Path | None = None
+    significand: int | None = None
+    max_batches: int = MAX_HOT_BATCHES
+    full_epochs: bool = False
+    capture: graphs.Capture = graphs.capture
+    rng: np.random.Generator = field(init=False)
+    _rotated: list[int] = field(init=False)
+    _static: list[graphs.StaticFeed] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rng", np.random.default_rng(self.case.seed))
+        object.__setattr__(self, "_rotated", [])
+        object.__setattr__(self, "_static", [])
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the case."""
+        return torch.device(self.case.device)
+
+    @property
+    def batch_size(self) -> int:
+        """The batch size of the case."""
+        return self.case.batch_size
+
+    def model(self, make: Callable[[], nn.Module], *, train: bool) -> nn.Module:
+        """A model with weights drawn in float64 from the seed, then cast and moved; in training or evaluation mode."""
+        before = torch.get_default_dtype()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.case.seed)
+            torch.set_default_dtype(torch.float64)
+            try:
+                model = make()
+            finally:
+                torch.set_default_dtype(before)
+        model = model.to(device=self.device, dtype=self.storage).train(train)
+        if self.significand is not None:
+            with torch.no_grad():
+                for weight in model.parameters():
+                    weight.copy_(self._rounded(weight))
+        if "channels_last" in self.case.variant_parts:
+            model = model.to(memory_format=torch.channels_last)
+        return model
+
+    def tensor(self, array: ArrayLike) -> Tensor:
+        """An array (floating: cast to the case's storage dtype; integer: int64) on the case's device."""
+        source = torch.as_tensor(np.asarray(array))
+        dtype = self.storage if source.is_floating_point() else torch.int64
+        # A transposed photo (height, width, channel) would otherwise stay channels_last under every variant.
+        tensor = self._rounded(source.to(device=self.device, dtype=dtype).contiguous())
+        if "channels_last" in self.case.variant_parts and tensor.ndim == 4:
+            tensor = tensor.contiguous(memory_format=torch.channels_last)
+        return tensor
+
+    def _rounded(self, tensor: Tensor) -> Tensor:
+        if self.significand is None or not tensor.is_floating_point():
+            return tensor
+        mantissa, exponent = torch.frexp(tensor)
+        scale = 2.0**self.significand
+        return torch.ldexp(torch.round(mantissa * scale) / scale, exponent)
+
+    def normal(self, *shape: int) -> Tensor:
+        """Standard normal numbers of a shape, drawn in float64 from the case's seed."""
+        return self.tensor(self.rng.standard_normal(shape))
+
+    def draw_rows(self, population: int, row_bytes: int) -> list[NDArray[np.intp]]:
+        """Row numbers of a few batches, drawn from a data set without replacement and repeated if it is too small.
+
+        With ``full_epochs``, every row once: the last batch may be smaller.
+        """
+        if self.full_epochs:
+            return np.split(self.rng.permutation(population), range(self.batch_size, population, self.batch_size))
+        count = self.resident_batches(self.batch_size * row_bytes)
+        rows = np.resize(self.rng.permutation(population), (count, self.batch_size))
+        return list(rows)
+
+    def resident_batches(self, batch_bytes: int) -> int:
+        """How many input batches of this size to keep on the device and rotate over.
+
+        With hot caches one to ``max_batches``; with cold ones as many as together exceed twice the last-level cache,
+        so that each is gone from it when its turn comes again. Raises ``CaseSkipped`` where those would be too many to
+        hold apart.
+        """
+        self._rotated.append(batch_bytes)
+        if self.case.caches == "hot":
+            return max(1, min(self.max_batches, RESIDENT_BYTES // batch_bytes))
+        cache = find(self.case.device).cache_bytes()
+        count = 2 * cache // batch_bytes + 2
+        if count > MAX_BATCHES:
+            raise CaseSkipped(
+                f"cold caches: {count} batches of {batch_bytes} bytes would be needed to exceed twice the cache "
+                f"({cache / 2**20:.0f} MiB), more than {MAX_BATCHES}; take a larger batch"
+            )
+        return count
+
+    resident = resident_batches  # its name for workloads written for bench-core 0.1
+
+    def feed(self, batches: Sequence[Any], restore: Callable[[], None] | None = None) -> Iterator[Any]:
+        """The batches in turn (see ``rotate``); with ``cuda_graph`` each is copied into the same tensors."""
+        turn = rotate(batches, restore)
+        if "cuda_graph" not in self.case.variant_parts:
+            return turn
+        self._static.append(graphs.StaticFeed(turn))
+        return self._static[-1]
+
+    def forward(self, model: Callable[..., Any]) -> Callable[..., Any]:
+        """The model as the variant calls it: compiled or as it is."""
+        return compiled(model) if "compile" in self.case.variant_parts else model
+
+    @cached_property
+    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
+        return precision.autocast(self.case.dtype, self.device.type)
+
+    def autocast(self) -> contextlib.AbstractContextManager[Any]:
+        """The autocast context of the case's dtype, made once: in each call of a step it would take microseconds."""
+        return self._autocast
+
+    def autocasted(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """``fn`` under autocast; ``fn`` itself where the dtype has none, since a short call feels an empty context."""
+        context = self.autocast()
+        return context(fn) if isinstance(context, torch.autocast) else fn
+
+    def step(self, fn: Callable[[], Any], *, units: int, flops: int | None, data: str, **parts: Any) -> Step:
+        """A step on the case's device; ``parts`` are the further fields of ``Step``.
+
+        Raises ``CaseSkipped`` for cold caches where the number of input batches was not taken from
+        ``resident_batches``, and for ``cuda_graph`` where the batches do not come from ``feed``.
+        """
+        if self.case.caches == "cold" and not self._rotated:
+            raise CaseSkipped(f"cold caches are not defined for {self.case.workload}: its inputs are not rotated")
+        if "cuda_graph" in self.case.variant_parts:
+            fn = self._replayed(fn, parts.get("modules", {}), parts.get("optimizers", {}))
+        precision.Guard.ensure(precision.settings_for(self.case.dtype))
+        # On a CPU all dtypes but the backends' defaults mean plain fp32, so the guard would only cost time there.
+        if self.device.type != "cpu":
+            fn = precision.guarded(fn, self.case.dtype)
+            stages = parts.get("stages", {})
+            parts["stages"] = {name: precision.guarded(stage, self.case.dtype) for name, stage in stages.items()}
+        return Step(fn=fn, units=units, flops=flops, devices=(self.case.device,), data=data, **parts)
+
+    def _replayed(
+        self, fn: Callable[[], Any], modules: Mapping[str, nn.Module], optimizers: Mapping[str, Optimizer]
+    ) -> Callable[[], Any]:
+        if len(self._static) != 1:
+            raise CaseSkipped(
+                f"cuda_graph is not defined for {self.case.workload}: it does not take one feed of batches"
+            )
+        models, learners = list(modules.values()), list(optimizers.values())
+        keep = partial(restorer, models, learners)
+        return graphs.Replayed(fn, self._static[0], keep, learners, self.device, self.capture)

@@ -1,0 +1,182 @@
+"""What a workload states about itself, checked when it is declared. No torch is needed to read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, get_args
+
+from bench_core.core.case import DEVICES, DTYPES, INFERENCE_ONLY_DTYPES, VARIANTS
+from bench_core.core.errors import CaseError, DefinitionError
+
+if TYPE_CHECKING:
+    from bench_core.core.step import Step
+    from bench_core.workloads.kit.context import BuildContext
+
+    Build = Callable[[BuildContext], Step]
+
+P = ParamSpec("P")
+Kind = Literal["train", "infer", "op", "pipeline"]
+
+
+@dataclass(frozen=True)
+class KnownCosts:
+    """What is known of a workload in advance, from its source or by hand; a case that differs fails.
+
+    ``parameters`` are those of all modules and ``flops`` those of a unit of work, both at the workload's first setting;
+    ``None`` where there are none or they are not defined. ``description`` says it for people, with whatever else is
+    known.
+    """
+
+    description: str = ""
+    parameters: int | None = None
+    flops: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What is stated of a workload beside its build function.
+
+    Required:
+
+    - ``family``: the workloads that belong together. ``kind``: ``train``, ``infer``, ``op`` or ``pipeline``.
+    - ``unit``: what is counted (image, series, element). ``source``: where the work is from, with the section.
+    - ``batches``: batch sizes of the default sweep by device type; a type without any cannot run the work.
+    - ``reference_batch``: the batch of the source. There every further setting and the single-thread case are measured.
+
+    Optional:
+
+    - ``settings``: the workload's own choices by name (a kernel size, a sequence length); ``ctx.setting`` is the value.
+    - ``dtypes``: default all, in training all but ``fp16``, which needs a gradient scaler. ``variants``: default all.
+    - ``heavy``: one CPU step takes longer than about 0.2 s. Such work is given more time per case, and its
+      single-thread case only in a full sweep.
+    - ``full_batches``: further batch sizes of a full sweep, too heavy for the default one; ``full_settings``: settings
+      that only a full sweep measures; both by device type. ``gpu_settings``: settings that need a CUDA device.
+    - ``grid``: the default sweep, too, measures every setting at every batch.
+    - ``known_costs``: what is known in advance; each case is checked against it. ``regime``: what the work is expected
+      to be bound by, and why. ``no_parity``: why there is no float64 reference to check it against.
+    """
+
+    family: str
+    kind: Kind
+    unit: str
+    source: str
+    batches: Mapping[str, tuple[int, ...]]
+    reference_batch: int
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    dtypes: tuple[str, ...] = ()
+    variants: tuple[str, ...] = VARIANTS
+    heavy: bool = False
+    full_batches: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    full_settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    gpu_settings: tuple[str, ...] = ()
+    grid: bool = False
+    known_costs: KnownCosts = KnownCosts()
+    regime: str = ""
+    no_parity: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.dtypes:
+            object.__setattr__(self, "dtypes", default_dtypes(self.kind))
+
+    def batch_sizes(self, device_type: str, sweep: str = "default") -> tuple[int, ...]:
+        """The batch sizes of a sweep (``default`` or ``full``) on a device type (``cpu`` or ``cuda``)."""
+        if device_type not in self.batches:
+            there_are = ", ".join(self.batches)
+            raise CaseError(f"no batches are defined for device {device_type!r}; there are: {there_are}")
+        further = self.full_batches.get(device_type, ()) if sweep == "full" else ()
+        return tuple(sorted((*self.batches[device_type], *further)))
+
+    @property
+    def gpu_only(self) -> bool:
+        """Whether no sweep measures it on a CPU."""
+        return not self.batch_sizes("cpu", "full")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload(Facts):
+    """A named, seeded piece of PyTorch work: its facts, and ``build``, which makes a step of a case."""
+
+    name: str
+    summary: str
+    build: Build
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for problem in _problems(self):
+            raise DefinitionError(f"workload {self.name}: {problem}")
+
+    @property
+    def first_setting(self) -> str:
+        """The name of the first setting; empty where there are none."""
+        return next(iter(self.settings), "")
+
+
+def default_dtypes(kind: Kind) -> tuple[str, ...]:
+    """The dtypes of a workload that states none."""
+    return tuple(dtype for dtype in DTYPES if not (kind == "train" and dtype in INFERENCE_ONLY_DTYPES))
+
+
+def _declares(facts: Callable[P, Facts]) -> Callable[P, Callable[[Build], Workload]]:
+    """A decorator with the parameters of ``facts``."""
+
+    def workload(*args: P.args, **kwargs: P.kwargs) -> Callable[[Build], Workload]:
+        """Declare a workload by its build function: see ``Facts``.
+
+        The function's name is the workload's name, the first line of its docstring the summary. Raises
+        ``DefinitionError`` where the declaration lacks something or contradicts itself.
+        """
+        stated = vars(facts(*args, **kwargs))
+
+        def wrap(build: Build) -> Workload:
+            summary = (build.__doc__ or "").strip().partition("\n")[0]
+            return Workload(name=build.__name__, summary=summary, build=build, **stated)
+
+        return wrap
+
+    return workload
+
+
+workload = _declares(Facts)
+
+
+def _problems(w: Workload) -> tuple[str, ...]:
+    """What is wrong with a declaration, in the order of its fields."""
+    checks = (
+        (bool(w.summary), "its build function needs a docstring; the first line is what `bench-core list` shows"),
+        (w.kind in get_args(Kind), f"no kind {w.kind!r}; there are: {', '.join(get_args(Kind))}"),
+        *((bool(getattr(w, name)), f"{name} is empty") for name in ("family", "unit", "source")),
+        (set(w.batches) == set(DEVICES), f"batches needs an entry for each of {', '.join(DEVICES)}; it may be empty"),
+        *_batch_checks(w),
+        *_subset_checks(w),
+        (w.heavy or not any(w.full_batches.values()), "full_batches are for heavy workloads; add heavy=True"),
+    )
+    return tuple(problem for fine, problem in checks if not fine)
+
+
+def _batch_checks(w: Workload) -> tuple[tuple[bool, str], ...]:
+    by_device = {device: w.batch_sizes(device, "full") for device in DEVICES if device in w.batches}
+    sizes = [size for swept in by_device.values() for size in swept]
+    return (
+        (bool(sizes), "batches has no batch size for any device"),
+        (all(size >= 1 for size in sizes), "a batch size is below 1"),
+        *((len(set(s)) == len(s), f"a batch size for {device} is there twice") for device, s in by_device.items()),
+        *(
+            (w.reference_batch in swept, f"reference_batch {w.reference_batch} is not among the batches for {device}")
+            for device, swept in by_device.items()
+            if swept
+        ),
+    )
+
+
+def _subset_checks(w: Workload) -> tuple[tuple[bool, str], ...]:
+    stated = (
+        ("dtypes", w.dtypes, DTYPES),
+        ("variants", w.variants, VARIANTS),
+        ("gpu_settings", w.gpu_settings, tuple(w.settings)),
+        *(("full_settings", names, tuple(w.settings)) for names in w.full_settings.values()),
+    )
+    return tuple(
+        (set(names) <= set(known), f"{what}: {', '.join(set(names) - set(known))} is not one of {', '.join(known)}")
+        for what, names, known in stated
+    )

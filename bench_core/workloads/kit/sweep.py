@@ -1,0 +1,82 @@
+"""Which cases a sweep has, and which it leaves to a full sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+
+from bench_core.core.case import CACHES, DTYPES, SWEEPS, VARIANTS, Case, cpu_dtype
+from bench_core.workloads.kit.definition import Workload
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What was asked for; ``None`` stands for the default of each workload.
+
+    ``kind`` is ``default`` (further settings and one thread at the reference batch only, nothing that takes very long)
+    or ``full``.
+    """
+
+    devices: tuple[str, ...]
+    usable_cpus: int
+    dtypes: tuple[str, ...] = DTYPES[:1]
+    variants: tuple[str, ...] = VARIANTS[:1]
+    batch_sizes: tuple[int, ...] | None = None
+    threads: tuple[int, ...] | None = None
+    caches: tuple[str, ...] = CACHES[:1]
+    kind: str = SWEEPS[0]
+
+
+def candidates(workload: Workload, sweep: Sweep) -> list[Case]:
+    """The cases of a workload, without asking yet which of them can be built here."""
+    found: dict[Case, None] = {}
+    for device, dtype, variant, caches in product(sweep.devices, sweep.dtypes, sweep.variants, sweep.caches):
+        there = cpu_dtype(dtype) if device == "cpu" else dtype
+        base = Case(workload.name, device, dtype=there, variant=variant, caches=caches)
+        found |= dict.fromkeys(_points(base, workload, sweep))
+    return list(found)
+
+
+def too_heavy(workload: Workload, sweep: Sweep) -> list[Case]:
+    """The cases that a full sweep would add and a default one leaves out because they take long."""
+    default = set(candidates(workload, sweep))
+    return [
+        case
+        for case in candidates(workload, replace(sweep, kind="full"))
+        if case not in default
+        and (
+            workload.heavy
+            or case.batch_size in workload.full_batches.get(case.device, ())
+            or case.setting in workload.full_settings.get(case.device, ())
+        )
+    ]
+
+
+def _points(base: Case, workload: Workload, sweep: Sweep) -> Iterator[Case]:
+    if base.device == "cpu" and workload.gpu_only:
+        return
+    batches = sweep.batch_sizes or workload.batch_sizes(base.device, sweep.kind)
+    settings = tuple(workload.settings) or ("",)
+    further = workload.full_settings.get(base.device, ())
+    for setting in settings:
+        if setting in further and sweep.kind == "default":
+            continue
+        fewer = setting != settings[0] and sweep.kind == "default" and not sweep.batch_sizes and not workload.grid
+        for batch in (workload.reference_batch,) if fewer and batches else batches:
+            yield from _threads(replace(base, setting=setting, batch_size=batch), workload, sweep)
+
+
+def _threads(case: Case, workload: Workload, sweep: Sweep) -> Iterator[Case]:
+    if case.device != "cpu":
+        yield case
+    elif sweep.threads is not None:
+        for threads in sweep.threads:
+            yield replace(case, threads=None if threads == sweep.usable_cpus else threads)
+    else:
+        yield case
+        first = case.setting == workload.first_setting
+        plain = (case.dtype, case.variant, case.caches) == (DTYPES[0], VARIANTS[0], CACHES[0])
+        by_default = first and plain and case.batch_size == workload.reference_batch and not workload.heavy
+        if sweep.usable_cpus > 1 and (by_default or sweep.kind == "full"):
+            yield replace(case, threads=1)

@@ -1,0 +1,1 @@
+"""Whole pipelines whose parts are timed apart: loading, moving, computing."""

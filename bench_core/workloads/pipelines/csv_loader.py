@@ -1,0 +1,130 @@
+"""A table in a CSV file, on its way to a training loop: what comes before a model sees a row."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from bench_core.workloads.kit import BuildContext, KnownCosts, Step, workload
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ROWS, FEATURES, CLASSES = 5_000, 16, 3
+TRAINING_SHARE = 0.8
+LABEL = "class"
+
+Batch = tuple[Tensor, Tensor]
+
+
+@workload(
+    family="pipeline",
+    kind="pipeline",
+    unit="row",
+    source="PyTorch tutorials, Datasets and DataLoaders, Creating a Custom Dataset for your files, on a table: "
+    "pandas.read_csv, scikit-learn's StandardScaler fitted on the training part, a Dataset of rows, DataLoader",
+    batches={"cpu": (64, 1024), "cuda": (64, 1024)},
+    reference_batch=64,
+    dtypes=("fp32",),
+    variants=("eager",),
+    known_costs=KnownCosts("float32 features and int64 classes; the scaler knows the training part only"),
+    regime="By Python: rows are picked and stacked one by one, and text is parsed to numbers on one core. A GPU adds "
+    "copies and takes nothing off.",
+)
+def csv_loader(ctx: BuildContext) -> Step:
+    """A CSV file read, scaled and handed out in shuffled batches: 4,000 training rows of 16 features and a class."""
+    pipeline = Pipeline(ctx)
+    return ctx.step(
+        pipeline,
+        units=len(pipeline.training_rows),
+        flops=None,
+        data=f"table of {ROWS:,} rows drawn from normal distributions",
+        stages={
+            "read": pipeline.read,
+            "scale": pipeline.scale,
+            "batch": pipeline.batch,
+            "transfer": pipeline.transfer,
+        },
+    )
+
+
+class Pipeline:
+    """From a CSV file to batches of the training part on the device.
+
+    Called, it does all stages; each stage works on what the one before it left.
+    """
+
+    def __init__(self, ctx: BuildContext) -> None:
+        folder = Path(tempfile.mkdtemp(prefix="bench-core-"))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self._path, self._ctx = folder / "table.csv", ctx
+        made_up(ctx.rng).to_csv(self._path, index=False)
+        self.training_rows = np.sort(ctx.rng.permutation(ROWS)[: round(TRAINING_SHARE * ROWS)])
+
+    def __call__(self) -> dict[str, Tensor]:
+        """The features of the last batch."""
+        self.read()
+        self.scale()
+        self.batch()
+        return self.transfer()
+
+    def read(self) -> None:
+        """Text to a table."""
+        import pandas as pd
+
+        self._table = pd.read_csv(self._path)
+
+    def scale(self) -> None:
+        """Fit the scaler on the training part and scale that part."""
+        self._rows = Rows(self._table, self.training_rows, self._ctx.storage)
+
+    def batch(self) -> None:
+        """Pick and stack all rows, in the same shuffled order in each call."""
+        order = torch.Generator().manual_seed(self._ctx.case.seed)
+        self._batches: list[Batch] = list(DataLoader(self._rows, self._ctx.batch_size, shuffle=True, generator=order))
+
+    def transfer(self) -> dict[str, Tensor]:
+        """Move all batches to the device."""
+        moved = [[part.to(self._ctx.device) for part in batch] for batch in self._batches]
+        return {"features": moved[-1][0]}
+
+
+class Rows(Dataset[Batch]):
+    """Rows of a table: its features, scaled to mean 0 and deviation 1 over these rows, and its class.
+
+    A scaler that saw rows kept for testing would tell the model about them.
+    """
+
+    def __init__(self, table: pd.DataFrame, rows: NDArray[np.intp], dtype: torch.dtype = torch.float32) -> None:
+        from sklearn.preprocessing import StandardScaler
+
+        chosen = table.iloc[rows]
+        self.scaler = StandardScaler().fit(chosen.drop(columns=LABEL).to_numpy())
+        scaled = self.scaler.transform(chosen.drop(columns=LABEL).to_numpy())
+        self.features = torch.from_numpy(scaled).to(dtype)
+        self.classes = torch.from_numpy(chosen[LABEL].to_numpy(np.int64, copy=True))
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    def __getitem__(self, row: int) -> Batch:
+        return self.features[row], self.classes[row]
+
+
+def made_up(rng: np.random.Generator) -> pd.DataFrame:
+    """A table of features on scales of their own, about a centre for each class, and the class."""
+    import pandas as pd
+
+    classes = rng.integers(0, CLASSES, ROWS)
+    centers, scales = rng.normal(size=(CLASSES, FEATURES)), 10.0 ** rng.uniform(-2, 3, FEATURES)
+    features = (centers[classes] + rng.normal(size=(ROWS, FEATURES))) * scales
+    return pd.DataFrame(features, columns=[f"x{i}" for i in range(FEATURES)]).assign(**{LABEL: classes})

@@ -1,0 +1,137 @@
+"""Segmentation of photos from the bytes of a file to a map of classes on the host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from io import BytesIO
+from itertools import cycle, islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bench_core.workloads.data.photo_batches import normalized
+from bench_core.workloads.data.photos import PHOTOS_LABEL
+from bench_core.workloads.kit import BuildContext, KnownCosts, Step, forward_flops, workload
+from bench_core.workloads.vision import segmentation
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+@workload(
+    family="pipeline",
+    kind="pipeline",
+    unit="image",
+    source="The inference loop of common segmentation tutorials (PyTorch Hub, DeepLabv3): a JPEG file, PIL, resize and "
+    "crop to 224x224, ImageNet's mean and deviation, argmax, .cpu(); the network is that of deeplabv3_r50_infer",
+    batches={"cpu": (1,), "cuda": (1, 4, 16)},
+    reference_batch=1,
+    heavy=True,
+    known_costs=KnownCosts(
+        "39,638,869 parameters and 31.31 G multiply-adds an image, those of deeplabv3_r50_infer; the stages add up to "
+        "the whole",
+        parameters=39_638_869,
+        flops=62_621_097_984,
+    ),
+    regime="On a CPU by the network's convolutions, hundreds of times the rest. On a GPU decoding and resizing, which "
+    "stay on one CPU core, weigh as much as the network or more.",
+    no_parity="its output is a map of classes: whole numbers, which no tolerance fits; the logits are those of "
+    "deeplabv3_r50_infer, which is held against float64",
+)
+def segmentation_pipeline(ctx: BuildContext) -> Step:
+    """Segmentation of photos with DeepLabv3: decode JPEG, preprocess, move to the device, infer, argmax, move back."""
+    pipeline = Pipeline(ctx)
+    return ctx.step(
+        pipeline,
+        units=ctx.batch_size,
+        flops=forward_flops(pipeline.model, (ctx.batch_size, 3, pipeline.side, pipeline.side)),
+        data=PHOTOS_LABEL.removeprefix("crops of "),
+        modules={"model": pipeline.model},
+        stages={
+            "decode": pipeline.decode,
+            "preprocess": pipeline.preprocess,
+            "to device": pipeline.to_device,
+            "infer": pipeline.infer,
+            "argmax": pipeline.argmax,
+            "to host": pipeline.to_host,
+        },
+    )
+
+
+class Pipeline:
+    """From JPEG bytes to classes (batch, side, side) on the host; the photos come in turn.
+
+    Called, it does all stages; each stage works on what the one before it left.
+    """
+
+    def __init__(self, ctx: BuildContext) -> None:
+        self.side = segmentation.SIDE
+        self.model = ctx.model(segmentation.deeplabv3_r50, train=False)
+        self._ctx, self._forward = ctx, ctx.forward(self.model)
+        self._files = cycle(photo_files().values())
+
+    def __call__(self) -> Tensor:
+        """The classes of the next photos."""
+        self.decode()
+        self.preprocess()
+        self.to_device()
+        self.infer()
+        self.argmax()
+        return self.to_host()
+
+    def decode(self) -> None:
+        """JPEG bytes to pixels."""
+        self._photos = [decoded(data) for data in islice(self._files, self._ctx.batch_size)]
+
+    def preprocess(self) -> None:
+        """The largest square in the middle of each, resized, normalized, as (batch, 3, side, side)."""
+        crops = np.stack([squared(photo, self.side) for photo in self._photos])
+        self._host = torch.from_numpy(normalized(crops)).to(self._ctx.storage).contiguous()
+
+    def to_device(self) -> None:
+        """Move the images to the device, laid out as the variant says."""
+        layout = torch.channels_last if "channels_last" in self._ctx.case.variant_parts else torch.contiguous_format
+        self._images = self._host.to(self._ctx.device).contiguous(memory_format=layout)
+
+    def infer(self) -> None:
+        """Logits of each pixel's classes."""
+        with torch.inference_mode(), self._ctx.autocast():
+            self._logits: Tensor = self._forward(self._images)["out"]
+
+    def argmax(self) -> None:
+        """The likeliest class of each pixel."""
+        self._classes = self._logits.argmax(1)
+
+    def to_host(self) -> Tensor:
+        """Move the classes back."""
+        return self._classes.cpu()
+
+
+@cache
+def photo_files() -> Mapping[str, bytes]:
+    """The JPEG files of the sample photos of matplotlib and scikit-learn, by name."""
+    from matplotlib.cbook import get_sample_data
+
+    hopper = Path(get_sample_data("grace_hopper.jpg", asfileobj=False)).read_bytes()
+    images = files("sklearn.datasets.images")
+    return {"grace_hopper.jpg": hopper} | {name: (images / name).read_bytes() for name in ("china.jpg", "flower.jpg")}
+
+
+def decoded(data: bytes) -> Image:
+    """A JPEG file's pixels."""
+    from PIL import Image
+
+    return Image.open(BytesIO(data)).convert("RGB")
+
+
+def squared(photo: Image, side: int) -> NDArray[np.uint8]:
+    """The largest square in the middle of a photo, resized: (side, side, 3) of 0 to 255."""
+    from PIL import Image, ImageOps
+
+    return np.asarray(ImageOps.fit(photo, (side, side), Image.Resampling.BILINEAR))

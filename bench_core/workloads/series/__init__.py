@@ -1,0 +1,1 @@
+"""Time series: recurrent networks and autoregressive models."""

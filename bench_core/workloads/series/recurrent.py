@@ -1,0 +1,104 @@
+"""Recurrent networks that forecast a short series: many dependent small steps, the hardest case for a GPU."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bench_core.workloads.data.series import AR1_LABEL, ar1, windows
+from bench_core.workloads.kit import BuildContext, KnownCosts, Step, training, training_flops, workload
+
+
+class Size(NamedTuple):
+    """The length of a sequence and the hidden size."""
+
+    length: int
+    hidden: int
+
+
+# One thing at a time: the length of the sequence, then the hidden size. The first is the source's.
+_SIZES = ((5, 64), (20, 64), (80, 64), (5, 256), (5, 1024))
+_SETTINGS = {f"T{size.length}h{size.hidden}": size for size in map(Size._make, _SIZES)}
+_BATCHES = (1, 8, 32, 256, 2048)
+_FEWER = (1, 32, 2048)
+_ar_train = partial(
+    workload,
+    family="recurrent",
+    kind="train",
+    unit="series",
+    reference_batch=32,
+    settings=_SETTINGS,
+    variants=("eager", "compile", "cuda_graph"),
+    regime="Launches and Python with few series: the T steps of a sequence wait for each other, forward and backward, "
+    "and each is small, which suits a CPU's short latency. Arithmetic only with thousands of series or hidden "
+    "1024",
+)
+_FORECASTER = "the forecaster of common PyTorch tutorials: k 5, hidden 64, Adam .001"
+
+
+@_ar_train(
+    source="Hochreiter & Schmidhuber, Long Short-Term Memory, Neural Computation 9(8), 1997, section 4, with the "
+    f"forget gate of Gers et al. 2000, section 3; {_FORECASTER}",
+    batches={"cpu": _BATCHES, "cuda": (*_BATCHES, 16_384, 65_536)},
+    known_costs=KnownCosts("17,217 parameters; 83,264 multiply-adds forward, at T 5", 17_217, 464_256),
+)
+def lstm_ar_train(ctx: BuildContext) -> Step:
+    """Training of an LSTM to forecast the next value of an AR(1) series: forward, backward and Adam."""
+    return forecast_training(ctx, nn.LSTM)
+
+
+@_ar_train(
+    source=f"Elman, Finding Structure in Time, Cognitive Science 14(2), 1990 (tanh); {_FORECASTER}",
+    batches={"cpu": _FEWER, "cuda": (*_FEWER, 16_384, 65_536)},
+    known_costs=KnownCosts("4,353 parameters; 20,864 multiply-adds forward, at T 5", 4_353, 116_352),
+)
+def rnn_ar_train(ctx: BuildContext) -> Step:
+    """Training of an Elman RNN to forecast the next value of an AR(1) series: forward, backward and Adam."""
+    return forecast_training(ctx, nn.RNN)
+
+
+@_ar_train(
+    source="Cho et al., Learning Phrase Representations using RNN Encoder-Decoder, EMNLP 2014, section 2.3, with the "
+    f"reset gate after the product, as in torch; {_FORECASTER}",
+    batches={"cpu": _FEWER, "cuda": (*_FEWER, 16_384, 65_536)},
+    known_costs=KnownCosts("12,929 parameters; 62,464 multiply-adds forward, at T 5", 12_929, 348_288),
+)
+def gru_ar_train(ctx: BuildContext) -> Step:
+    """Training of a GRU to forecast the next value of an AR(1) series: forward, backward and Adam."""
+    return forecast_training(ctx, nn.GRU)
+
+
+class Forecaster(nn.Module):
+    """A recurrent layer over (batch, T, 1) and a linear map of its last output to (batch, 1)."""
+
+    def __init__(self, cell: Callable[..., nn.Module], hidden: int) -> None:
+        super().__init__()
+        self.recurrent = cell(1, hidden, batch_first=True)
+        self.head = nn.Linear(hidden, 1)
+
+    def forward(self, series: Tensor) -> Tensor:
+        """The next value of each series."""
+        outputs, _ = self.recurrent(series)
+        forecast: Tensor = self.head(outputs[:, -1])
+        return forecast
+
+
+def forecast_training(ctx: BuildContext, cell: Callable[..., nn.Module]) -> Step:
+    """The step of a workload that trains a recurrent layer (``nn.LSTM``, ``nn.GRU``, ``nn.RNN``) to forecast."""
+    length, hidden = ctx.setting
+    inputs, targets = windows(ar1(), length)
+    rows = ctx.draw_rows(len(inputs), row_bytes=4 * (length + 1))
+    batches = [(ctx.tensor(inputs[r][..., None]), ctx.tensor(targets[r][..., None])) for r in rows]
+    model = ctx.model(lambda: Forecaster(cell, hidden), train=True)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.001)
+    return ctx.step(
+        training(ctx, model, optimizer, F.mse_loss, batches),
+        units=ctx.batch_size,
+        flops=training_flops(model, (ctx.batch_size, length, 1)),
+        data=AR1_LABEL,
+        modules={"model": model},
+        optimizers={"model": optimizer},
+    )

@@ -1,0 +1,1 @@
+"""Convolutions, residual networks and segmentation."""

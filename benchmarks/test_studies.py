@@ -1,0 +1,29 @@
+"""The studies: questions asked beside the sweep."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from bench_core.core.studies import TimeToAccuracy
+from bench_core.execution.fixture import DeviceBenchmark
+from bench_core.execution.studies.ladder import WORKLOAD, ladder_summary, run_ladder
+from bench_core.execution.studies.learning import TARGETS, learning_summary, measure_time_to_accuracy
+
+LEARNING = [
+    pytest.param(name, marks=pytest.mark.bench_study("learning", workload=name, seconds=target.expected, sweep="full"))
+    for name, target in TARGETS.items()
+]
+
+
+@pytest.mark.bench_study("ladder", workload=WORKLOAD, seconds=15)
+def test_ladder(bench_device: str, device_benchmark: DeviceBenchmark) -> None:
+    device_benchmark.study(partial(run_ladder, bench_device), ladder_summary)
+
+
+@pytest.mark.parametrize("workload", LEARNING)
+def test_learning(workload: str, bench_device: str, device_benchmark: DeviceBenchmark) -> None:
+    def train(data_dir: Path | None) -> tuple[TimeToAccuracy, ...]:
+        return (measure_time_to_accuracy(workload, bench_device, data_dir),)
+
+    device_benchmark.study(train, learning_summary)
