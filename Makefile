@@ -3,9 +3,15 @@ VENV := .venv
 PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 
-.PHONY: bench test prove gpu lint clean
+.DEFAULT_GOAL := help
+.PHONY: help bench test prove gpu lint clean
 
-## Measure everything on this machine and write the report.
+## List the targets.
+help:
+	@awk '/^## / { about = about " " substr($$0, 4); next } \
+	      about && /^[a-z]+:/ { sub(":.*", ""); printf "make %-8s%s\n", $$0, about } { about = "" }' $(MAKEFILE_LIST)
+
+## Measure everything on this machine and write report/index.html.
 bench: $(INSTALLED)
 	status=0; $(PY) -m pytest benchmarks --benchmark-autosave || status=$$?; \
 	$(PY) -m bench_core report && exit $$status
@@ -14,25 +20,26 @@ bench: $(INSTALLED)
 test: $(INSTALLED)
 	$(PY) -m pytest tests -n logical --maxprocesses 4 --dist worksteal
 
-## Run the long proofs of the harness: one line a proof, with its figure. Keep the machine quiet meanwhile.
+## Run the long checks of the harness, one line each. Keep the machine idle meanwhile.
 prove: $(INSTALLED)
 	$(PY) -m pytest benchmarks/proofs benchmarks/test_harness.py -q
 
-## Measure all that docs/gpu.md lists, on a machine with a GPU, into the folder OUT.
+## Measure all that docs/gpu.md lists, on a machine with a GPU. OUT=folder (default ../gpu-results).
 gpu: $(INSTALLED)
 	for part in 1 2 3; do PYTHON="$(CURDIR)/$(PY)" benchmarks/gpu/run.sh $$part "$(or $(OUT),../gpu-results)"; done
 
-## Check style and types.
+## Check style, types and the layers of imports.
 lint: $(INSTALLED)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
 
+## Delete the virtual environment and the report.
+clean:
+	rm -rf $(VENV) report
+
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $@
-
-clean:
-	rm -rf $(VENV) report

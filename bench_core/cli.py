@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import os
+import signal
 import sys
 import textwrap
 from collections import Counter
@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench_core.core import text
+from bench_core.core import extras, text
 from bench_core.core.case import DEVICES
 from bench_core.core.errors import BenchError, RecordError
 
@@ -33,12 +33,12 @@ RESULTS = Path("results")
 
 
 def main() -> None:
-    """Run the command line. Bad input gives one line on standard error and exit code 2; a bug keeps its traceback."""
+    """Run the command line. Bad input prints one line to standard error and exits with 2; a bug keeps its traceback."""
+    if hasattr(signal, "SIGPIPE"):
+        # Typer would exit with 1, which means SLOWER, if the reader of the output closes it early, as `| head` does.
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         app()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone
-        sys.exit(2)
     except BenchError as error:
         message = " ".join(str(error).split())
         print(f"bench-core: {message}", file=sys.stderr)
@@ -48,10 +48,10 @@ def main() -> None:
 @app.command("list")
 def list_workloads(
     markdown: Annotated[
-        bool, typer.Option("--markdown", help="As the page docs/workloads.md, with all they say.")
+        bool, typer.Option("--markdown", help="Print the page docs/workloads.md, with every detail.")
     ] = False,
 ) -> None:
-    """The workloads there are, and what each sweeps."""
+    """List the workloads and the batch sizes that are measured of each."""
     from bench_core import workloads
     from bench_core.workloads.kit import catalog
 
@@ -102,12 +102,14 @@ def report(
     from bench_core.report import write
     from bench_core.storage import files
 
-    page = write(files.load_all(paths or default_paths()), out)
+    runs = files.load_all(paths or default_paths())
+    with extras.needs("report", "the report"):
+        page = write(runs, out)
     print(f"Report written to {page}")
 
 
 def default_paths(results: Path = RESULTS) -> list[Path]:
-    """Own runs if there are any, else the reference runs that come with the project."""
+    """The user's own runs if there are any, else the reference runs that come with the project."""
     if not results.is_dir():
         raise RecordError(f"{results}: no such folder here; run from the checkout, or name stored runs")
     own = [p for p in sorted(results.iterdir()) if p.is_dir() and p.name != "reference" and any(p.rglob("*.json"))]

@@ -1,7 +1,7 @@
 """The pytest plugin: options, the sweep, the two fixtures, and what is stored of a run.
 
-Harmless where it is not used: every option begins with ``--bench-``, nothing is imported until a fixture or a marker of
-this plugin is, and storage moves only where the ini option ``bench_storage`` says so.
+Harmless where it is not used: every option begins with ``--bench-``; torch is imported only when a fixture, a marker or
+an option of this plugin is used; the storage folder changes only where the ini option ``bench_storage`` is set.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ _GIVEN = pytest.StashKey[Mapping[str, str]]()
 _SESSION = pytest.StashKey["BenchSession"]()
 _CLOCK = pytest.StashKey["ReplayClock"]()
 _FIGURE = pytest.StashKey[str]()
+_COUNTED = pytest.StashKey[bool]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -58,7 +59,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Register markers, check the options, and point pytest-benchmark's storage at this machine's folder."""
+    """Register the markers, check the options, and set pytest-benchmark's storage to this machine's folder."""
     config.addinivalue_line(
         "markers",
         f"{FAMILY}(name): sweep `case` over the workloads of a family, or of all without a name (bench-core).",
@@ -66,8 +67,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{HARNESS}: a check of the harness itself, run only when its file is named.")
     config.addinivalue_line(
         "markers",
-        f"{STUDY}(name, workload, seconds, sweep='default'): a study of a workload, which takes about that long, made "
-        "in every sweep or in the full one only (bench-core).",
+        f"{STUDY}(name, workload, seconds, sweep='default'): a study of a workload, which takes about so many seconds, "
+        "in every sweep or with sweep='full' in a full one only (bench-core).",
     )
     names = [name.replace("-", "_") for name, _, _ in OPTIONS]
     given = {name: value for name in names if (value := config.getoption(f"bench_{name}", None)) is not None}
@@ -85,7 +86,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _session(config: pytest.Config) -> BenchSession:
-    """The session's state, made when first needed, since it imports torch; bad options end the run here."""
+    """The session's state, created when first needed, since it imports torch; bad options end the run here."""
     if _SESSION not in config.stash:
         from bench_core.execution.options import parse
         from bench_core.execution.session import BenchSession
@@ -98,7 +99,7 @@ def _session(config: pytest.Config) -> BenchSession:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Sweep ``case`` where a family is named, and ``bench_device`` over the devices asked for."""
+    """Parametrize ``case`` over the cases of the marker's family, and ``bench_device`` over the requested devices."""
     marker = metafunc.definition.get_closest_marker(FAMILY)
     if marker and "case" in metafunc.fixturenames:
         cases = _session(metafunc.config).cases_of(*map(str, marker.args))
@@ -108,41 +109,44 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def _is_ours(metafunc: pytest.Metafunc, fixture: str) -> bool:
-    """Whether a fixture is this plugin's and not another one of that name."""
+    """Whether a fixture is this plugin's, not another one with the same name."""
     definitions = metafunc.definition._fixtureinfo.name2fixturedefs.get(fixture, ())
     return bool(definitions) and definitions[-1].func.__module__ == __name__
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out checks of the harness, unless their file is named, families without a case to run, and studies of
-    workloads or sweeps that were not asked for."""
+    workloads or sweeps that were not asked for; put studies after the cases."""
     named = {Path(str(arg).partition("::")[0]).name for arg in config.invocation_params.args}
 
     def left_out(item: pytest.Item) -> bool:
         if item.get_closest_marker(HARNESS):
             return item.path.name not in named
-        study = item.get_closest_marker(STUDY)
+        study = _study_of(item)
         if study:
-            sweep = study.kwargs.get("sweep", SWEEPS[0])
-            return not _session(config).takes_study(study.args[0], study.kwargs["workload"], sweep)
+            return not _session(config).takes_study(study.name, study.workload, study.sweep)
         return item.get_closest_marker(FAMILY) is not None and _case_of(item) is None
 
-    dropped = [item for item in items if left_out(item)]
+    kept: list[pytest.Item] = []
+    dropped: list[pytest.Item] = []
+    for item in items:
+        (dropped if left_out(item) else kept).append(item)
     if dropped:
         config.hook.pytest_deselected(items=dropped)
-        items[:] = [item for item in items if item not in dropped]
-    items.sort(key=lambda item: item.get_closest_marker(STUDY) is not None)  # the sweep first, then studies
+    items[:] = sorted(kept, key=lambda item: _study_of(item) is not None)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Plan the run before the terminal reports the collection: what was selected is known now."""
+    """Plan the run before the terminal reports the collection, now that the selection is known."""
     if _SESSION in session.config.stash:
         cases = [case for item in session.items if (case := _case_of(item))]
-        studies = {study.item: study.seconds for item in session.items if (study := _study_of(item))}
-        measuring = sum("device_benchmark" in getattr(item, "fixturenames", ()) for item in session.items)
-        others = measuring - len(cases) - len(studies)
-        session.config.stash[_SESSION].plan(cases, others, _storage_folder(session.config), studies)
+        studies = {_study_item(item, study): study.seconds for item in session.items if (study := _study_of(item))}
+        others = sum(_measures(item) and _name_of(item) is None for item in session.items)
+        try:
+            session.config.stash[_SESSION].plan(cases, others, _storage_folder(session.config), studies)
+        except BenchError as error:
+            raise pytest.UsageError(str(error)) from None
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
@@ -156,11 +160,26 @@ def _storage_folder(config: pytest.Config) -> Path | None:
     return path if isinstance(path, Path) else None
 
 
-class _StudyItem(NamedTuple):
-    """One item of a study, such as ``ladder-cpu``, and the seconds to expect."""
+class _Study(NamedTuple):
+    """The arguments of the marker of a study."""
 
-    item: str
+    name: str
+    workload: str
     seconds: float
+    sweep: str = SWEEPS[0]
+
+
+def _study_of(item: pytest.Item) -> _Study | None:
+    marker = item.get_closest_marker(STUDY)
+    return _Study(*marker.args, **marker.kwargs) if marker else None
+
+
+def _study_item(item: pytest.Item, study: _Study) -> str:
+    """The name of what a test of a study measures, such as ``ladder-cpu``: the study, its parameters, the device."""
+    others = _params(item)
+    device = others.pop("bench_device", None)
+    parts = (study.name, *others.values(), *([device] if device else []))
+    return "-".join(map(str, parts))
 
 
 def _params(item: pytest.Item) -> dict[str, Any]:
@@ -173,32 +192,25 @@ def _case_of(item: pytest.Item) -> Case | None:
     return case if isinstance(case, Case) else None
 
 
-def _study_of(item: pytest.Item) -> _StudyItem | None:
-    """The study's item that a test makes: the study's name with its parameters, the device last."""
-    marker = item.get_closest_marker(STUDY)
-    if marker is None:
-        return None
-    others = _params(item)
-    device = others.pop("bench_device", None)
-    parts = (marker.args[0], *others.values(), device)
-    return _StudyItem("-".join(str(part) for part in parts if part), float(marker.kwargs["seconds"]))
-
-
 def _name_of(item: pytest.Item) -> str | None:
     """The name of an item's case or study."""
     case, study = _case_of(item), _study_of(item)
     if case:
         return case.id
-    return study.item if study else None
+    return _study_item(item, study) if study else None
+
+
+def _measures(item: pytest.Item) -> bool:
+    return "device_benchmark" in getattr(item, "fixturenames", ())
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Give items with ``device_benchmark`` a replaying timer, beside whatever their own benchmark marker says.
+    """Give items with ``device_benchmark`` a replaying timer, in addition to the arguments of their benchmark marker.
 
-    pytest-benchmark heeds the closest marker only, so that one's arguments are taken over.
+    pytest-benchmark reads the closest marker only, so its arguments are copied.
     """
-    if "device_benchmark" not in getattr(item, "fixturenames", ()):
+    if not _measures(item):
         return
     from bench_core.timing.replay import ReplayClock
 
@@ -247,7 +259,7 @@ def pytest_pyfunc_call() -> Generator[None, Any, Any]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Note what was skipped or failed, so that it is stored with the run."""
+    """Note what was skipped or failed, to be stored with the run, and give each case and study its line."""
     report = yield
     session = item.config.stash.get(_SESSION, None)
     name = _name_of(item)
@@ -256,7 +268,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         reason = reason.removeprefix("Skipped: ")
         session.note_not_run(name, Outcome(report.outcome), reason)
         _note_figure(item, f"{report.outcome}: {reason}")
-    if session and name and (report.when == "call" or not report.passed):
+    if session and name and (report.when == "call" or not report.passed) and _COUNTED not in item.stash:
+        item.stash[_COUNTED] = True  # once, though the teardown may fail as well
         figure = item.stash.get(_FIGURE, "passed without a measurement")
         report.bench_line = session.progress_line(name, figure)  # type: ignore[attr-defined]
     return report
@@ -270,18 +283,18 @@ def _first_line(report: pytest.TestReport) -> str:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
-    """A line per case instead of a dot: see ``_Lines``."""
+    """No dot for a case or study, which has a line instead: see ``_Lines``."""
     return (report.outcome, "", "") if hasattr(report, "bench_line") else None
 
 
 class _Lines:
-    """Writes the line of each case as it is done; registered once the terminal is there."""
+    """Writes the line of each case when it is done; registered when the terminal reporter exists."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Write the case's line: its figure, or why there is none, and the time left."""
+        """Write the case's line: its result, or why there is none, and the time left."""
         terminal = self._config.pluginmanager.get_plugin("terminalreporter")
         if terminal is not None and hasattr(report, "bench_line"):
             terminal.write(f"\n{report.bench_line}")
@@ -294,7 +307,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
-    """Store the run's own facts beside pytest-benchmark's."""
+    """Store the run's own facts next to pytest-benchmark's."""
     session = config.stash.get(_SESSION, None)
     if session and session.recorded:
         from bench_core.storage.files import KEY, encode
@@ -304,12 +317,14 @@ def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, A
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
-    """One save at a time in a folder, and a run that was stopped is marked so."""
-    run, folder = session.config.stash.get(_SESSION, None), _storage_folder(session.config)
+    """Mark a run that was stopped, and let one process at a time save in a folder."""
+    config = session.config
+    run, folder = config.stash.get(_SESSION, None), _storage_folder(config)
     if run is None:
         return (yield)
     run.stopped = exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
-    if folder is None or not run.recorded:
+    saves = config.getoption("benchmark_save", None) or config.getoption("benchmark_autosave", None)
+    if folder is None or not run.recorded or not saves:
         return (yield)
     from bench_core.storage.folder import locked
 
@@ -318,7 +333,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """What was not run, once, with the reason; and the warnings."""
+    """Print what was not run, with the reason, and the warnings."""
     session = config.stash.get(_SESSION, None)
     if session is None or config.option.collectonly:
         return

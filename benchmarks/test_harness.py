@@ -1,4 +1,4 @@
-"""Checks of the harness itself, as ratios interleaved in one run; run only when this file is named."""
+"""Checks of the harness itself, as ratios of times taken in turn in one run; run only when this file is named."""
 
 import math
 import statistics
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench_core import Case, measure, workloads
+from bench_core import Case, Step, measure, workloads
 
 pytestmark = pytest.mark.bench_harness
 
@@ -26,14 +26,14 @@ CASES = (
 )
 
 
-def ratios(step, rounds: int, seconds: float) -> tuple[list[float], list[float]]:
+def ratios(step: Step, rounds: int, seconds: float) -> tuple[list[float], list[float]]:
     """Ours against torch's Timer, and Timer against Timer, in turn."""
     import torch
     from torch.utils.benchmark import Timer
 
     timer = Timer("step()", globals={"step": step}, num_threads=torch.get_num_threads())
 
-    def theirs():
+    def theirs() -> float:
         return timer.blocked_autorange(min_run_time=seconds).median
 
     ours, control = [], []
@@ -41,14 +41,14 @@ def ratios(step, rounds: int, seconds: float) -> tuple[list[float], list[float]]
         first = theirs()
         mine = measure(step, step.devices, max_time=seconds).median
         second = theirs()
-        # The middle of the two around it, so that a steady drift of the machine cancels.
+        # Compared with the geometric mean of the two around it, so that a steady drift of the machine cancels.
         ours.append(mine / math.sqrt(first * second))
         control.append(second / first)
     return ours, control
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
-def test_our_median_is_that_of_torchs_timer(case, capsys):
+def test_our_median_is_that_of_torchs_timer(case: Case, capsys: pytest.CaptureFixture[str]) -> None:
     step = workloads.build(case)
     heavy = workloads.get(case.workload).heavy
     ours, control = ratios(step, rounds=3 if heavy else 7, seconds=2.0 if heavy else 0.3)
@@ -59,8 +59,8 @@ def test_our_median_is_that_of_torchs_timer(case, capsys):
     assert 0.98 <= ratio <= 1.02 or abs(math.log(ratio)) <= spread
 
 
-def test_collecting_the_benchmarks_costs_little_more_than_torch(capsys):
-    def seconds(*arguments):
+def test_collecting_the_benchmarks_costs_little_more_than_torch(capsys: pytest.CaptureFixture[str]) -> None:
+    def seconds(*arguments: str) -> float:
         start = time.perf_counter()
         subprocess.run([sys.executable, *arguments], cwd=ROOT, check=True, capture_output=True)
         return time.perf_counter() - start

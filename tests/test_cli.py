@@ -1,33 +1,39 @@
+"""The command line, as its users start it: in a process of its own."""
+
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-import factory
 import pytest
 
 from bench_core import workloads
-from bench_core.core import records
+from bench_core.core import errors, records
 from bench_core.core.case import Case
-from bench_core.core.records import KEY
+from bench_core.storage.files import KEY
+from tests.support import factory
 
 ROOT = Path(__file__).parents[1]
 
 
-def run(*arguments, cwd=ROOT):
+def run(*arguments, cwd=ROOT, command=("-m", "bench_core"), stdout=subprocess.PIPE):
     return subprocess.run(
-        [sys.executable, "-m", "bench_core", *map(str, arguments)],
+        [sys.executable, *command, *map(str, arguments)],
         cwd=cwd,
         env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "COLUMNS": "80", "HOME": str(Path.home())},
-        capture_output=True,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         text=True,
         check=False,
         timeout=120,
     )
 
 
-def refused(result, *words):
+def assert_refused(result, *words):
     """Exit code 2, one or two lines, no traceback, and these words in them."""
     assert result.returncode == 2, result.stdout + result.stderr
     lines = [line for line in result.stderr.splitlines() if line.strip()]
@@ -35,7 +41,6 @@ def refused(result, *words):
     assert "Traceback" not in result.stderr
     for word in words:
         assert word in result.stderr
-    return True
 
 
 @pytest.fixture
@@ -43,20 +48,24 @@ def stored(tmp_path):
     return factory.store(factory.run(), tmp_path / "runs" / "0001_base.json")
 
 
-def slowed(factor, path, only=None):
+def slowed(factor, path):
     """The synthetic run again, its calls ``factor`` times as long."""
-    made = []
+    changed = []
     for record in factory.run().records:
-        f = factor if only is None or record.case.workload == only else 1.0
         t = record.timing
-        changed = {
-            "median": t.median * f,
-            "interval": (t.interval[0] * f, t.interval[1] * f),
-            "samples": tuple(s * f for s in t.samples),
-        }
-        timing = type(t)(**{**vars(t), **changed})
-        made.append(type(record)(**{**vars(record), "timing": timing}))
-    return factory.store(factory.run(made, started="2026-02-02T00:00:00+00:00"), path)
+        timing = replace(
+            t,
+            median=t.median * factor,
+            interval=(t.interval[0] * factor, t.interval[1] * factor),
+            samples=tuple(sample * factor for sample in t.samples),
+        )
+        changed.append(replace(record, timing=timing))
+    return factory.store(factory.run(changed, started="2026-02-02T00:00:00+00:00"), path)
+
+
+def verdicts(result):
+    """The verdict on each case that ``compare`` printed."""
+    return [line.split()[0] for line in result.stdout.splitlines() if re.match(r"[A-Z]+ +mlp_train-", line)]
 
 
 @pytest.mark.parametrize("command", ["--help", "report --help", "compare --help", "report", "compare"])
@@ -68,12 +77,14 @@ def test_reading_commands_do_not_import_torch(command, stored, tmp_path):
         arguments += [str(stored), str(stored)]
     code = (
         "import sys, bench_core.cli as cli\n"
-        f"sys.argv = ['bench-core', *{arguments!r}]\n"
-        "try:\n    cli.main()\nexcept SystemExit:\n    pass\n"
-        "print('TORCH' if 'torch' in sys.modules else 'LIGHT')"
+        "try:\n    cli.main()\nexcept SystemExit as end:\n    print('exit code', end.code or 0)\n"
+        "print('torch' if 'torch' in sys.modules else 'no torch')"
     )
-    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert result.stdout.splitlines()[-1] == "LIGHT"
+    result = run(*arguments, command=("-c", code))
+    assert result.returncode == 0, result.stderr
+    fine = ("exit code 0", "exit code 3") if command == "compare" else ("exit code 0",)
+    assert result.stdout.splitlines()[-2] in fine
+    assert result.stdout.splitlines()[-1] == "no torch"
 
 
 def test_list_names_every_workload_within_80_columns():
@@ -85,39 +96,38 @@ def test_list_names_every_workload_within_80_columns():
     assert "cpu batches   1 (full sweep), 4 (full sweep)" in result.stdout
 
 
-def test_doctor_tells_of_devices_cores_versions_load_and_counters():
+def test_doctor_shows_devices_cores_versions_load_and_counters():
     result = run("doctor")
     assert result.returncode == 0, result.stderr
     for word in ("CPU", "GPU", "usable cores", "torch", "load", "energy"):
         assert word in result.stdout
 
 
-def test_a_run_compared_with_itself_is_the_same(stored):
+def test_a_run_compared_with_itself_is_never_faster_or_slower(stored):
     result = run("compare", stored, stored)
-    assert "Descriptive" in result.stdout
-    verdicts = {line.split()[0] for line in result.stdout.splitlines() if "mlp_train-" in line}
-    assert verdicts <= {"SAME", "UNCLEAR"}
-    assert result.returncode == (3 if "UNCLEAR" in verdicts else 0)
+    assert "descriptive" in result.stdout
+    assert len(verdicts(result)) == len(factory.run().records)
+    assert set(verdicts(result)) <= {"SAME", "UNCLEAR"}
+    assert result.returncode == (3 if "UNCLEAR" in verdicts(result) else 0)
 
 
-def test_a_slower_run_ends_with_1_and_names_the_cases(stored, tmp_path):
+def test_a_slower_run_exits_with_1_and_names_the_cases(stored, tmp_path):
     result = run("compare", stored, slowed(1.5, tmp_path / "head.json"))
     assert result.returncode == 1
-    lines = [line for line in result.stdout.splitlines() if line.startswith("SLOWER")]
-    assert len(lines) == len(factory.run().records)
+    assert verdicts(result) == ["SLOWER"] * len(factory.run().records)
 
 
-def test_a_faster_run_ends_with_0(stored, tmp_path):
+def test_a_faster_run_exits_with_0(stored, tmp_path):
     result = run("compare", stored, slowed(0.5, tmp_path / "head.json"))
     assert result.returncode == 0
-    assert "SLOWER" not in result.stdout.replace("is FASTER", "")
+    assert verdicts(result) == ["FASTER"] * len(factory.run().records)
 
 
-def test_a_missing_case_ends_with_3(tmp_path):
+def test_a_missing_case_exits_with_3(tmp_path):
     timing = factory.timing(1e-3, spread=0.001)
-    whole = [factory.record(Case("mlp_train", batch_size=b), timing=timing) for b in (1, 8)]
-    base = factory.store(factory.run(whole), tmp_path / "base.json")
-    head = factory.store(factory.run(whole[:1]), tmp_path / "head.json")
+    both = [factory.record(Case("mlp_train", batch_size=b), timing=timing) for b in (1, 8)]
+    base = factory.store(factory.run(both), tmp_path / "base.json")
+    head = factory.store(factory.run(both[:1]), tmp_path / "head.json")
     result = run("compare", base, head)
     assert result.returncode == 3
     assert "MISSING  mlp_train-cpu-b8" in result.stdout
@@ -147,43 +157,124 @@ def test_without_own_runs_the_reference_runs_are_reported(tmp_path):
     assert "Reference CPU" in (tmp_path / "report" / "index.html").read_text()
 
 
-def test_bad_input_gets_one_line_and_exit_code_2(stored, tmp_path):
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    (tmp_path / "text.json").write_text("hello")
-    (tmp_path / "other.json").write_text('{"benchmarks": []}')
-    truncated = tmp_path / "truncated.json"
-    truncated.write_text(stored.read_text()[:500])
-    newer = tmp_path / "newer.json"
+@pytest.fixture
+def bad_inputs(stored, tmp_path):
+    """A folder with files and folders that are not stored runs."""
+    folder = tmp_path / "inputs"
+    (folder / "empty").mkdir(parents=True)
+    (folder / "text.json").write_text("hello")
+    (folder / "other.json").write_text('{"benchmarks": []}')
+    (folder / "truncated.json").write_text(stored.read_text()[:500])
     document = json.loads(stored.read_text())
     document[KEY]["schema"] = records.SCHEMA + 1
-    newer.write_text(json.dumps(document))
+    (folder / "newer.json").write_text(json.dumps(document))
+    return folder
 
-    assert refused(run("report", empty), str(empty), "--benchmark-autosave")
-    assert refused(run("report", tmp_path / "nowhere"), "does not exist")
-    assert refused(run("report", tmp_path / "text.json"), "text.json", "JSON")
-    assert refused(run("report", tmp_path / "other.json"), "other.json", "bench-core")
-    assert refused(run("report", truncated), "truncated.json", "not whole JSON")
-    assert refused(run("report", newer), "newer.json", "update bench-core")
-    assert refused(run("compare", stored, tmp_path / "text.json"), "text.json")
-    assert refused(run("report", cwd=empty), "results")
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        pytest.param(["report", "empty"], ["empty: has no stored run", "--benchmark-autosave"], id="empty-folder"),
+        pytest.param(["report", "nowhere"], ["nowhere: does not exist"], id="nothing-there"),
+        pytest.param(["report", "text.json"], ["text.json: is not complete JSON"], id="text"),
+        pytest.param(["report", "other.json"], ["other.json", "has no bench-core run"], id="other-json"),
+        pytest.param(["report", "truncated.json"], ["truncated.json: is not complete JSON"], id="truncated"),
+        pytest.param(["report", "newer.json"], ["newer.json", "update bench-core"], id="newer-schema"),
+        pytest.param(["report", "x" * 300], ["File name too long"], id="unreadable"),
+        pytest.param(["report"], ["results: no such folder here"], id="no-results"),
+        pytest.param(["compare", "other.json", "text.json"], ["other.json: has no bench-core run"], id="compare"),
+    ],
+)
+def test_bad_input_gets_one_line_and_exit_code_2(bad_inputs, arguments, words):
+    assert_refused(run(*arguments, cwd=bad_inputs), *words)
+
+
+def test_compare_names_the_side_that_cannot_be_read(stored, bad_inputs):
+    assert_refused(run("compare", stored, bad_inputs / "text.json"), "text.json: is not complete JSON")
 
 
 @pytest.mark.parametrize("value", ["NaN", "0.0", "-1e-3", "Infinity"])
-def test_times_that_are_none_are_refused(stored, value):
+def test_a_stored_time_that_is_not_above_0_is_refused(stored, value):
     first = json.loads(stored.read_text())["benchmarks"][0]["extra_info"][KEY]["timing"]["samples"][0]
     stored.write_text(stored.read_text().replace(str(first), value, 1))
-    assert refused(run("report", stored), "0001_base.json", "samples")
+    assert_refused(run("report", stored), "0001_base.json", "samples")
 
 
-def test_an_output_that_cannot_be_written_loses_nothing(stored, tmp_path):
+@pytest.mark.parametrize(
+    ("out", "reason"),
+    [
+        pytest.param("file", "is a file", id="file"),
+        pytest.param("file/below", "Not a directory", id="below-a-file"),
+        pytest.param("x" * 300, "File name too long", id="too-long"),
+    ],
+)
+def test_an_output_that_cannot_be_written_loses_nothing(stored, tmp_path, out, reason):
     file = tmp_path / "file"
     file.write_text("precious")
-    assert refused(run("report", stored, "--out", file), str(file))
-    assert refused(run("report", stored, "--out", file / "below"), "file")
+    assert_refused(run("report", stored, "--out", tmp_path / out), f"{tmp_path / out}: ", reason)
     assert file.read_text() == "precious"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "runs"]
 
 
-def test_unknown_commands_and_options_end_with_2():
-    assert run("nope").returncode == 2
-    assert run("report", "--nope").returncode == 2
+RAISE_INSIDE = """
+import sys
+from importlib import import_module
+
+module, function, error = sys.argv[1:4]
+del sys.argv[1:4]
+
+def fails(*arguments, **options):
+    raise eval(error)
+
+setattr(import_module(module), function, fails)
+import bench_core.core.errors as errors
+from bench_core.cli import main
+
+main()
+"""
+"""A command line in which a function raises an error."""
+
+
+def run_raising(error, command, stored, out):
+    module, function, *arguments = {
+        "compare": ("bench_core.analysis.comparison", "compare_runs", error, "compare", stored, stored),
+        "report": ("bench_core.report", "write", error, "report", stored, "--out", out),
+    }[command]
+    return run(module, function, *arguments, command=("-c", RAISE_INSIDE))
+
+
+@pytest.mark.parametrize("command", ["compare", "report"])
+@pytest.mark.parametrize("error", ["ValueError('a bug')", "KeyError('a bug')", "errors.ParityError('a bug')"])
+def test_a_bug_keeps_its_traceback_and_is_not_exit_code_2(command, error, stored, tmp_path):
+    result = run_raising(error, command, stored, tmp_path / "out")
+    assert result.returncode not in (0, 2, 3)
+    assert "Traceback" in result.stderr
+    last = result.stderr.strip().splitlines()[-1]
+    assert error.partition("(")[0].removeprefix("errors.") in last
+    assert "a bug" in last
+
+
+@pytest.mark.parametrize("error", sorted(kind.__name__ for kind in errors.BenchError.__subclasses__()))
+def test_every_error_of_bad_input_is_one_line_and_exit_code_2(error, stored, tmp_path):
+    result = run_raising(f"errors.{error}('what is wrong,\\nand the fix')", "compare", stored, tmp_path / "out")
+    assert_refused(result)
+    assert result.stderr == "bench-core: what is wrong, and the fix\n"
+
+
+def test_a_closed_output_ends_the_command_without_a_message_or_exit_code_1():
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    try:
+        result = run("list", "--markdown", stdout=write_end)
+    finally:
+        os.close(write_end)
+    assert result.stderr == ""
+    assert result.returncode == -signal.SIGPIPE  # not 1, which means SLOWER
+
+
+@pytest.mark.parametrize("arguments", [["nope"], ["report", "--nope"]], ids=["command", "option"])
+def test_unknown_commands_and_options_exit_with_2(arguments):
+    result = run(*arguments)
+    assert result.returncode == 2
+    assert arguments[-1] in result.stderr
+    assert "Traceback" not in result.stderr

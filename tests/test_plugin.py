@@ -1,4 +1,6 @@
-"""The plugin in projects of others; in processes of their own where imports or whole outputs matter."""
+"""The plugin in other projects. Runs are in a process of their own where imports or whole outputs matter, and where
+cases are measured: a run within this process unloads the modules of workloads again.
+"""
 
 import json
 import os
@@ -7,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-import bench_core.execution.fixture  # noqa: F401 - imported here, the runs within this process find it loaded
+import bench_core.execution.fixture  # noqa: F401 - loaded before the first run within this process
+from bench_core.core.results import FlagCode
+from bench_core.core.studies import LadderRung
 from bench_core.storage import files
 
 FOREIGN = """
@@ -58,8 +62,8 @@ def test_a_project_that_does_not_use_it_notices_nothing(pytester):
     for result in (without, with_it):
         result.assert_outcomes(passed=2)
     # pytest itself lists installed plugins by name.
-    told = [line for line in (*with_it.outlines, *with_it.errlines) if not line.startswith("plugins: ")]
-    assert "bench-core" not in "\n".join(told)
+    printed = [line for line in (*with_it.outlines, *with_it.errlines) if not line.startswith("plugins: ")]
+    assert "bench-core" not in "\n".join(printed)
     before, after = (
         json.loads(next(pytester.path.rglob(f"*_{name}.json")).read_text()) for name in ("before", "after")
     )
@@ -91,7 +95,7 @@ def test_every_option_begins_with_bench(pytester):
 
     added = options(*PLUGIN) - options("-p", "no:bench_core.plugin")
     assert "--bench-device" in added
-    assert all(option.startswith("--bench-") for option in added)
+    assert [option for option in added if not option.startswith("--bench-")] == []
 
 
 def test_a_users_step_is_measured_stored_and_replayed(pytester):
@@ -238,7 +242,8 @@ def test_a_number_of_threads_is_torchs_own_unless_one_is_asked_for(pytester):
     own, asked = (files.load(next(pytester.path.rglob(f"*_{name}.json"))) for name in ("own", "asked"))
     assert own.records[0].threads == 3
     assert asked.records[0].threads == 1
-    assert any("more threads" in flag for flag in own.records[0].flags) is (own.info.machine.usable_cpus < 3)
+    too_many = FlagCode.TOO_MANY_THREADS in {flag.code for flag in own.records[0].flags}
+    assert too_many is (own.info.machine.usable_cpus < 3)
 
 
 def test_fewer_than_one_unit_is_refused(pytester):
@@ -246,3 +251,169 @@ def test_fewer_than_one_unit_is_refused(pytester):
     result = pytester.runpytest_inprocess(*PLUGIN, "--benchmark-autosave")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*units is 0*"])
+
+
+GEMM = ("--bench-device", "cpu", "--bench-batch-size", "8", "--bench-threads", "1", "--bench-max-time", "0.02")
+"""With the family ``gemm``: one case that takes little time."""
+
+
+def test_a_case_that_is_never_measured_passes_and_says_so(pytester):
+    pytester.makepyfile(
+        test_user="""
+        import pytest
+
+        @pytest.mark.bench_family("gemm")
+        def test_not_measured(case):
+            assert case.workload == "gemm"
+        """
+    )
+    result = pytester.runpytest_inprocess(*PLUGIN, *GEMM, "--benchmark-autosave")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["[[]1/1[]] gemm-cpu-b8-fp32-eager* passed without a measurement"])
+    for word in ("KeyError", "INTERNALERROR", "warning: ", "not stored"):
+        assert word not in result.stdout.str()
+    assert not list(pytester.path.rglob("*.json"))
+
+
+def test_a_family_is_swept_by_its_name_in_another_project(pytester):
+    pytester.makepyfile(
+        test_user="""
+        import pytest
+
+        @pytest.mark.bench_family("gemm")
+        def test_gemm(case, device_benchmark):
+            device_benchmark.case(case)
+        """
+    )
+    asked = ("--bench-workload", "gemm,mlp_infer", "--bench-batch-size", "8,16")
+    result = pytester.runpytest_subprocess(*PLUGIN, *GEMM, *asked, "--benchmark-autosave")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["[[]2/2[]] gemm-cpu-b16-fp32-eager*"])
+    run = files.load(saved(pytester.path))
+    assert [(r.case.workload, r.case.batch_size) for r in run.records] == [("gemm", 8), ("gemm", 16)]
+    assert (run.info.planned, run.info.partial) == (2, False)
+
+
+def test_without_a_name_the_marker_sweeps_every_requested_workload(pytester):
+    pytester.makepyfile(
+        test_user="""
+        import pytest
+
+        @pytest.mark.bench_family
+        def test_workload(case):
+            pass
+        """
+    )
+    result = pytester.runpytest_inprocess(*PLUGIN, *GEMM, "--bench-workload", "gemm,mlp_infer", "--collect-only", "-q")
+    assert [line for line in result.outlines if "::" in line] == [
+        f"test_user.py::test_workload[{name}-cpu-b8-fp32-eager-t1]" for name in ("gemm", "mlp_infer")
+    ]
+
+
+STUDY = """
+import pytest
+
+from bench_core.core.studies import LadderRung
+
+def rung(name, interval):
+    return LadderRung("cpu", "Synthetic CPU", 16, "synthetic work", "none", name, "Synthetic.", 0.5, interval, 200)
+
+ROWS = (rung("first", None), rung("last", (0.25, 0.75)))
+
+@pytest.mark.bench_study("ladder", workload="gemm", seconds=3)
+@pytest.mark.parametrize("part", [0, 1])
+def test_a_study(part, bench_device, device_benchmark):
+    device_benchmark.study(lambda data_dir: ROWS[part:part + 1], lambda rows: f"measured {rows[0].rung}")
+
+def test_plain():
+    pass
+
+@pytest.mark.bench_family("gemm")
+def test_the_sweep(case, device_benchmark):
+    device_benchmark.case(case)
+"""
+
+
+def test_studies_come_after_the_cases_and_all_else_keeps_its_order(pytester):
+    pytester.makepyfile(test_a=STUDY, test_b=STUDY)
+    result = pytester.runpytest_inprocess(*PLUGIN, *GEMM, "--collect-only", "-q")
+    names = [re.sub(r"\[gemm.*|\.py::test", "", line) for line in result.outlines if "::" in line]
+    studies = [f"test_{file}_a_study[cpu-{part}]" for file in "ab" for part in (0, 1)]
+    assert names == ["test_a_plain", "test_a_the_sweep", "test_b_plain", "test_b_the_sweep", *studies]
+
+
+def test_a_run_with_a_study_stores_its_rows_and_the_names_of_its_items(pytester):
+    pytester.makepyfile(test_user=STUDY)
+    result = pytester.runpytest_subprocess(*PLUGIN, *GEMM, "--benchmark-autosave")
+    result.assert_outcomes(passed=4)
+    result.stdout.fnmatch_lines(["*1 case and 2 studies on cpu*", "*ladder-0-cpu*measured first*", "*ladder-1-cpu*"])
+    path = saved(pytester.path)
+    info = files.load(path).info
+    assert info.studied == ("ladder-0-cpu", "ladder-1-cpu")
+    (rows,) = info.studies.values()
+    assert list(info.studies) == ["ladder"]
+    assert [(row["rung"], row["interval"], row["seconds"]) for row in rows] == [
+        ("first", None, 0.5),
+        ("last", [0.25, 0.75], 0.5),
+    ]
+    first, last = info.rows(LadderRung)
+    assert (first.rung, first.interval, last.rung, last.interval) == ("first", None, "last", (0.25, 0.75))
+    benchmarks = json.loads(path.read_text())["benchmarks"]
+    assert [bench["name"] for bench in benchmarks] == ["test_the_sweep[gemm-cpu-b8-fp32-eager-t1]"]
+
+
+def test_the_markers_arguments_of_a_study_may_be_given_by_position(pytester):
+    pytester.makepyfile(test_user=STUDY.replace('"ladder", workload="gemm", seconds=3', '"ladder", "gemm", 3, "full"'))
+    default = pytester.runpytest_inprocess(*PLUGIN, *GEMM, "--collect-only", "-q")
+    default.stdout.fnmatch_lines(["*skipped: ladder (2 studies): measured with --bench-sweep full"])
+    full = pytester.runpytest_inprocess(*PLUGIN, *GEMM, "--bench-sweep", "full", "--collect-only", "-q")
+    assert len([line for line in full.outlines if "test_a_study" in line]) == 2
+
+
+def test_a_case_whose_teardown_fails_too_is_counted_once(pytester):
+    pytester.makepyfile(
+        test_user="""
+        import pytest
+
+        @pytest.fixture
+        def breaks():
+            yield
+            raise RuntimeError("the teardown failed")
+
+        @pytest.mark.bench_family("gemm")
+        def test_breaks(case, breaks):
+            raise RuntimeError("the call failed")
+
+        @pytest.mark.bench_family("mlp")
+        def test_fine(case):
+            pass
+        """
+    )
+    result = pytester.runpytest_inprocess(*PLUGIN, *GEMM, "--bench-workload", "gemm,mlp_infer")
+    result.assert_outcomes(failed=1, errors=1, passed=1)
+    lines = [line for line in result.outlines if re.match(r"\[\d/\d\] ", line)]
+    assert [line[:10] for line in lines] == ["[1/2] gemm", "[2/2] mlp_"]
+    assert "failed: RuntimeError: the call failed" in lines[0]
+
+
+def test_a_case_of_a_workload_that_does_not_exist_ends_the_run_in_one_line(pytester):
+    pytester.makepyfile(
+        test_user="""
+        import pytest
+        from bench_core import Case
+
+        @pytest.mark.parametrize("case", [Case("nope")])
+        def test_own(case):
+            pass
+        """
+    )
+    result = pytester.runpytest_inprocess(*PLUGIN, "--bench-device", "cpu")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "no workload 'nope'; there are: " in result.stderr.str()
+    assert "INTERNALERROR" not in result.stdout.str() + result.stderr.str()
+
+
+def test_the_storage_folder_is_left_alone_by_a_run_that_saves_nothing(pytester):
+    pytester.makepyfile(test_user=USER)
+    pytester.runpytest_inprocess(*PLUGIN, "--bench-device", "cpu", "--bench-max-time", "0.02").assert_outcomes(passed=1)
+    assert list(pytester.path.glob(".benchmarks/**/*")) == []

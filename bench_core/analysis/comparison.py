@@ -1,7 +1,7 @@
-"""Two results compared: their ratio, its interval, the verdict on it, and what makes the two unlike.
+"""Compares two results: the ratio of their times, its confidence interval, the verdict, and how the two differ.
 
-Every ratio is t_base / t_contender of the time per unit, so above 1 the contender is the faster one. Intervals come
-from the samples within one process and understate the noise between processes.
+Every ratio is t_base / t_contender of the time per unit, so above 1 the contender is faster. Intervals come from the
+samples within one process and understate the noise between processes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ DESCRIPTIVE = (
 
 
 class Verdict(StrEnum):
-    """What a ratio's interval says of the contender."""
+    """What a ratio's interval says about the contender."""
 
     FASTER = "FASTER"
     SLOWER = "SLOWER"
@@ -36,11 +36,12 @@ class Verdict(StrEnum):
 
 
 def verdict(interval: Interval | None, tolerance: float = TOLERANCE) -> Verdict:
-    """The verdict on a ratio by its interval.
+    """The verdict on a ratio, from its interval.
 
-    SAME if the interval lies entirely within 1 +/- ``tolerance``; else FASTER if entirely above 1, SLOWER if entirely
-    below; else, or without an interval, UNCLEAR. SAME comes first: a significant difference that is smaller than the
-    tolerance is no reason to act, and the interval leaves out the noise between processes.
+    SAME if the interval lies entirely within 1 +/- ``tolerance``; otherwise FASTER if it lies entirely above 1, SLOWER
+    if entirely below 1, and UNCLEAR in all other cases or without an interval. SAME comes first: a significant
+    difference that is smaller than the tolerance is no reason to act, and the interval does not include the noise
+    between processes.
 
     Raises ``ValueError`` for a tolerance that is not at least 0 and below 1.
     """
@@ -58,7 +59,7 @@ def verdict(interval: Interval | None, tolerance: float = TOLERANCE) -> Verdict:
 
 @dataclass(frozen=True)
 class Result:
-    """A record and the facts of the run it comes from."""
+    """A record and the facts of its run."""
 
     record: Record
     info: RunInfo
@@ -80,17 +81,18 @@ class Result:
 
     @property
     def interval(self) -> Interval | None:
-        """The interval of the time per unit, in seconds."""
+        """The confidence interval of the time per unit, in seconds."""
         interval, units = self.record.timing.interval, self.record.units
         return None if interval is None else (interval[0] / units, interval[1] / units)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two results compared: ``ratio`` is t_base / t_contender of the time per unit; FASTER means that the contender is.
+    """A comparison of two results. ``ratio`` is t_base / t_contender of the time per unit; FASTER means that the
+    contender is faster.
 
-    ``ratio`` is ``None`` where a side is missing, ``interval`` also where a side has none. ``notes`` describe what
-    makes the two sides unlike.
+    ``ratio`` is ``None`` if a side is missing, ``interval`` also if a side has no interval. ``notes`` describes how the
+    two sides differ.
     """
 
     kind: ComparisonKind
@@ -104,14 +106,14 @@ class Comparison:
 
     @property
     def case(self) -> Case:
-        """The contender's case, or the base's where the contender is missing."""
+        """The contender's case, or the base's if the contender is missing."""
         side = self.contender or self.base
         assert side is not None, "a comparison has at least one side"
         return side.case
 
     @property
     def across_note(self) -> str:
-        """The two machines, where the sides are from different ones; else empty."""
+        """The two machines if the sides are from different machines; otherwise empty."""
         if not (self.across_machines and self.base and self.contender):
             return ""
         return _across(self.base, self.contender)
@@ -122,7 +124,7 @@ def _across(base: Result, contender: Result) -> str:
 
 
 def compare_pair(kind: ComparisonKind, base: Result | None, contender: Result | None, tolerance: float) -> Comparison:
-    """Compare two results, of which one may be missing."""
+    """Compare two results; if one is missing, the verdict is MISSING."""
     if base is None or contender is None:
         return Comparison(kind, base, contender, None, None, Verdict.MISSING, False, ())
     interval, a, b = None, base.record, contender.record
@@ -155,9 +157,9 @@ def _differences(base: Result, contender: Result, across: bool) -> Iterable[str]
 
 
 def compare_runs(base: Run, head: Run, tolerance: float = TOLERANCE) -> tuple[Comparison, ...]:
-    """Every case of two runs: t_base / t_head, FASTER where head is faster, MISSING where only one side has it.
+    """Compare every case of two runs: t_base / t_head, FASTER if head is faster, MISSING if only one run has the case.
 
-    Descriptive, see ``DESCRIPTIVE``.
+    The comparison is descriptive, see ``DESCRIPTIVE``.
     """
     before, after = ({r.case: Result(r, run.info) for r in run.records} for run in (base, head))
     cases = dict.fromkeys([*before, *after])

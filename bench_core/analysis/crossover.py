@@ -14,7 +14,7 @@ from bench_core.core.stats import Floats, Interval
 
 @dataclass(frozen=True)
 class Crossover:
-    """Where the GPU overtakes the CPU: a batch with its interval (an end that is open is ``None``), or only a word."""
+    """Where the GPU overtakes the CPU: a batch size with its interval (an open end is ``None``), or only a word."""
 
     word: Literal["crossover", "GPU always", "CPU always", "not reached"]
     batch: float | None = None
@@ -23,15 +23,15 @@ class Crossover:
 
 
 def crossover(batches: Sequence[float], ratios: Sequence[float], intervals: Sequence[Interval | None]) -> Crossover:
-    """The batch from which on R stays above 1, interpolated in log-log between the neighbouring measured batches.
+    """The batch size from which on R stays above 1, interpolated on log-log axes between two measured batches.
 
-    ``batches`` rise; ``ratios`` are R = t_cpu / t_gpu there. The interval runs from where the upper ends of R's
-    intervals cross 1 to where the lower ends do; an end is open (``None``) where that lies outside the measured
-    batches, and an R without an interval counts as bounded by nothing. "GPU always" and "CPU always" hold for the
-    measured batches and need every interval wholly on that side. Where R crosses 1 several times, the last crossing
-    counts if R ends above 1; if it ends below, there is none.
+    ``batches`` are in ascending order; ``ratios`` are R = t_cpu / t_gpu at these batches. The interval of the crossover
+    runs from where the upper ends of R's intervals cross 1 to where the lower ends do. An end is open (``None``) if
+    that is outside the measured batches; an R without an interval counts as unbounded on both sides. "GPU always" and
+    "CPU always" refer to the measured batches and require that every interval lies entirely on that side of 1. If R
+    crosses 1 several times, the last crossing counts if R ends above 1; if R ends below 1, there is no crossover.
 
-    Raises ``ValueError`` for batches that do not rise, numbers not above 0 or lists of unequal length.
+    Raises ``ValueError`` for batches that are not in ascending order, numbers not above 0 or lists of unequal length.
     """
     if not len(batches) == len(ratios) == len(intervals):
         raise ValueError(f"{len(batches)} batches, {len(ratios)} ratios and {len(intervals)} intervals; give one each")
@@ -57,7 +57,7 @@ def crossover(batches: Sequence[float], ratios: Sequence[float], intervals: Sequ
 
 
 def _last_rise(x: Floats, y: Floats) -> float | None:
-    """exp of the x at which y rises above 0 for the last time and stays there; ``None`` if it does not."""
+    """exp(x) where y rises above 0 for the last time and stays there; ``None`` if it does not."""
     below = np.flatnonzero(y <= 0.0)
     if y[-1] <= 0.0 or not len(below):
         return None

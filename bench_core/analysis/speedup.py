@@ -1,4 +1,4 @@
-"""From stored runs to speedups: which figure counts, CPU against GPU, one thread against all, and the crossover."""
+"""From stored runs to speedups: which results count, CPU against GPU, one thread against all, variants, crossovers."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from bench_core.core.records import Run, oldest_first
 
 @dataclass(frozen=True)
 class Pool:
-    """The figures that count, how many older records of the same machine and case do not, and how many do not for
-    being measured with other software than that machine's newest run."""
+    """The results that count; how many records were replaced by a newer one of the same machine and case (``older``);
+    and how many were left out because that machine's newest run has other software (``other_software``)."""
 
     figures: tuple[Result, ...]
     older: int
@@ -29,7 +29,7 @@ class Pool:
 
 
 def pool(runs: Iterable[Run]) -> Pool:
-    """Of several runs the newest record of each machine (by its hardware) and case.
+    """The newest record of each machine (by its hardware) and case, from several runs.
 
     Only records with the software of that machine's newest run count, so that no curve mixes versions of torch.
     """
@@ -49,7 +49,7 @@ def pool(runs: Iterable[Run]) -> Pool:
 
 @dataclass(frozen=True)
 class Curve:
-    """The matched comparisons of one workload, setting, dtype and variant on one pair of devices, by rising batch."""
+    """The matched comparisons of one workload, setting, dtype and variant on two devices, by ascending batch."""
 
     rows: tuple[Comparison, ...]
     crossover: Crossover
@@ -57,21 +57,21 @@ class Curve:
     @property
     def from_batch(self) -> int | None:
         """The smallest batch from which on every measured ratio is FASTER; ``None`` if the last is not."""
-        found = None
+        smallest = None
         for row in reversed(self.measured):
             if row.verdict != Verdict.FASTER:
                 break
-            found = row.case.batch_size
-        return found
+            smallest = row.case.batch_size
+        return smallest
 
     @property
     def peak(self) -> Comparison | None:
-        """The row of the largest ratio."""
+        """The row with the largest ratio."""
         return max(self.measured, key=lambda row: row.ratio or 0.0, default=None)
 
     @property
     def measured(self) -> tuple[Comparison, ...]:
-        """The rows with a figure on both sides."""
+        """The rows with a result on both sides."""
         return tuple(row for row in self.rows if row.ratio is not None)
 
 
@@ -79,22 +79,23 @@ Lines = Mapping[tuple[str, Case], Mapping[int, Result]]
 
 
 def curves(pooled: Pool, tolerance: float = TOLERANCE) -> tuple[Curve, ...]:
-    """R = t_cpu / t_gpu for every GPU figure and its counterpart on all usable cores of the CPU, with the crossover.
+    """R = t_cpu / t_gpu for every GPU result and its counterpart on all usable cores of the CPU, with the crossover.
 
-    Matched are workload, setting, batch, dtype (tf32 with the CPU's fp32), variant (cuda_graph with the CPU's eager)
-    and seed. The CPU figures are those of the GPU's own machine; only if it has none of this line, those of the one
-    machine sharing most batches, newest first, and every such row says so.
+    The two sides have the same workload, setting, batch, dtype (tf32 is matched with the CPU's fp32), variant
+    (cuda_graph is matched with the CPU's eager) and seed. The CPU results are from the GPU's own machine. If that
+    machine has none for a curve, they are from the machine with the most batches in common, the newest of several, and
+    every such row says so.
     """
     lines = _lines(pooled.figures)
-    found = []
+    matched = []
     for (home, line), gpu in lines.items():
         if line.device == "cpu":
             continue
         wanted = _wanted(line)
         cpu = lines.get((_cpu_home(lines, home, wanted, gpu), wanted), {})
         rows = [compare_pair("matched", cpu.get(b), gpu.get(b), tolerance) for b in sorted({*cpu, *gpu})]
-        found.append(Curve(tuple(rows), _crossover_of(rows)))
-    return tuple(found)
+        matched.append(Curve(tuple(rows), _crossover_of(rows)))
+    return tuple(matched)
 
 
 def _crossover_of(rows: Iterable[Comparison]) -> Crossover:
@@ -103,7 +104,7 @@ def _crossover_of(rows: Iterable[Comparison]) -> Crossover:
 
 
 def _lines(figures: Iterable[Result]) -> Lines:
-    """Figures by machine and case with the batch left out, then by batch."""
+    """Results by machine and case without its batch, then by batch."""
     lines: dict[tuple[str, Case], dict[int, Result]] = defaultdict(dict)
     for figure in figures:
         lines[figure.machine.hardware, replace(figure.case, batch_size=0)][figure.case.batch_size] = figure
@@ -111,7 +112,7 @@ def _lines(figures: Iterable[Result]) -> Lines:
 
 
 def _wanted(gpu: Case) -> Case:
-    """The case of all usable CPU cores that a GPU's is matched with."""
+    """The CPU case, on all usable cores, with which a GPU case is matched."""
     variant = cpu_variant(gpu.variant) if gpu.variant else ""
     return replace(gpu, device="cpu", dtype=cpu_dtype(gpu.dtype), variant=variant, threads=None)
 
@@ -125,9 +126,9 @@ def _cpu_home(lines: Lines, home: str, wanted: Case, gpu: Mapping[int, Result]) 
 
 
 def best_against_best(pooled: Pool, tolerance: float = TOLERANCE) -> tuple[Comparison, ...]:
-    """Each side's least time per unit for a workload, setting and dtype: each chooses its batch, variant and threads.
+    """Each side's shortest time per unit for a workload, setting and dtype, at its own best batch, variant and threads.
 
-    The least of several noisy figures is a little too good, on both sides.
+    The minimum of several noisy results is slightly too optimistic, on both sides.
     """
     sides: dict[tuple[str, Case], dict[int, Result]] = defaultdict(dict)
     for figure in pooled.figures:
@@ -135,17 +136,17 @@ def best_against_best(pooled: Pool, tolerance: float = TOLERANCE) -> tuple[Compa
         best = sides[figure.machine.hardware, free].setdefault(0, figure)
         if figure.record.per_unit < best.record.per_unit:
             sides[figure.machine.hardware, free][0] = figure
-    found = []
+    best_pairs = []
     for (home, side), gpu in sides.items():
         if side.device != "cpu":
             wanted = _wanted(side)
             cpu = sides.get((_cpu_home(sides, home, wanted, gpu), wanted), {})
-            found.append(compare_pair("best against best", cpu.get(0), gpu[0], tolerance))
-    return tuple(found)
+            best_pairs.append(compare_pair("best against best", cpu.get(0), gpu[0], tolerance))
+    return tuple(best_pairs)
 
 
 def threads(pooled: Pool, tolerance: float = TOLERANCE) -> tuple[Comparison, ...]:
-    """One thread (base) against all usable cores (contender) of the same CPU, wherever one thread was measured."""
+    """One thread (base) against all usable cores (contender) of the same CPU, if one thread was measured."""
     lines = _lines(pooled.figures)
     return tuple(
         compare_pair("threads", alone[batch], lines.get((home, replace(line, threads=None)), {}).get(batch), tolerance)
@@ -156,8 +157,8 @@ def threads(pooled: Pool, tolerance: float = TOLERANCE) -> tuple[Comparison, ...
 
 
 def variant_comparisons(pooled: Pool, tolerance: float = TOLERANCE) -> tuple[Comparison, ...]:
-    """fp32 in eager mode (base) against every other dtype and variant (contender) on the same device, wherever both
-    were measured at the same batch: above 1 the other way is the faster one."""
+    """fp32 in eager mode (base) against every other dtype and variant (contender) on the same device and at the same
+    batch, for all that were measured: above 1 the other dtype or variant is faster."""
     lines = _lines(pooled.figures)
     return tuple(
         compare_pair("variants", plain[batch], other[batch], tolerance)

@@ -1,4 +1,4 @@
-"""Plain data and arithmetic: cases, results, records, statistics, words for numbers.
+"""Plain data and arithmetic: cases, results, records, statistics, numbers as text.
 
-May import the standard library and numpy; nothing else of bench-core, and never torch.
+May import the standard library and numpy, but nothing else of bench-core, and never torch.
 """

@@ -1,10 +1,10 @@
-"""What is measured: one point of a sweep, how well to measure it, and the words that name both."""
+"""What is measured: a case (one point of a sweep), the effort to spend on it, and the values that options take."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# The first of each is the default.
+# The first value of each is the default.
 DEVICES = ("cpu", "cuda")
 DTYPES = ("fp32", "default", "tf32", "bf16", "fp16")
 VARIANTS = ("eager", "channels_last", "compile", "cuda_graph")
@@ -12,7 +12,7 @@ CACHES = ("hot", "cold")
 SWEEPS = ("default", "full")
 
 INFERENCE_ONLY_DTYPES = ("fp16",)
-"""Training in these needs a gradient scaler, which no workload has."""
+"""Training in these dtypes needs a gradient scaler, which no workload has."""
 
 _CPU_DTYPES = {"tf32": "fp32"}
 _GPU_VARIANTS = ("cuda_graph",)
@@ -24,8 +24,8 @@ class Case:
 
     ``threads`` is the number of CPU threads torch may use; ``None`` means all usable cores.
     ``setting`` names one of the workload's own settings (a kernel size, a sequence length); empty means its first.
-    With ``caches`` ``hot`` a few input batches are used in turn; with ``cold`` so many that none is still in the last
-    cache when its turn comes again (the weights may be).
+    If ``caches`` is ``hot``, a few input batches are used in turn. If it is ``cold``, there are so many batches that
+    none is still in the last-level cache when it is used again (the weights may be).
     """
 
     workload: str
@@ -50,7 +50,7 @@ class Case:
 
     @property
     def variant_label(self) -> str:
-        """The variant for tables and plots, with cold caches where they are."""
+        """The variant as tables and plots show it; it mentions the caches if they are cold."""
         return self.variant if self.caches == CACHES[0] else f"{self.variant}, {self.caches} caches"
 
     @property
@@ -65,24 +65,24 @@ class Case:
 
 
 def variant_parts(variant: str) -> tuple[str, ...]:
-    """The parts that a variant joins by ``+``."""
+    """The parts of a variant, which are joined by ``+``."""
     return tuple(variant.split("+"))
 
 
 def cpu_dtype(dtype: str) -> str:
-    """The CPU's counterpart of a dtype: fp32 for tf32, which exists on GPUs only; else the same."""
+    """The CPU's counterpart of a dtype: fp32 for tf32, which exists on GPUs only; otherwise the same dtype."""
     return _CPU_DTYPES.get(dtype, dtype)
 
 
 def cpu_variant(variant: str) -> str:
-    """The CPU's counterpart of a variant: without CUDA graphs, which exist on GPUs only."""
+    """The CPU's counterpart of a variant: the same without CUDA graphs, which exist on GPUs only."""
     return "+".join(part for part in variant_parts(variant) if part not in _GPU_VARIANTS) or VARIANTS[0]
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How well to measure: the target half-width of the median's interval (relative), the interval's confidence, and
-    the seconds of samples allowed."""
+    """How well to measure: the target half-width of the median's confidence interval, relative to the median; the
+    interval's confidence level; and the seconds of samples allowed."""
 
     rel_ci: float = 0.02
     confidence: float = 0.95

@@ -1,7 +1,7 @@
 """Errors and outcomes that several layers share.
 
-``BenchError`` is the base of everything that bad input can cause. The command line turns it into one line and exit code
-2; any other exception is a bug of ours and keeps its traceback.
+``BenchError`` is the base class of every error that bad input can cause. The command line prints it as one line and
+exits with code 2. Any other exception is a bug in bench-core and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -12,23 +12,27 @@ class BenchError(ValueError):
 
 
 class OptionError(BenchError):
-    """An option with a value that does not exist or makes no sense."""
+    """An option whose value does not exist or is invalid."""
 
 
 class CaseError(BenchError):
-    """A case that names something that does not exist, or that this machine has no device for."""
+    """A case that names something that does not exist, or for which this machine has no device."""
 
 
 class DefinitionError(BenchError):
-    """A workload whose declaration lacks something or contradicts itself."""
+    """A workload whose declaration is incomplete or contradicts itself."""
 
 
 class DataError(BenchError):
-    """A folder of data sets without usable files."""
+    """A data folder without usable files."""
+
+
+class MissingExtraError(BenchError):
+    """An optional package that is not installed."""
 
 
 class StorageError(BenchError):
-    """A place that cannot be written to."""
+    """A location that cannot be written to."""
 
 
 class RecordError(BenchError):
@@ -40,7 +44,7 @@ class NewerSchemaError(RecordError):
 
 
 class ReportError(BenchError):
-    """A report that cannot be made or written."""
+    """A report that cannot be generated or written."""
 
 
 class ParityError(ValueError):
@@ -48,7 +52,7 @@ class ParityError(ValueError):
 
 
 class NotFiniteError(ValueError):
-    """A step whose output holds infinities or NaNs; its timing would be meaningless."""
+    """A step whose output contains infinities or NaNs; its timing would be meaningless."""
 
 
 class CaseSkipped(Exception):  # noqa: N818 - an outcome, not an error

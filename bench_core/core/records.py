@@ -12,7 +12,17 @@ from typing import Any
 from bench_core.core import stats
 from bench_core.core.case import Case
 from bench_core.core.errors import RecordError
-from bench_core.core.results import Compilation, Contention, Flag, Latency, Machine, Measurement, Parity, Stages
+from bench_core.core.results import (
+    Compilation,
+    Contention,
+    Flag,
+    Latency,
+    Machine,
+    Measurement,
+    Parity,
+    Stages,
+    is_positive,
+)
 from bench_core.core.schema import NOT_STORED, Unknown, as_dataclass
 from bench_core.core.studies import Row
 
@@ -27,7 +37,8 @@ MAY_BE_NEGATIVE = ("cross_check",)
 class Timing:
     """The stored form of a measurement; all times in seconds per call.
 
-    ``samples`` are at most 256 of the ``count`` that were taken, evenly thinned; every figure is from all of them.
+    ``samples`` holds at most 256 of the ``count`` samples that were taken, evenly thinned. Every other number is
+    computed from all of them.
     """
 
     median: float
@@ -61,7 +72,7 @@ class Timing:
         if not self.confidence < 1.0:
             raise RecordError(f"confidence: {self.confidence} is not below 1")
         if self.interval and not self.interval[0] <= self.median <= self.interval[1]:
-            raise RecordError(f"interval: {self.interval} does not hold the median {self.median}")
+            raise RecordError(f"interval: {self.interval} does not contain the median {self.median}")
         if not self.samples:
             raise RecordError("samples: there are none")
 
@@ -76,17 +87,17 @@ class Timing:
 def _is_sound(number: float, field_name: str) -> bool:
     if not math.isfinite(number):
         return False
-    return number > 0.0 or field_name in MAY_BE_NEGATIVE or (number == 0.0 and field_name in MAY_BE_ZERO)
+    return is_positive(number) or field_name in MAY_BE_NEGATIVE or (number == 0.0 and field_name in MAY_BE_ZERO)
 
 
 @dataclass(frozen=True)
 class Record:
-    """All that is stored of a case.
+    """Everything that is stored about a case.
 
-    ``summary`` describes the work in a sentence, ``source`` where it is from, ``data`` its input. ``units`` and
-    ``flops`` are per call. ``threads`` is the number of CPU threads torch used. ``stages`` holds the parts of a
-    pipeline. What could not be measured is ``None``; ``unavailable`` gives the reason, by field. ``unknown`` keeps the
-    fields that a newer bench-core of the same schema has written.
+    ``summary`` describes the work in one sentence, ``source`` says where it comes from, ``data`` describes its input.
+    ``units`` and ``flops`` are per call. ``threads`` is the number of CPU threads torch used. ``stages`` holds the
+    stages of a pipeline. A value that could not be measured is ``None``; ``unavailable`` gives the reason, by field.
+    ``unknown`` keeps the fields that a newer bench-core of the same schema has written.
     """
 
     case: Case
@@ -117,6 +128,8 @@ class Record:
     def __post_init__(self) -> None:
         if self.units < 1:
             raise RecordError(f"units: {self.units} is not a whole number above 0")
+        if self.case.batch_size < 1:
+            raise RecordError(f"case.batch_size: {self.case.batch_size} is not a whole number above 0")
 
     @property
     def per_unit(self) -> float:
@@ -130,7 +143,7 @@ class Record:
 
 
 class Outcome(StrEnum):
-    """Why something has no figure."""
+    """Why a case or a study has no result."""
 
     SKIPPED = "skipped"
     FAILED = "failed"
@@ -139,8 +152,8 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class NotRun:
-    """A case, a study, or several of them, without a figure. ``what`` is the id of a case or the name of a study's item
-    where there is just one; ``study`` is the study of which all items were left out."""
+    """A case, a study, or several of them, without a result. ``what`` is the id of the case, or the name of the study's
+    item if there is only one. ``study`` names the study of which all items were left out."""
 
     what: str
     outcome: Outcome
@@ -150,11 +163,11 @@ class NotRun:
 
 @dataclass(frozen=True)
 class RunInfo:
-    """The run's own facts, beside its records; times are ISO 8601, UTC.
+    """Facts about the run itself, stored with its records; times are ISO 8601, UTC.
 
-    ``dirty`` tells whether files of the commit had been changed, ``partial`` whether the run was stopped early.
-    ``studies`` holds the rows of each study by its name, ``studied`` the items that were made, such as ``ladder-cpu``.
-    ``unknown`` keeps the fields that a newer bench-core of the same schema has written.
+    ``dirty`` says whether files of the commit had been changed, ``partial`` whether the run was stopped early.
+    ``studies`` holds the rows of each study by its name. ``studied`` names the items that were completed, such as
+    ``ladder-cpu``. ``unknown`` keeps the fields that a newer bench-core of the same schema has written.
     """
 
     run_id: str
@@ -174,12 +187,13 @@ class RunInfo:
 
     def rows(self, kind: type[Row]) -> tuple[Row, ...]:
         """The rows of a study. Raises ``RecordError`` for a row that is not of this kind."""
-        return tuple(as_dataclass(kind, row)[0] for row in self.studies.get(kind.STUDY, ()))
+        stored = self.studies.get(kind.STUDY, ())
+        return tuple(as_dataclass(kind, row, f"studies.{kind.STUDY}[{i}]")[0] for i, row in enumerate(stored))
 
 
 @dataclass(frozen=True)
 class Run:
-    """One stored run: its file, its facts, its records, and notes on what was skipped in reading it."""
+    """One stored run: its file, its facts, its records, and notes on what was skipped while reading it."""
 
     path: Path
     info: RunInfo
@@ -188,5 +202,5 @@ class Run:
 
 
 def oldest_first(runs: Iterable[Run]) -> list[Run]:
-    """Runs in the order in which they were started."""
+    """Runs in the order in which they started."""
     return sorted(runs, key=lambda run: (run.info.started, run.info.run_id))

@@ -1,4 +1,4 @@
-"""What measuring finds out: plain data, below everything that produces it."""
+"""The results of measuring: plain data, in a layer below everything that produces it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,16 @@ from enum import StrEnum
 from bench_core.core import text
 from bench_core.core.errors import RecordError
 
+SMALLEST, LARGEST = 1e-30, 1e30
+
+
+def is_positive(number: float) -> bool:
+    """Whether a number is above 0, and neither so small nor so large that ratios of such numbers under- or overflow."""
+    return SMALLEST <= number <= LARGEST
+
 
 class FlagCode(StrEnum):
-    """What a figure's warning is about."""
+    """What a warning about a result is about."""
 
     NOT_STEADY = "not_steady"
     CROSS_CHECK = "cross_check"
@@ -26,8 +33,8 @@ class FlagCode(StrEnum):
 
 @dataclass(frozen=True)
 class Flag:
-    """A warning about a figure: ``code`` for programs (a ``FlagCode``, or one of a newer bench-core), ``text`` for
-    people."""
+    """A warning about a result. ``code`` is for programs (a ``FlagCode``, or a code of a newer bench-core), ``text`` is
+    for people."""
 
     code: str
     text: str
@@ -35,7 +42,7 @@ class Flag:
 
 @dataclass(frozen=True)
 class Latency:
-    """Percentiles of single synchronized calls, in seconds; those that ``calls`` cannot support are ``None``."""
+    """Percentiles of single synchronized calls, in seconds; ``None`` if there are too few ``calls`` for one."""
 
     calls: int
     p50: float
@@ -47,10 +54,10 @@ class Latency:
 class Measurement:
     """The time of one call of a function; all times in seconds per call.
 
-    ``samples`` are block means of ``inner_calls`` calls each, in the order taken; none was deleted. ``interval`` is the
-    confidence interval of the median, ``None`` below six samples. ``cross_check`` is (T(2k) - T(k)) / k over the
-    median, where T(k) is the time of k calls: near 1 when a block's time is all in its calls. ``decisions`` are the
-    reasons for each choice of effort, in plain language; ``flags`` are warnings.
+    ``samples`` are means over blocks of ``inner_calls`` calls each, in the order taken; none was deleted. ``interval``
+    is the confidence interval of the median, ``None`` below six samples. ``cross_check`` is (T(2k) - T(k)) / k divided
+    by the median, where T(k) is the time of k calls: it is near 1 if all of a block's time is spent in its calls.
+    ``decisions`` gives the reason for each decision about effort, in plain language; ``flags`` are warnings.
     """
 
     samples: tuple[float, ...]
@@ -75,7 +82,7 @@ class Measurement:
     flags: tuple[Flag, ...]
 
     def __repr__(self) -> str:
-        """The figures that a person wants to see, one a line; never the samples themselves."""
+        """The main results, one per line, without the samples themselves."""
         interval = f"{self.confidence:.0%} CI {text.seconds_interval(self.interval)}" if self.interval else "no CI"
         lines = [
             f"Measurement: median {text.seconds(self.median)} per call, {interval}",
@@ -89,9 +96,9 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Stages:
-    """Seconds per call of each stage, and of a whole call: from medians of ``repeats`` of both, taken in turn.
+    """Seconds per call of each stage, and of a whole call: from the medians of ``repeats`` repeats of both, in turn.
 
-    Between stages the devices are waited for, so stages that overlap in a whole call add up to more than it.
+    The devices are synchronized after each stage, so stages that overlap in a whole call add up to more than that call.
     """
 
     seconds: dict[str, float]
@@ -100,14 +107,14 @@ class Stages:
 
     def __post_init__(self) -> None:
         for name, value in {**self.seconds, "whole": self.whole}.items():
-            if not (math.isfinite(value) and value >= 0.0):
+            if not (value == 0.0 or is_positive(value)):
                 raise RecordError(f"{name}: {value} is not a number of seconds")
         if not (self.seconds and self.whole and self.repeats > 0):
             raise RecordError("stages: there are none, or they took no time")
 
     @property
     def share(self) -> float:
-        """The stages' sum over the whole."""
+        """The sum of the stages divided by the whole call."""
         return sum(self.seconds.values()) / self.whole
 
 
@@ -115,9 +122,9 @@ class Stages:
 class Contention:
     """Other work on the CPUs while a case was measured.
 
-    ``involuntary_switches`` are the times the kernel took a CPU away from this process in ``seconds``; ``stolen`` is
-    the share of all CPU time that the hypervisor gave to other machines (``None`` where the kernel does not report
-    it); ``load_before`` is the one-minute load average at the start.
+    ``involuntary_switches`` counts how often the kernel took a CPU away from this process in ``seconds``. ``stolen`` is
+    the share of all CPU time that the hypervisor gave to other machines (``None`` if the kernel does not report it).
+    ``load_before`` is the one-minute load average at the start.
     """
 
     seconds: float
@@ -128,8 +135,8 @@ class Contention:
 
 @dataclass(frozen=True)
 class Compilation:
-    """What compiling a case cost: seconds spent in the compiler (``None`` where this torch does not report them), and
-    the number of graph breaks."""
+    """What compiling a case cost: seconds spent in the compiler (``None`` if this torch does not report them), and the
+    number of graph breaks."""
 
     seconds: float | None
     graph_breaks: int
@@ -137,12 +144,12 @@ class Compilation:
 
 @dataclass(frozen=True)
 class Parity:
-    """How far the first call of a case was from a float64 reference, relative to the reference's norm.
+    """The errors of a case's first call against a float64 reference, relative to the norm of the reference.
 
-    ``error`` and ``tolerance`` are those of the ``quantity`` that came nearest to its tolerance, ``errors`` those of
-    all: outputs, gradients, the first update of the weights. ``inconclusive`` are those that were not judged, since
-    rounding to the dtype alone moves them as far as a fault would. ``batch_size`` is the one at which they were
-    compared; ``seconds`` is what the check took.
+    ``error`` and ``tolerance`` belong to the ``quantity`` whose error is the largest fraction of its tolerance.
+    ``errors`` holds the errors of all quantities: outputs, gradients, the first update of the weights. ``inconclusive``
+    names those that were not judged, because rounding to the dtype alone changes them as much as a bug would.
+    ``batch_size`` is the batch size of the comparison; ``seconds`` is how long the check took.
     """
 
     quantity: str
@@ -153,10 +160,16 @@ class Parity:
     batch_size: int
     seconds: float
 
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.error < math.inf:
+            raise RecordError(f"error: {self.error} is not a finite number")
+        if not 0.0 < self.tolerance < math.inf:
+            raise RecordError(f"tolerance: {self.tolerance} is not a number above 0")
+
 
 @dataclass(frozen=True)
 class Gpu:
-    """A GPU as torch and its driver name it; memory in bytes."""
+    """A GPU as torch and its driver report it; memory in bytes."""
 
     model: str
     memory: int
@@ -165,7 +178,7 @@ class Gpu:
 
 @dataclass(frozen=True)
 class Machine:
-    """Everything stored of a machine: what decides speed, and nothing that changes from minute to minute.
+    """Everything stored about a machine: what determines speed, and nothing that changes from minute to minute.
 
     ``memory`` is in bytes; ``usable_cpus`` counts the cores that the process may use.
     """
@@ -199,13 +212,13 @@ class Machine:
 
     @property
     def hardware(self) -> str:
-        """What stays when software is updated; two runs are of one machine when this is equal."""
+        """What stays the same when software is updated; two runs are from the same machine if this is equal."""
         gpus = " + ".join(f"{gpu.model} {gpu.memory}" for gpu in self.gpus) or "no GPU"
         return f"{self.cpu}, {self.usable_cpus} of {self.logical_cpus} CPUs, {gpus}"
 
     @property
     def software(self) -> str:
-        """What decides speed on the same hardware."""
+        """What determines speed on the same hardware."""
         return f"torch {self.torch}, CUDA {self.cuda}, cuDNN {self.cudnn}, driver {self.driver}, Python {self.python}"
 
 

@@ -1,4 +1,4 @@
-"""JSON data checked against the fields and types of dataclasses: what does not fit is named, what is new is kept."""
+"""Checks JSON data against the fields and types of dataclasses. Errors name the bad field; unknown fields are kept."""
 
 from __future__ import annotations
 
@@ -14,23 +14,25 @@ from bench_core.core.errors import RecordError
 
 T = TypeVar("T")
 NOT_STORED: Mapping[str, Any] = MappingProxyType({"stored": False})
-"""The metadata of a dataclass's field that is not part of the data."""
+"""Metadata that marks a field of a dataclass as not part of the stored data."""
+MAX_INTEGER = 2**63
+"""Whole numbers of this size and above are rejected: they cannot be counts, and they overflow in arithmetic."""
 Unknown = dict[str, Any]
 """Fields that a dataclass does not have, nested as in the data; positions of lists are keys such as ``"0"``."""
 
 
-def as_dataclass(kind: type[T], data: Any) -> tuple[T, Unknown]:
-    """JSON data as an instance of a dataclass, and the fields that it does not have.
+def as_dataclass(kind: type[T], data: Any, at: str = "") -> tuple[T, Unknown]:
+    """JSON data as an instance of a dataclass, and the fields that it does not have; ``at`` is its path, for messages.
 
-    Fields may be dataclasses, enums, tuples, dicts, optional, plain or ``Any``. Raises ``RecordError`` for a missing or
-    ill-typed field, and passes on what the dataclass itself refuses.
+    Fields may be dataclasses, enums, tuples, dicts, optional, plain or ``Any``. Raises ``RecordError`` for a field that
+    is missing or has the wrong type, and for what the dataclass itself rejects with a ``RecordError``.
     """
     unknown: Unknown = {}
-    return typing.cast(T, _decode(kind, data, "", unknown)), unknown
+    return typing.cast(T, _decode(kind, data, at, unknown)), unknown
 
 
 def merge_unknown(data: Any, unknown: Unknown) -> None:
-    """Put fields that ``as_dataclass`` did not know back to where they were, in place."""
+    """Put the fields that ``as_dataclass`` did not know back where they were, in place."""
     for key, value in unknown.items():
         if isinstance(data, list):
             merge_unknown(data[int(key)], value)
@@ -60,7 +62,7 @@ def _decode(kind: Any, data: Any, at: str, unknown: Unknown) -> Any:
         return _decode_enum(kind, data, at)
     if kind is float and isinstance(data, int) and not isinstance(data, bool) and abs(data) < 2**1000:
         return float(data)
-    if not isinstance(data, kind) or (kind is int and isinstance(data, bool)):
+    if not isinstance(data, kind) or (kind is int and (isinstance(data, bool) or abs(data) >= MAX_INTEGER)):
         raise RecordError(f"{at}: {_shown(data)} is not of type {kind.__name__}")
     return data
 
@@ -83,7 +85,7 @@ def _decode_fields(kind: type[Any], data: Any, at: str, unknown: Unknown) -> Any
     if not isinstance(data, dict):
         raise RecordError(f"{at or 'the record'}: is not an object")
     hints = typing.get_type_hints(kind)
-    known = {f.name: f for f in fields(kind) if f.metadata is not NOT_STORED}
+    known = {f.name: f for f in fields(kind) if f.metadata != NOT_STORED}
     unknown |= {name: value for name, value in data.items() if name not in known}
     values = {}
     for name, spec in known.items():
@@ -98,7 +100,7 @@ def _decode_fields(kind: type[Any], data: Any, at: str, unknown: Unknown) -> Any
 
 
 def _nested(kind: Any, data: Any, at: str, key: str, unknown: Unknown) -> Any:
-    """Decode a part, whose unknown fields go under ``key``."""
+    """Decode a nested value and file its unknown fields under ``key``."""
     inside: Unknown = {}
     value = _decode(kind, data, at, inside)
     if inside:

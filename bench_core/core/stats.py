@@ -1,4 +1,4 @@
-"""Estimators and intervals: pure functions of arrays, which know nothing of clocks or devices."""
+"""Estimators and confidence intervals: pure functions of arrays, independent of clocks and devices."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Interval = tuple[float, float]
 Floats = NDArray[np.float64]
 
 CLEAR = 1.0
-"""Standard errors that an autocorrelation must reach to count."""
+"""An autocorrelation counts if it exceeds this many standard errors."""
 
 
 def median(samples: ArrayLike) -> float:
@@ -24,11 +24,10 @@ def median(samples: ArrayLike) -> float:
 def median_interval(samples: ArrayLike, confidence: float = 0.95, effective: float | None = None) -> Interval | None:
     """Distribution-free confidence interval of the median, from order statistics.
 
-    The interval [x_(l), x_(u)] of the sorted samples holds the median with probability 1 - 2 B(l - 1; n, 1/2), where B
-    is the binomial distribution function (Conover, Practical Nonparametric Statistics, section 3.2; Hoefler & Belli
-    2015, rule 8). ``effective`` is the number of independent samples these are worth: the distance of the ranks from
-    the middle is widened by sqrt(n / effective). ``None`` where there are too few samples for the confidence asked
-    (below six at 95%).
+    The interval [x_(l), x_(u)] of the sorted samples contains the median with probability 1 - 2 B(l - 1; n, 1/2), where
+    B is the binomial distribution function (Conover, Practical Nonparametric Statistics, section 3.2; Hoefler & Belli
+    2015, rule 8). ``effective`` is the effective sample size: the distance of the ranks from the middle is widened by
+    sqrt(n / effective). ``None`` if there are too few samples for this confidence level (below six at 95%).
     """
     ordered = np.sort(np.asarray(samples, dtype=np.float64))
     n = len(ordered)
@@ -45,9 +44,9 @@ def median_interval(samples: ArrayLike, confidence: float = 0.95, effective: flo
 
 @cache
 def interval_rank(n: int, confidence: float) -> int | None:
-    """The largest rank l (from 1) for which [x_(l), x_(n+1-l)] holds the median with at least this confidence.
+    """The largest rank l (from 1) for which [x_(l), x_(n+1-l)] contains the median with at least this confidence.
 
-    ``None`` if even the smallest and the largest of n samples do not.
+    ``None`` if even the interval from the smallest to the largest of n samples does not.
     """
     tail = (1.0 - confidence) / 2.0
     cumulative, rank = 0.0, None
@@ -71,11 +70,12 @@ def relative_half_width(center: float, interval: Interval | None) -> float | Non
 
 
 def effective_size(samples: ArrayLike) -> float:
-    """How many independent samples these are worth for their median, from the autocorrelation of [x < median].
+    """The effective sample size for the median, from the autocorrelation of [x < median].
 
-    n / (1 + 2 sum of rho_k): the lags up to the first that is not above its standard error, 1 / sqrt(n), and a
-    geometric tail after them, as a first-order autoregressive process has. Each estimate is freed of its bias of about
-    -1/n. Where not even the first lag stands out, the samples count as independent. Never above n, never below 1.
+    n / (1 + 2 sum of rho_k): this many independent samples would carry the same information. The sum includes the lags
+    before the first one whose autocorrelation does not exceed its standard error, 1 / sqrt(n), and after them a
+    geometric tail, as a first-order autoregressive process has. Each estimate is corrected for its bias of about -1/n.
+    If even the first lag is not significant, the samples count as independent. Never above n, never below 1.
     """
     values = np.asarray(samples, dtype=np.float64)
     n = len(values)
@@ -98,7 +98,8 @@ def effective_size(samples: ArrayLike) -> float:
 
 
 def _decay(clear: Sequence[float], second: float) -> float:
-    """The factor from lag to lag; from few lags the larger of two guesses, as too small a one narrows the interval."""
+    """The factor from lag to lag. From few lags the larger of two estimates, as too small a factor narrows the
+    interval."""
     if len(clear) <= 2:
         return max(clear[0], math.sqrt(max(0.0, second)))
     return float((clear[-1] / clear[0]) ** (1.0 / (len(clear) - 1)))
@@ -110,11 +111,11 @@ def _geometric(factor: float) -> float:
 
 
 def expected_half_width(samples: ArrayLike, confidence: float, effective: float, reach: float = 2.5) -> float:
-    """A steadier estimate of the half width of the median's interval than the interval itself gives.
+    """A less noisy estimate of the half-width of the median's interval than the interval itself gives.
 
-    Half the distance between order statistics ``reach`` times as far from the middle as the interval's, scaled back:
-    more spacings are averaged, at the price of a small bias where the density is not flat. For forecasts, not for
-    reporting. At least six samples.
+    It takes order statistics that are ``reach`` times as far from the middle as those of the interval, and scales half
+    their distance back. This averages more spacings, at the price of a small bias where the density is not flat. For
+    forecasts, not for reporting. Needs at least six samples.
     """
     ordered = np.sort(np.asarray(samples, dtype=np.float64))
     n = len(ordered)
@@ -125,10 +126,10 @@ def expected_half_width(samples: ArrayLike, confidence: float, effective: float,
 
 
 def ratio_interval(a: float, a_interval: Interval, b: float, b_interval: Interval) -> Interval:
-    """Interval of a / b from the intervals of two independent medians of positive numbers.
+    """Confidence interval of R = a / b from the intervals of two independent medians of positive numbers.
 
-    exp(ln R +/- sqrt(h_a^2 + h_b^2)), where h is half the width of the interval of the logarithm (both at the same
-    confidence, which is also that of the result).
+    exp(ln R +/- sqrt(h_a^2 + h_b^2)), where h is half the width of the interval of the logarithm. Both intervals must
+    have the same confidence level, which is then also that of the result.
     """
     half = math.hypot(_log_half_width(a_interval), _log_half_width(b_interval))
     ratio = a / b

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 class Step:
     """A built case, ready to call: ``step()`` does the work once and returns its output.
 
-    ``units`` is the number of units of work per call, ``flops`` its floating-point operations at 2 per multiply-add
-    (``None`` where that is not defined). ``devices`` are those to synchronize with. ``stages`` holds the parts of a
-    pipeline, to be timed apart: calling them in turn, ``stage_cycles`` times over, does the work of one call.
-    ``data`` describes the input.
+    ``units`` is the number of units of work per call, ``flops`` the number of floating-point operations per call at 2
+    per multiply-add (``None`` if that is not defined). ``devices`` are the devices to synchronize. ``stages`` holds the
+    stages of a pipeline, to be timed one by one: calling them in turn, ``stage_cycles`` times over, does the work of
+    one call. ``data`` describes the input.
     """
 
     fn: Callable[[], Output]

@@ -1,4 +1,4 @@
-"""The rows of studies: questions asked beside the sweep. A run keeps them as named tables, see ``RunInfo.studies``."""
+"""The rows of studies, which answer questions that the sweep does not. Runs store them in ``RunInfo.studies``."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 from bench_core.core.case import DEVICES
 from bench_core.core.errors import RecordError
+from bench_core.core.results import is_positive
 
 
 class StudyRow(Protocol):
-    """A dataclass of plain fields that knows the name of its study."""
+    """A dataclass of plain fields with the name of its study."""
 
     STUDY: ClassVar[str]
     __dataclass_fields__: ClassVar[dict[str, Any]]
@@ -24,9 +25,9 @@ Row = TypeVar("Row", bound=StudyRow)
 class LadderRung:
     """What a rung of the ladder reported on a device: ``seconds`` per step, over ``steps`` steps.
 
-    ``work`` is the training, ``what`` describes what the rung corrects. Only the last rung has an ``interval``: the
-    others are one measurement. Raises ``RecordError`` for a device that is not a real one, since that would not be a
-    measurement.
+    ``work`` names the training, ``what`` describes what the rung corrects. Only the last rung has an ``interval``: each
+    of the others is a single measurement. Raises ``RecordError`` for a device that is not a real one (such as a test's
+    fake device), because its time would not be a measurement.
     """
 
     STUDY: ClassVar[str] = "ladder"
@@ -45,17 +46,18 @@ class LadderRung:
     def __post_init__(self) -> None:
         _check(self.device, self.seconds)
         if self.interval and not 0.0 < self.interval[0] <= self.seconds <= self.interval[1] < math.inf:
-            raise RecordError(f"interval: {self.interval} does not hold {self.seconds}")
+            raise RecordError(f"interval: {self.interval} does not contain {self.seconds}")
 
 
 @dataclass(frozen=True)
 class TimeToAccuracy:
-    """How far a workload's training came on a device, and in how many ``seconds`` of training.
+    """The test accuracy that a workload's training reached on a device, and the ``seconds`` of training it took.
 
-    ``target`` and ``accuracy`` are the share of ``test_size`` different test images that the model classifies
-    correctly, evaluated after every ``eval_interval`` steps. ``units`` is the number of images trained on. A training
-    that was given up is not ``met``. ``stand_in`` marks data used in place of MNIST. Raises ``RecordError`` for a
-    device that is not a real one, and for figures that contradict each other.
+    ``target`` and ``accuracy`` are shares of the ``test_size`` different test images: the share that the model is to
+    classify correctly, and the share that it does. The accuracy is evaluated after every ``eval_interval`` steps.
+    ``units`` is the number of images trained on. ``met`` is false for a training that was stopped before it reached the
+    target. ``stand_in`` marks data used in place of MNIST. Raises ``RecordError`` for a device that is not a real one,
+    and for values that contradict each other.
     """
 
     STUDY: ClassVar[str] = "learning"
@@ -86,11 +88,15 @@ class TimeToAccuracy:
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise RecordError(f"{name}: {getattr(self, name)} is not a share of 0 to 1")
         if self.met != (self.accuracy >= self.target):
-            raise RecordError(f"met: is {self.met}, though the accuracy is {self.accuracy} of {self.target}")
+            raise RecordError(f"met: is {self.met}, but the accuracy is {self.accuracy} and the target {self.target}")
+
+
+ROWS: tuple[type[LadderRung] | type[TimeToAccuracy], ...] = (LadderRung, TimeToAccuracy)
+"""The studies that this bench-core knows."""
 
 
 def _check(device: str, seconds: float) -> None:
     if device not in DEVICES:
         raise RecordError(f"device: {device!r} is not a real device; there are: {', '.join(DEVICES)}")
-    if not (math.isfinite(seconds) and seconds > 0.0):
+    if not is_positive(seconds):
         raise RecordError(f"seconds: {seconds} is not a number above 0")

@@ -1,9 +1,9 @@
-"""Numbers as a reader wants them: three significant digits, SI prefixes, and a dash for what is not there."""
+"""Formats numbers for readers: three significant digits, SI prefixes, and a dash for a missing value."""
 
 from __future__ import annotations
 
 import math
-import re
+from collections.abc import Callable
 
 from bench_core.core.stats import Interval
 
@@ -21,17 +21,22 @@ def significant(value: float, digits: int = 3) -> str:
     return f"{rounded:.{max(0, places)}f}"
 
 
+def brief(value: float) -> str:
+    """A number with three significant digits but no zeros at its end, for axis ticks: 0.0123, 1.2, 12."""
+    return f"{float(significant(value)):g}"
+
+
 def _scaled(value: float, prefixes: tuple[tuple[float, str], ...]) -> tuple[float, str]:
     rounded = float(f"{value:.2e}")
     return next(((scale, name) for scale, name in prefixes if rounded >= scale), prefixes[-1])
 
 
-def seconds(value: float | None) -> str:
-    """A time in seconds, such as ``12.3 µs``."""
+def seconds(value: float | None, number: Callable[[float], str] = significant) -> str:
+    """A time in seconds, such as ``12.3 µs``; ``number`` formats the number."""
     if value is None:
         return NONE
     scale, unit = _scaled(value, TIME_PREFIXES)
-    return f"{significant(value / scale)} {unit}"
+    return f"{number(value / scale)} {unit}"
 
 
 def seconds_interval(interval: Interval | None) -> str:
@@ -42,14 +47,14 @@ def seconds_interval(interval: Interval | None) -> str:
     return f"{significant(interval[0] / scale)} to {significant(interval[1] / scale)} {unit}"
 
 
-def count(value: float | None) -> str:
-    """A number of things, such as ``12.3k``; below 1,000 a whole number stays whole."""
+def count(value: float | None, number: Callable[[float], str] = significant) -> str:
+    """A count, such as ``12.3k``; whole numbers below 1,000 have no decimals. ``number`` formats the others."""
     if value is None:
         return NONE
     if value < 1000 and value == int(value):
         return str(int(value))
     scale, prefix = _scaled(value, COUNT_PREFIXES)
-    return f"{significant(value / scale)}{prefix}"
+    return f"{number(value / scale)}{prefix}"
 
 
 def whole(value: float | None) -> str:
@@ -57,9 +62,9 @@ def whole(value: float | None) -> str:
     return NONE if value is None else f"{round(value):,}"
 
 
-def ratio(value: float | None) -> str:
-    """A ratio, such as ``12.3×``."""
-    return NONE if value is None else f"{significant(value)}×"
+def ratio(value: float | None, number: Callable[[float], str] = significant) -> str:
+    """A ratio, such as ``12.3×``; ``number`` formats the number."""
+    return NONE if value is None else f"{number(value)}×"
 
 
 def ratio_interval(interval: Interval | None) -> str:
@@ -83,19 +88,14 @@ def percent(value: float | None) -> str:
 
 
 def small(value: float | None) -> str:
-    """A small share in powers of ten: ``3.1e-07``; 0 as such."""
+    """A small share in scientific notation, such as ``3.1e-07``; 0 is ``0``."""
     if value is None:
         return NONE
     return f"{value:.1e}" if value else "0"
 
 
-def short(label: str) -> str:
-    """A label without the zeros that only tell precision, for ticks: ``10.0 µs`` becomes ``10 µs``."""
-    return re.sub(r"[\d.]+", lambda number: f"{float(number[0]):g}", label, count=1)
-
-
 def fitted(label: str, most: int) -> str:
-    """A label of at most this many letters, its middle left out where it is longer."""
+    """A label of at most this many characters; if it is longer, its middle is left out."""
     if len(label) <= most:
         return label
     tail = (most - 1) // 2
@@ -103,7 +103,7 @@ def fitted(label: str, most: int) -> str:
 
 
 def share(value: float) -> str:
-    """A share of 0 to 1 in percent, such as ``90.3%``; whole ones without a decimal."""
+    """A share of 0 to 1 in percent, such as ``90.3%``; whole percentages have no decimals."""
     return f"{100 * value:.1f}".removesuffix(".0") + "%"
 
 

@@ -1,3 +1,3 @@
-"""The version of bench-core: the one place where it stands."""
+"""The version of bench-core; it is defined only here."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""The fixture ``device_benchmark``: measures a step and hands the samples to pytest-benchmark. Knows no pytest."""
+"""The fixture ``device_benchmark``, without pytest itself: the plugin connects the two."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class DeviceBenchmark:
     """Measures a step and hands the samples to pytest-benchmark.
 
     ``test`` is the test's node id, ``name`` that of its case or study, ``benchmark`` pytest-benchmark's fixture with
-    ``clock`` as its timer; ``note`` is called with the figure as text.
+    ``clock`` as its timer; ``note`` is called with the result as text.
     """
 
     test: str
@@ -66,14 +66,14 @@ class DeviceBenchmark:
         return self._run(once, lambda: run_case(workload, case, self.session.effort_for(workload), data_dir))
 
     def study(self, run: Callable[[Path | None], Sequence[Row]], summary: Callable[[Sequence[Row]], str]) -> None:
-        """Make a study and store its rows with the run; ``summary`` gives its line in the terminal.
+        """Run a study and store its rows with the run; ``summary`` describes them in a line for the terminal.
 
         ``run`` is given the folder of real data sets, if there is one. A study has no samples, so pytest-benchmark
-        keeps nothing of it. Raises ``CaseSkipped`` where benchmarks are disabled.
+        stores nothing of it. Raises ``CaseSkipped`` where benchmarks are disabled.
         """
         if self.benchmark.disabled:
-            raise CaseSkipped("no study is made where benchmarks are disabled")
-        self.benchmark.disabled = True
+            raise CaseSkipped("studies are not run where benchmarks are disabled")
+        self.benchmark.disabled = True  # so that pytest-benchmark only calls ``run``
         rows = self.benchmark.pedantic(run, args=(self.session.request.data_dir,), rounds=1, iterations=1)
         self.session.note_study(self.name, rows)
         self.note(summary(rows))
@@ -93,4 +93,4 @@ class DeviceBenchmark:
 
 
 def _nothing() -> None:
-    """What pytest-benchmark calls while the samples are replayed."""
+    """Called by pytest-benchmark while the samples are replayed."""

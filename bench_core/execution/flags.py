@@ -1,4 +1,4 @@
-"""The warnings of a case, from what was found out about it."""
+"""The warnings about a case, from all that was measured of it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from bench_core.hardware.contention import contention_flags
 from bench_core.hardware.machine import usable_cpus
 
 STAGES_TOLERANCE = 0.05
-"""How far the stages' sum may be from the whole before a case is flagged."""
+"""A case is flagged if its stages' sum differs by more than this share from the time of a whole call."""
 
 
 def flags_of(
     case: Case, m: Measurement, contention: Contention, stages: Stages | None, parity: Parity | None
 ) -> tuple[Flag, ...]:
-    """All warnings of a case."""
+    """All warnings about a case."""
     return (
         *m.flags,
         *contention_flags(contention, torch.get_num_threads(), usable_cpus()),

@@ -1,4 +1,4 @@
-"""The options of a benchmark run, checked: what is asked for, or one line on what is wrong with it."""
+"""The options of a benchmark run: parsed into a request, or refused with one line on what is wrong."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Request:
-    """What a run was asked for. ``given`` are the options as they were written, to be stored with the run."""
+    """What a run is to measure. ``given`` are the options as they were written, to be stored with the run."""
 
     sweep: Sweep
     effort: Effort
@@ -29,9 +29,9 @@ class Request:
 
 
 def parse(given: Mapping[str, str], root: Path) -> Request:
-    """The request made by options (by name without ``--bench-``, as written); folders are relative to ``root``.
+    """The request of these options (by name without ``--bench-``, as written); folders are relative to ``root``.
 
-    Raises ``OptionError`` for what does not exist here or makes no sense.
+    Raises ``OptionError`` for a value that is invalid or does not exist on this machine.
     """
     sweep = Sweep(
         devices=_devices(given),
@@ -119,6 +119,10 @@ def _folder(name: str, given: Mapping[str, str], root: Path) -> Path | None:
     if name not in given:
         return None
     folder = (root / given[name]).resolve()
-    if not folder.is_dir():
-        raise OptionError(f"{_option(name)}: {folder} is not a folder")
-    return folder
+    reason = "is not a folder"
+    try:
+        if folder.is_dir():
+            return folder
+    except OSError as error:
+        reason += f" that can be read ({error.strerror})"
+    raise OptionError(f"{_option(name)}: {folder} {reason}")

@@ -1,4 +1,4 @@
-"""What a step returns: on a device that was synchronized, and finite."""
+"""Checks of what a step returns: it is finite, and on a device that was synchronized."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bench_core.workloads.kit.feeds import RESTORE_EVERY
 
 
 def calls_to_check(m: Measurement, max_time: float) -> int:
-    """A whole cycle of calls between two restores of a training step, or as many as a tenth of the time allows."""
+    """As many calls as a training step makes between two restores, or fewer if they took over a tenth of the time."""
     return max(1, min(RESTORE_EVERY, int(max_time / 10 / m.median)))
 
 

@@ -1,4 +1,4 @@
-"""Where a run is stored: pytest-benchmark's storage, in this machine's folder, checked before the sweep."""
+"""Where a run is stored: pytest-benchmark's storage set to this machine's folder and checked before the sweep."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from bench_core.workloads.kit.definition import Workload
 
 HEAVY_FACTOR = 8
 """Heavy workloads get this many times the seconds of others: one of their calls takes longer than a fifth of a second,
-and an interval needs six."""
+and a confidence interval needs six samples."""
 
 
 def time_limit(workload: Workload, max_time: float) -> float:
@@ -21,7 +21,7 @@ def time_limit(workload: Workload, max_time: float) -> float:
 
 
 def expected_seconds(case: Case, workload: Workload, max_time: float, known: Mapping[str, float]) -> float:
-    """How long a case will take: as long as last time on this machine, else a guess from its time limit."""
+    """How long a case will take: as long as in the last stored run, else an estimate from its time limit."""
     if case.id in known:
         return known[case.id]
     return time_limit(workload, max_time) * 1.5 if workload.heavy else 0.5 + 0.5 * max_time
@@ -58,7 +58,7 @@ class Progress:
 
 
 def format_figure(record: Record) -> str:
-    """A case's time with its half-width."""
+    """A case's median time with the relative half-width of its confidence interval."""
     t = record.timing
     if t.rel_half_width is None:
         return f"{text.seconds(t.median):>8s} (no interval: {t.count} samples, {t.effective_samples:.0f} independent)"

@@ -36,7 +36,7 @@ USER_CODE = "user code has no float64 reference"
 
 @dataclass(frozen=True)
 class Labels:
-    """What a record says of the work beside its figures."""
+    """What a record says about the work, apart from what was measured."""
 
     family: str
     kind: str
@@ -52,7 +52,7 @@ class Labels:
 
 @dataclass(frozen=True)
 class _Figures:
-    """What measuring a step gave, beside the work's own facts."""
+    """What was measured of a step."""
 
     measurement: Measurement
     contention: Contention
@@ -93,7 +93,7 @@ def run_case(
 def run_step(
     fn: Callable[[], Any], case: Case, units: int, effort: Effort, labels: Labels
 ) -> tuple[Measurement, Record]:
-    """Measure a user-supplied callable; ``case`` names it. Without a number of threads in it, torch's stays.
+    """Measure a user-supplied callable; ``case`` names it. Torch's number of threads stays unless ``case`` has one.
 
     Raises ``CaseSkipped`` and ``NotFiniteError`` as ``run_case`` does, and ``OptionError`` for fewer than one unit.
     """
@@ -134,7 +134,7 @@ def _record(
     no_parity: str,
     seconds: tuple[float, float],
 ) -> Record:
-    """The record of a case; ``seconds`` are those of the build and of all."""
+    """The record of a case; ``seconds`` are those of the build and those of everything."""
     m = figures.measurement
     return Record(
         case=case,
@@ -180,7 +180,7 @@ def _no_device_time(step: Step) -> str:
 
 @contextlib.contextmanager
 def threads(count: int | None) -> Iterator[None]:
-    """Let torch use this many CPU threads (all usable cores for ``None``), and as many as before afterwards."""
+    """Let torch use this many CPU threads (all usable cores for ``None``); afterwards as many as before."""
     before = torch.get_num_threads()
     torch.set_num_threads(count or usable_cpus())
     try:

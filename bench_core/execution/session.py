@@ -1,7 +1,8 @@
-"""What one benchmark run knows of itself: its cases, progress and outcome. Knows no pytest."""
+"""The state of one benchmark run: its cases, progress and outcome. Does not import pytest."""
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,7 +30,7 @@ MAX_WARNINGS = 10
 
 
 class BenchSession:
-    """The state of a benchmark run, from the plan to the facts that are stored of it."""
+    """The state of a benchmark run, from the plan to the facts that are stored with it."""
 
     def __init__(self, request: Request) -> None:
         self.request = request
@@ -48,7 +49,7 @@ class BenchSession:
         self._progress = Progress({})
 
     def cases_of(self, family: str | None = None) -> list[Case]:
-        """The cases of a family (or all) that can be built here; the others are noted with their reasons."""
+        """The cases of a family (or of all) that can be built here; the others are noted with their reasons."""
         cases: list[Case] = []
         for workload in self.request.workloads:
             if family is None or workload.family == family:
@@ -56,15 +57,16 @@ class BenchSession:
         return cases
 
     def _cases_of(self, workload: Workload) -> list[Case]:
-        sweep, refused, cases = self.request.sweep, Counter[str](), []
+        sweep, cases = self.request.sweep, []
+        unsupported = Counter[str]()
         for case in candidates(workload, sweep):
             reason = why_unsupported(workload, case)
-            refused[reason or ""] += 1
-            if reason is None:
+            if reason:
+                unsupported[reason] += 1
+            else:
                 cases.append(case)
                 self._workloads[case] = workload
-        del refused[""]
-        for reason, count in refused.items():
+        for reason, count in unsupported.items():
             self._skip(f"{workload.name} ({_cases(count)})", reason)
         if workload.gpu_only and "cuda" not in sweep.devices:
             count = len(candidates(workload, replace(sweep, devices=("cuda",))))
@@ -78,14 +80,16 @@ class BenchSession:
         return cases
 
     def _skip(self, what: str, reason: str, study: str | None = None) -> None:
-        self._not_run.append(NotRun(what, Outcome.SKIPPED, reason, study))
+        entry = NotRun(what, Outcome.SKIPPED, reason, study)
+        if entry not in self._not_run:  # two tests may sweep the same family
+            self._not_run.append(entry)
 
     def workload_of(self, case: Case) -> Workload:
-        """The workload of a planned case; of any other by its name."""
+        """The workload of a case, looked up by name only if the sweep did not make the case."""
         return self._workloads.get(case) or workloads.get(case.workload)
 
     def takes_study(self, name: str, workload: str, sweep: str) -> bool:
-        """Whether a study of a workload is made in this run; what only a full sweep would make is counted."""
+        """Whether this run includes a study of a workload; those that only a full sweep includes are counted."""
         if workload not in (w.name for w in self.request.workloads):
             return False
         left = sweep == "full" and self.request.sweep.kind != "full"
@@ -98,9 +102,9 @@ class BenchSession:
         return replace(effort, max_time=time_limit(workload, effort.max_time))
 
     def plan(self, cases: Sequence[Case], others: int, storage: Path | None, studies: Mapping[str, float]) -> None:
-        """Note the cases to come, how long each took last time (if a run is stored), and what will not be run.
+        """Note the cases to come, how long each took in the last stored run, if there is one, and what will not be run.
 
-        ``others`` counts tests that measure work of their own; ``studies`` are those to come, with their seconds.
+        ``others`` is the number of tests that measure user code; ``studies`` are those to come, with their seconds.
         """
         known = _last_times(storage)
         max_time = self.request.effort.max_time
@@ -115,14 +119,14 @@ class BenchSession:
             self._not_run.append(NotRun(f"cuda ({_cases(absent)})", Outcome.NOT_RUN, absence))
 
     def _gpu_cases(self, cases: Sequence[Case]) -> int:
-        """How many cases a GPU would add to these families, beside the workloads that are listed as needing one."""
+        """How many cases a GPU would add to these families, apart from the workloads that need one, listed already."""
         families = {self.workload_of(case).family for case in cases}
         on_gpu = replace(self.request.sweep, devices=("cuda",))
         members = (w for w in self.request.workloads if w.family in families and not w.gpu_only)
         return sum(len(candidates(workload, on_gpu)) for workload in members)
 
     def opening_lines(self) -> list[str]:
-        """What will be measured, on what, and how long it will take; nothing where no case is of this suite."""
+        """What will be measured, on what, and how long it will take; nothing without a case or study."""
         if not self._progress.total:
             return []
         sweep = self.request.sweep
@@ -136,31 +140,35 @@ class BenchSession:
         return lines + [f"bench-core: {line}" for line in self.closing_lines()]
 
     def closing_lines(self) -> list[str]:
-        """What has no figure and why, and which figures have warnings."""
+        """What has no result and why, and which results have warnings."""
         lines = [f"{entry.outcome}: {entry.what}: {entry.reason}" for entry in self._not_run]
         if self._studies and not self.recorded:
-            lines.append(f"not stored: {', '.join(self._studies)}: a run is stored only if some case has its figure")
+            lines.append(f"not stored: {', '.join(self._studies)}: a run is stored only if some case has a result")
         lines += [f"warning: {name}: {flag}" for name, flag in self._flags[:MAX_WARNINGS]]
         more = len(self._flags) - MAX_WARNINGS
         return [*lines, f"and {more} more warnings, stored with their cases"] if more > 0 else lines
 
     def note_record(self, record: Record) -> None:
-        """Count a case that has its figure, and keep its warnings."""
+        """Count a case that has a result, and keep its warnings."""
         self.recorded += 1
         self._flags += [(record.case.id, flag.text) for flag in record.flags]
 
     def note_study(self, item: str, rows: Iterable[Row]) -> None:
-        """Keep the rows of a study's item, to be stored with the run; the rows of several items are joined."""
+        """Keep the rows of a study's item, to be stored with the run; the rows of several items are joined.
+
+        They are kept as JSON data, so that ``RunInfo.rows`` reads them alike before and after they are stored.
+        """
         for row in rows:
-            self._studies[row.STUDY] = (*self._studies.get(row.STUDY, ()), asdict(row))
+            stored = json.loads(json.dumps(asdict(row), allow_nan=False))
+            self._studies[row.STUDY] = (*self._studies.get(row.STUDY, ()), stored)
         self._studied.append(item)
 
     def note_not_run(self, what: str, outcome: Outcome, reason: str) -> None:
-        """Keep a case or study that has no figure, with the reason."""
+        """Keep a case or study that has no result, with the reason."""
         self._not_run.append(NotRun(what, outcome, reason))
 
     def progress_line(self, name: str, outcome: str) -> str:
-        """The line of a case or study that is done: its place, its figure or outcome, and the time left."""
+        """The line of a case or study that is done: its position, its result or outcome, and the time left."""
         return self._progress.line(name, outcome)
 
     def info(self, root: Path) -> RunInfo:
@@ -177,7 +185,7 @@ class BenchSession:
             planned=self._planned,
             partial=self.stopped or self._progress.done < self._progress.total,
             not_run=tuple(self._not_run),
-            studies=self._studies,
+            studies=dict(self._studies),
             studied=tuple(self._studied),
         )
 

@@ -1,4 +1,4 @@
-"""What this machine cannot do is a skip with its reason. It is asked of the machine by trying it."""
+"""A case that this machine cannot run is a skip with its reason. Only trying it shows whether it can."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Iterator
 
 import torch
 
-from bench_core.core.errors import CaseSkipped
+from bench_core.core.errors import CaseSkipped, MissingExtraError
 
 UNSUPPORTED = ("could not create a primitive", "not implemented for")
-"""What oneDNN and torch say where they have no kernel for an operation, a dtype and this processor."""
+"""Phrases of the errors by which oneDNN and torch report that they have no kernel for an operation and a dtype here."""
 NO_COMPILER = ("InvalidCxxCompiler", "TritonMissing", "GPUTooOldForTriton")
 """The names of the exceptions by which torch.compile reports that it has no compiler for the generated code."""
 
 
 @contextlib.contextmanager
 def machine_limits_are_skips() -> Iterator[None]:
-    """Turn running out of memory, a missing kernel and a missing compiler into ``CaseSkipped``."""
+    """Turn running out of memory, a missing kernel, compiler or extra of bench-core into ``CaseSkipped``."""
     try:
         yield
     except Exception as error:
@@ -28,19 +28,24 @@ def machine_limits_are_skips() -> Iterator[None]:
 
 
 def limit_of(error: Exception) -> str | None:
-    """The limit of this machine that an exception reports, as a reason; ``None`` where it is not one."""
-    words = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+    """The reason for a skip, if an exception reports a limit of this machine; else ``None``."""
+    words = _first_line(error)
     if isinstance(error, torch.OutOfMemoryError):
         return f"out of GPU memory ({words})"
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error)):
         return f"out of memory ({words})"
     if isinstance(error, RuntimeError) and any(phrase in str(error) for phrase in UNSUPPORTED):
         return f"not supported on this machine ({words.partition('. ')[0]})"
+    if isinstance(error, MissingExtraError):
+        return str(error)
     for cause in _causes(error):
         if type(cause).__name__ in NO_COMPILER:
-            first = next(line.strip() for line in str(cause).splitlines() if line.strip())
-            return f"compile: no working compiler ({first[:160]})"
+            return f"compile: no working compiler ({_first_line(cause)})"
     return None
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -1,4 +1,4 @@
-"""What the machine is and how it behaves: devices, fingerprint, precision, contention, fitness to measure.
+"""The machine and its state: devices, fingerprint, precision, contention, checks before measuring.
 
-May import ``core``. A new kind of device touches ``device.py`` alone.
+May import ``core``. A new kind of device needs a change in ``device.py`` only.
 """

@@ -11,12 +11,13 @@ import psutil
 from bench_core.core.results import Contention, Flag, FlagCode
 
 SWITCHES_PER_SECOND = 50.0
-"""Involuntary context switches per second and usable CPU above which other work is competing for the CPU."""
+"""Involuntary context switches per second and usable core above which a case is flagged."""
 STOLEN_SHARE = 0.01
+"""Share of CPU time given to other machines above which a case is flagged."""
 
 
 class ContentionWatch:
-    """Reads the kernel's counters when made and again by ``read``."""
+    """Reads the kernel's counters when it is created, and again in ``read``."""
 
     def __init__(self) -> None:
         self._load = os.getloadavg()[0]
@@ -25,7 +26,7 @@ class ContentionWatch:
         self._cpu_times = _stolen_and_all()
 
     def read(self) -> Contention:
-        """What happened since this watch was made."""
+        """What happened since this watch was created."""
         stolen = None
         now = _stolen_and_all()
         if now and self._cpu_times and now[1] > self._cpu_times[1]:
@@ -45,21 +46,21 @@ def _involuntary_switches() -> int:
 def _stolen_and_all() -> tuple[float, float] | None:
     times = psutil.cpu_times()
     steal = getattr(times, "steal", None)
-    # guest times are already part of user times
+    # Guest times are already part of user times.
     counted = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
     return None if steal is None else (float(steal), float(counted))
 
 
-def contention_flags(met: Contention, threads: int, cpus: int) -> tuple[Flag, ...]:
+def contention_flags(contention: Contention, threads: int, cpus: int) -> tuple[Flag, ...]:
     """Warnings for work of ``threads`` threads on ``cpus`` usable cores."""
     flags = []
-    rate = met.involuntary_switches / met.seconds
+    rate = contention.involuntary_switches / contention.seconds
     if threads > cpus:
         words = f"more threads ({threads}) than usable cores ({cpus}): they take the CPU from each other"
         flags.append(Flag(FlagCode.TOO_MANY_THREADS, words))
     elif rate / cpus > SWITCHES_PER_SECOND:
         flags.append(Flag(FlagCode.CONTENTION, f"contention: other work took the CPU away {rate:.0f} times a second"))
-    if met.stolen is not None and met.stolen > STOLEN_SHARE:
-        words = f"contention: the host gave {100 * met.stolen:.0f}% of the CPU time to other machines"
+    if contention.stolen is not None and contention.stolen > STOLEN_SHARE:
+        words = f"contention: the host gave {100 * contention.stolen:.0f}% of the CPU time to other machines"
         flags.append(Flag(FlagCode.STOLEN_TIME, words))
     return tuple(flags)

@@ -1,6 +1,6 @@
-"""One small class per device: how to wait for it, who it is, what memory it used.
+"""One small class per kind of device: how to synchronize with it, its model, the memory it used.
 
-A device is any object with the members of ``Device``; the clock knows no device types.
+A device is any object with the members of ``Device``; the clock does not depend on the kind of device.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Device(Protocol):
 
     @property
     def name(self) -> str:
-        """The name torch knows it by: ``cpu``, ``cuda:0``."""
+        """Its name in torch: ``cpu``, ``cuda:0``."""
         ...
 
     def synchronize(self) -> None:
@@ -26,11 +26,11 @@ class Device(Protocol):
         ...
 
     def start_events(self) -> object | None:
-        """Mark the device's own clock, if it has one."""
+        """Set a mark on the device's own clock; ``None`` if it has none."""
         ...
 
     def elapsed(self, start: object) -> float:
-        """Seconds on the device's own clock from a mark until now; waits for the device."""
+        """Seconds on the device's own clock from a mark until now; synchronizes with the device."""
         ...
 
     def model(self) -> str:
@@ -42,16 +42,16 @@ class Device(Protocol):
         ...
 
     def reset_peak_memory(self) -> None:
-        """Begin to watch the highest amount of memory in use."""
+        """Start tracking the peak memory."""
         ...
 
     def peak_memory(self) -> int | None:
-        """The most device memory that torch held since the reset, in bytes; ``None`` where it is not counted."""
+        """The peak of device memory in use by torch since the reset, in bytes; ``None`` if torch does not count it."""
         ...
 
 
 class Cpu:
-    """The processor: calls return when the work is done, so there is nothing to wait for."""
+    """The CPU: calls return when the work is done, so there is nothing to wait for."""
 
     name = "cpu"
 
@@ -59,7 +59,7 @@ class Cpu:
         """Nothing to wait for."""
 
     def start_events(self) -> object | None:
-        """A CPU has no clock apart from the wall clock."""
+        """A CPU has no clock besides the wall clock."""
         return None
 
     def elapsed(self, start: object) -> float:
@@ -73,13 +73,13 @@ class Cpu:
         return cpu_model()
 
     def cache_bytes(self) -> int:
-        """The size of the last-level cache, as the kernel reports it; 64 MiB where it does not."""
+        """The size of the last-level cache, as the kernel reports it; 64 MiB if it does not."""
         from bench_core.hardware.machine import last_level_cache
 
         return last_level_cache() or 64 * 2**20
 
     def reset_peak_memory(self) -> None:
-        """Torch does not count host memory."""
+        """Nothing to do: torch does not count host memory."""
 
     def peak_memory(self) -> int | None:
         """Torch does not count host memory."""
@@ -128,17 +128,17 @@ class Cuda:
         return int(self._cuda.get_device_properties(self.index).L2_cache_size)
 
     def reset_peak_memory(self) -> None:
-        """Forget earlier peaks and give cached blocks back, so that cases do not see each other's memory."""
+        """Forget earlier peaks and release cached blocks, so that one case's memory does not count for the next."""
         self._cuda.empty_cache()
         self._cuda.reset_peak_memory_stats(self.index)
 
     def peak_memory(self) -> int | None:
-        """The most bytes of this GPU's memory that tensors took at once since the reset."""
+        """The peak of this GPU's memory allocated to tensors since the reset, in bytes."""
         return int(self._cuda.max_memory_allocated(self.index))
 
 
 def find(name: str) -> Device:
-    """The device of a name; a ``CaseError`` lists what there is."""
+    """The device of this name. Raises ``CaseError``, which lists the devices there are, if there is none."""
     if name == "cpu":
         return Cpu()
     if re.fullmatch(r"cuda(:\d+)?", name):
@@ -147,7 +147,7 @@ def find(name: str) -> Device:
 
 
 def resolve(device: str | Device | Iterable[str]) -> tuple[Device, ...]:
-    """The devices meant by a name, a device, or the names of several."""
+    """The devices given as a name, as a device object, or as several names. Raises ``CaseError`` as ``find`` does."""
     if isinstance(device, str):
         return (find(device),)
     if isinstance(device, Iterable):
@@ -163,7 +163,7 @@ def present() -> tuple[str, ...]:
 
 
 def cuda_absence() -> str | None:
-    """Why no CUDA device can be used here, in words; ``None`` if one can."""
+    """The reason why no CUDA device can be used here; ``None`` if one can."""
     import torch
 
     if torch.cuda.is_available():

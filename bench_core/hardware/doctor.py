@@ -1,4 +1,4 @@
-"""Is this machine fit to measure on? Each check with its result, and how to fix what is short."""
+"""Is this machine suitable for measuring? Each check with its result and, where needed, a suggested fix."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -21,7 +22,7 @@ BUSY_SHARE = 0.2
 
 @dataclass(frozen=True)
 class Check:
-    """One fact about the machine; ``fix`` says what to do if it is a shortcoming, else it is empty."""
+    """One fact about the machine; ``fix`` says what to do if it is a problem, and is empty if it is not."""
 
     what: str
     value: str
@@ -36,12 +37,12 @@ def examine() -> list[Check]:
 def _devices() -> Iterator[Check]:
     from bench_core.hardware.device import cuda_absence
 
-    found = machine.fingerprint()
-    yield Check("CPU", f"{found.cpu}, {found.cpu_capability}")
+    here = machine.fingerprint()
+    yield Check("CPU", f"{here.cpu}, {here.cpu_capability}")
     absence = cuda_absence()
     if absence:
         yield Check("GPU", f"none: {absence}", _gpu_fix())
-    for gpu in found.gpus:
+    for gpu in here.gpus:
         size = f"{gpu.memory / 2**30:.0f} GiB"
         yield Check("GPU", f"{gpu.model}, {size}, compute capability {gpu.compute_capability}")
 
@@ -53,26 +54,24 @@ def _gpu_fix() -> str:
         return "install a CUDA build of torch"
     if not Path("/proc/driver/nvidia/version").exists() and shutil.which("nvidia-smi") is None:
         return "no NVIDIA driver here; on a machine with an NVIDIA GPU, install its driver"
-    return "the driver is there: check `nvidia-smi`, CUDA_VISIBLE_DEVICES and the container's access to the GPU"
+    return "a driver is installed: check `nvidia-smi`, CUDA_VISIBLE_DEVICES and the container's access to the GPU"
 
 
 def _cpus() -> Iterator[Check]:
-    found = machine.fingerprint()
+    here = machine.fingerprint()
     quota = machine.cgroup_quota()
     allowed = (
-        len(psutil.Process().cpu_affinity() or []) if hasattr(psutil.Process, "cpu_affinity") else found.logical_cpus
+        len(psutil.Process().cpu_affinity() or []) if hasattr(psutil.Process, "cpu_affinity") else here.logical_cpus
     )
-    limits = f"{allowed} of {found.logical_cpus} CPUs allowed, quota {f'{quota:g}' if quota else 'none'}"
-    yield Check("usable cores", f"{found.usable_cpus} ({limits})")
+    limits = f"{allowed} of {here.logical_cpus} CPUs allowed, quota {f'{quota:g}' if quota else 'none'}"
+    yield Check("usable cores", f"{here.usable_cpus} ({limits})")
     import torch
 
     threads = torch.get_num_threads()
     yield Check(
         "torch threads",
-        f"{threads} by default; cases use {found.usable_cpus}",
-        ""
-        if threads == found.usable_cpus
-        else "unset OMP_NUM_THREADS to let other torch programs use all usable cores",
+        f"{threads} by default; cases use {here.usable_cpus}",
+        "" if threads == here.usable_cpus else "unset OMP_NUM_THREADS to let other torch programs use all usable cores",
     )
     governor = _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
     if governor is None:
@@ -85,14 +84,14 @@ def _cpus() -> Iterator[Check]:
 
 
 def _versions() -> Iterator[Check]:
-    found = machine.fingerprint()
-    yield Check("Python", found.python)
-    yield Check("torch", f"{found.torch}, CUDA {found.cuda or 'none'}, cuDNN {found.cudnn or 'none'}")
-    fix = "" if found.torchvision else "pip install torchvision, the version that goes with this torch"
-    yield Check("torchvision", found.torchvision or "not installed", fix)
-    driver_fix = "" if found.driver or not found.gpus else "update nvidia-ml-py"
-    yield Check("NVIDIA driver", found.driver or "none", driver_fix)
-    yield Check("system", f"{found.os}, kernel {found.kernel}")
+    here = machine.fingerprint()
+    yield Check("Python", here.python)
+    yield Check("torch", f"{here.torch}, CUDA {here.cuda or 'none'}, cuDNN {here.cudnn or 'none'}")
+    fix = "" if here.torchvision else "pip install torchvision, the version that matches this torch"
+    yield Check("torchvision", here.torchvision or "not installed", fix)
+    driver_fix = "" if here.driver or not here.gpus else "install or update nvidia-ml-py"
+    yield Check("NVIDIA driver", here.driver or "none", driver_fix)
+    yield Check("system", f"{here.os}, kernel {here.kernel}")
     compiler = shutil.which(os.environ.get("CXX", "g++")) or shutil.which("clang++")
     missing = "install g++ (needed for --bench-variant compile on the CPU)"
     yield Check("C++ compiler", compiler or "none", "" if compiler else missing)
@@ -100,7 +99,7 @@ def _versions() -> Iterator[Check]:
 
 def _load() -> Iterator[Check]:
     load, usable = os.getloadavg()[0], machine.usable_cpus()
-    fix = "other work is running: stop it, or wait, then measure" if load > BUSY_SHARE * usable else ""
+    fix = "other processes are running: stop them, or wait, then measure" if load > BUSY_SHARE * usable else ""
     yield Check("load, one minute", f"{load:.2f} on {usable} cores", fix)
     yield _interruptions()
     steal = getattr(psutil.cpu_times(), "steal", None)
@@ -111,15 +110,16 @@ def _load() -> Iterator[Check]:
 
 
 def _interruptions(seconds: float = 0.3) -> Check:
-    """How often the kernel takes the CPU away from a loop that wants it all."""
+    """How often the kernel interrupts a busy loop in favor of other work."""
     watch = ContentionWatch()
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         pass
-    met = watch.read()
-    rate = met.involuntary_switches / met.seconds
-    fix = "other work wants the CPU: stop it, then measure" if contention_flags(met, threads=1, cpus=1) else ""
-    return Check("taken off the CPU", f"{rate:.0f} times a second in a busy loop", fix)
+    contention = watch.read()
+    rate = contention.involuntary_switches / contention.seconds
+    disturbed = contention_flags(contention, threads=1, cpus=1)
+    fix = "other processes compete for the CPU: stop them, then measure" if disturbed else ""
+    return Check("involuntary context switches", f"{rate:.0f} per second in a busy loop", fix)
 
 
 def _counters() -> Iterator[Check]:
@@ -134,46 +134,34 @@ def _counters() -> Iterator[Check]:
 
 
 def _nvml_counters() -> Iterator[Check]:
-    import pynvml
-
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        yield Check("GPU energy and clock counters", "none: NVML finds no NVIDIA driver")
-        return
-    try:
-        for index in range(pynvml.nvmlDeviceGetCount()):
-            handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+    with machine.nvml() as nvml:
+        if nvml is None:
+            yield Check("GPU energy and clock counters", "none: NVML finds no NVIDIA driver")
+            return
+        for index in range(nvml.nvmlDeviceGetCount()):
+            handle = nvml.nvmlDeviceGetHandleByIndex(index)
             readings: dict[str, Callable[[], str]] = {
-                "energy": partial(_energy, handle),
-                "SM clock": partial(_clock, handle),
-                "temperature": partial(_temperature, handle),
+                "energy": partial(_energy, nvml, handle),
+                "SM clock": partial(_clock, nvml, handle),
+                "temperature": partial(_temperature, nvml, handle),
             }
             for name, read in readings.items():
                 try:
                     yield Check(f"GPU {index} {name}", read())
-                except pynvml.NVMLError as error:
+                except nvml.NVMLError as error:
                     yield Check(f"GPU {index} {name}", f"not readable ({error})")
-    finally:
-        pynvml.nvmlShutdown()
 
 
-def _energy(handle: object) -> str:
-    import pynvml
-
-    return f"{pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1e3:.0f} J since the driver started"
+def _energy(nvml: Any, handle: object) -> str:
+    return f"{nvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1e3:.0f} J since the driver started"
 
 
-def _clock(handle: object) -> str:
-    import pynvml
-
-    return f"{pynvml.nvmlDeviceGetClockInfo(handle, pynvml.NVML_CLOCK_SM)} MHz"
+def _clock(nvml: Any, handle: object) -> str:
+    return f"{nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM)} MHz"
 
 
-def _temperature(handle: object) -> str:
-    import pynvml
-
-    return f"{pynvml.nvmlDeviceGetTemperature(handle, pynvml.NVML_TEMPERATURE_GPU)} °C"
+def _temperature(nvml: Any, handle: object) -> str:
+    return f"{nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU)} °C"
 
 
 def _read(path: str) -> str | None:

@@ -1,12 +1,15 @@
-"""The fingerprint of machine and software, and how many cores this process may use."""
+"""The fingerprint of the machine and its software, and the number of cores this process may use."""
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import platform
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -14,7 +17,7 @@ from bench_core.core.results import Gpu, Machine
 
 
 def cpu_model() -> str:
-    """The processor's model name, as the kernel has it."""
+    """The CPU's model name, as the kernel reports it."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -25,20 +28,20 @@ def cpu_model() -> str:
 
 
 def last_level_cache() -> int | None:
-    """The bytes of all last-level caches together; ``None`` where the kernel does not report it."""
-    found: dict[int, dict[str, int]] = {}
+    """The total size of all last-level caches in bytes; ``None`` if the kernel does not report it."""
+    by_level: dict[int, dict[str, int]] = {}
     for index in Path("/sys/devices/system/cpu").glob("cpu[0-9]*/cache/index*"):
         try:
             size = (index / "size").read_text().strip()
             level, sharers = int((index / "level").read_text()), (index / "shared_cpu_list").read_text()
-            found.setdefault(level, {})[sharers] = int(size[:-1]) * {"K": 2**10, "M": 2**20}[size[-1]]
+            by_level.setdefault(level, {})[sharers] = int(size[:-1]) * {"K": 2**10, "M": 2**20}[size[-1]]
         except (OSError, ValueError, KeyError):
             continue
-    return sum(found[max(found)].values()) if found else None
+    return sum(by_level[max(by_level)].values()) if by_level else None
 
 
 def usable_cpus(topology: Path = Path("/sys/devices/system/cpu")) -> int:
-    """The cores this process may use, at least one: those of its affinity mask, but no more than its cgroup quota.
+    """The number of cores this process may use: those of its affinity mask, but at most its cgroup quota; at least one.
 
     Two hardware threads of one core count once: together they compute about as fast as one.
     """
@@ -57,7 +60,7 @@ def _siblings(topology: Path, cpu: int) -> str:
 
 
 def cgroup_quota() -> float | None:
-    """How many CPUs' worth of time the control group and those above it allow; ``None`` without a limit.
+    """The CPU time that the control group and its parents allow, as a number of CPUs; ``None`` without a limit.
 
     Reads cgroup v2, then v1.
     """
@@ -92,7 +95,7 @@ def _cgroup_folders() -> list[Path]:
 
 @cache
 def fingerprint() -> Machine:
-    """This machine, as torch sees it now."""
+    """This machine, as torch sees it."""
     import torch
 
     return Machine(
@@ -118,8 +121,8 @@ def _gpus() -> tuple[Gpu, ...]:
 
     if not torch.cuda.is_available():
         return ()
-    found = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
-    return tuple(Gpu(p.name, int(p.total_memory), f"{p.major}.{p.minor}") for p in found)
+    properties = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
+    return tuple(Gpu(p.name, int(p.total_memory), f"{p.major}.{p.minor}") for p in properties)
 
 
 def _cudnn() -> str | None:
@@ -129,18 +132,31 @@ def _cudnn() -> str | None:
     return None if version is None else str(version)
 
 
-def _driver() -> str | None:
-    import pynvml
-
+@contextlib.contextmanager
+def nvml() -> Iterator[Any | None]:
+    """NVML's Python module, initialized; ``None`` without an NVIDIA driver or without the package nvidia-ml-py."""
+    try:
+        import pynvml
+    except ModuleNotFoundError:
+        yield None
+        return
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
-        return None
+        yield None
+        return
     try:
-        version = pynvml.nvmlSystemGetDriverVersion()
-        return version.decode() if isinstance(version, bytes) else str(version)
+        yield pynvml
     finally:
         pynvml.nvmlShutdown()
+
+
+def _driver() -> str | None:
+    with nvml() as library:
+        if library is None:
+            return None
+        version = library.nvmlSystemGetDriverVersion()
+        return version.decode() if isinstance(version, bytes) else str(version)
 
 
 def _version_of(package: str) -> str | None:

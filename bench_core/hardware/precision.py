@@ -1,7 +1,7 @@
 """What a dtype of the suite means in torch: the fp32 precision of each backend, and autocast.
 
-``fp32_precision`` is what counts. Torch's older switches are set to agree with it: parts of torch still read them (the
-compiler of 2.11, under ``tf32``), and torch raises where the two contradict each other.
+``fp32_precision`` decides. Torch's older switches are set to agree with it: parts of torch still read them (the
+compiler of 2.11, under ``tf32``), and torch raises an error if the two contradict each other.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ BACKENDS: Mapping[str, Any] = MappingProxyType(
 
 
 def current() -> dict[str, str]:
-    """The fp32 precision each backend is set to now; ``none`` means that torch's own default applies."""
+    """The current fp32 precision of each backend; ``none`` means that torch's own default applies."""
     return {name: str(backend.fp32_precision) for name, backend in BACKENDS.items()}
 
 
 OUT_OF_THE_BOX: Mapping[str, str] = MappingProxyType(current())
-"""What this torch does out of the box: the meaning of dtype ``default``."""
+"""The settings of this torch before anyone changes them: the meaning of dtype ``default``."""
 
 
 @cache
 def settings_for(dtype: str) -> Mapping[str, str]:
     """The fp32 precision of each backend under a dtype of the suite.
 
-    ``tf32`` on the GPU's backends only: its counterpart on a CPU is plain fp32.
+    ``tf32`` applies to the GPU's backends only: its counterpart on a CPU is plain fp32.
     """
     if dtype == "default":
         return OUT_OF_THE_BOX
@@ -52,16 +52,16 @@ def settings_for(dtype: str) -> Mapping[str, str]:
 
 
 class Guard:
-    """Remembers which precision was set last, since reading torch's flags takes microseconds.
+    """Remembers which precision was set last, because reading torch's flags takes microseconds.
 
-    This mirrors state that torch itself holds per process; two steps of different dtypes may be called in turn.
+    This is a copy of state that torch itself has per process; two steps of different dtypes may be called in turn.
     """
 
     active: Mapping[str, str] | None = None
 
     @classmethod
     def ensure(cls, wanted: Mapping[str, str]) -> None:
-        """Make ``wanted`` (backend to precision) the process's precision."""
+        """Make ``wanted`` (precision by backend) the precision of this process."""
         if cls.active is not wanted:
             _set_older_switches(wanted)
             for name, precision in wanted.items():
@@ -70,14 +70,14 @@ class Guard:
 
 
 def _set_older_switches(wanted: Mapping[str, str]) -> None:
-    """Each sets some of ``fp32_precision`` as well, so they come first."""
+    """Each of them also sets some of ``fp32_precision``, so they come first."""
     torch.set_float32_matmul_precision("high" if wanted["cuda.matmul"] == "tf32" else "highest")
     torch.backends.cudnn.allow_tf32 = wanted["cudnn.conv"] == "tf32"
 
 
 @contextlib.contextmanager
 def preserved() -> Iterator[None]:
-    """Restore the precision that was set last, whatever is built meanwhile."""
+    """On exit, restore the precision that was active on entry, whatever was built in between."""
     before = Guard.active
     try:
         yield
@@ -87,7 +87,7 @@ def preserved() -> Iterator[None]:
 
 
 def guarded(fn: Callable[[], R], dtype: str) -> Callable[[], R]:
-    """``fn``, run under the precision of ``dtype`` whatever other steps have set since."""
+    """``fn``, always run under the precision of ``dtype``, whatever other steps have set in between."""
     wanted = settings_for(dtype)
 
     def call() -> R:
@@ -99,7 +99,7 @@ def guarded(fn: Callable[[], R], dtype: str) -> Callable[[], R]:
 
 
 def autocast(dtype: str, device_type: str) -> contextlib.AbstractContextManager[Any]:
-    """The autocast context of a dtype; one that does nothing for dtypes that are not autocast."""
+    """The autocast context of a dtype; for a dtype that does not use autocast, a context that does nothing."""
     if dtype not in AUTOCAST:
         return contextlib.nullcontext()
     return torch.autocast(device_type, dtype=AUTOCAST[dtype])

@@ -1,4 +1,4 @@
-"""The report: stored runs in, one offline page with its plots, CSV and Markdown out.
+"""The report: from stored runs to an offline HTML page, Markdown, plots and CSV files.
 
 May import ``analysis``, ``storage`` and ``core``; never torch, and nothing that measures.
 """
@@ -18,28 +18,28 @@ __all__ = ["ReportError", "write"]
 def write(runs: Sequence[Run], out: Path) -> Path:
     """Write ``index.html``, ``report.md``, ``speedups.csv``, ``cases.csv`` and ``plots/`` to a folder.
 
-    Returns the path of the page, which holds its plots and works alone. Other files in the folder stay. Raises
-    ``ReportError`` (a ``ValueError``) without runs, or where the folder cannot be written.
+    Returns the path of the page, a single file with all plots embedded. Other files in the folder stay. Raises
+    ``ReportError`` (a ``ValueError``) without runs, or if the folder cannot be written.
     """
     if not runs:
         raise ReportError("there is no run to report; store one with `pytest benchmarks --benchmark-autosave`")
-    # Here and not above: pandas and matplotlib take a second to import.
+    # Imported here: pandas and matplotlib take a second to import.
     from bench_core.report.content import analyze, content
     from bench_core.report.page import page
     from bench_core.report.plots import draw
     from bench_core.report.tables import frame
 
     analysis = analyze(runs)
-    made = content(analysis)
+    report = content(analysis)
     with staged(out) as folder:
         (folder / "plots").mkdir()
         svgs = {}
-        for plot in made.plots:
+        for plot in report.plots:
             svg, png = (folder / "plots" / f"{plot.name}.{kind}" for kind in ("svg", "png"))
             draw.save(plot.chart, svg, png)
             svgs[plot.name] = svg.read_bytes()
         frame.write_csv(frame.records_frame(analysis.pooled.figures), folder / "cases.csv")
         frame.write_csv(frame.speedups_frame(analysis.comparisons), folder / "speedups.csv")
-        (folder / "report.md").write_text(page.markdown(made), encoding="utf-8")
-        (folder / "index.html").write_text(page.html(made, svgs), encoding="utf-8")
+        (folder / "report.md").write_text(page.markdown(report), encoding="utf-8")
+        (folder / "index.html").write_text(page.html(report, svgs), encoding="utf-8")
     return out / "index.html"

@@ -1,4 +1,4 @@
-"""What the report says: texts, tables and plots in the order of the page. Knows no template and no file."""
+"""The report's content: texts, tables and plots in the order of the page. Knows no template and no file."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from bench_core.report.sections.study import Study
 from bench_core.report.tables.columns import Columns, best_throughput
 from bench_core.report.tables.table import Column, Link, Table, table
 
-FEW = 3
-"""Up to this many workloads are answered in full at the top, more are counted."""
+MAX_ANSWERS = 3
+"""Up to this many workloads each have their answer at the top; of more, only counts are given."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Content:
-    """The whole report. ``gpu_measured`` is false where no figure is from a GPU."""
+    """The whole report. ``gpu_measured`` is false if no result is from a GPU."""
 
     title: str
     subtitle: str
@@ -62,14 +62,14 @@ class Content:
     @property
     def plots(self) -> tuple[Plot, ...]:
         """All plots, in the order of the page."""
-        sections = [section for found in self.families.values() for section in found]
+        sections = [section for family in self.families.values() for section in family]
         of_studies = (plot for study in self.studies for plot in study.plots)
         return (*self.overview, *(plot for section in sections for plot in section.plots), *of_studies)
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """All that is computed from the runs before any of it is put into words."""
+    """Everything computed from the runs, before it is put into words."""
 
     runs: tuple[Run, ...]
     pooled: Pool
@@ -86,7 +86,7 @@ class Analysis:
 
 
 def analyze(runs: Sequence[Run]) -> Analysis:
-    """Pool the runs and compare what can be compared."""
+    """Pool the runs and make all comparisons."""
     pooled = pool(runs)
     return Analysis(
         runs=tuple(runs),
@@ -103,9 +103,9 @@ def content(analysis: Analysis) -> Content:
     """Put the analysis into words, tables and plots."""
     columns = Columns(analysis.labels)
     primary = primary_curves(analysis.curves)
-    gpu_measured = any(figure.on_gpu for figure in analysis.pooled.figures)
+    gpu_measured = any(result.on_gpu for result in analysis.pooled.figures)
     plots = (overview_plot(primary, analysis.labels), threads_plot(analysis.threads, analysis.labels))
-    workloads = len({figure.case.workload for figure in analysis.pooled.figures})
+    workloads = len({result.case.workload for result in analysis.pooled.figures})
     return Content(
         title="Is the GPU worth it?" if gpu_measured else "How fast is this CPU?",
         subtitle=facts.subtitle(analysis.runs, len(analysis.pooled.figures), workloads),
@@ -134,10 +134,10 @@ def _studies(analysis: Analysis, columns: Columns) -> Iterable[Study | None]:
     yield ladder(analysis.runs, analysis.labels)
 
 
-def primary_curves(found: Iterable[Curve]) -> list[Curve]:
-    """One curve a workload and GPU: fp32 and eager where there is such, then the one with most batches."""
+def primary_curves(candidates: Iterable[Curve]) -> list[Curve]:
+    """One curve per workload and GPU: fp32 and eager if measured, then the one with most batch sizes."""
     best: dict[tuple[str, str, str], Curve] = {}
-    for curve in found:
+    for curve in candidates:
         side = next(row.contender for row in curve.rows if row.contender)
         key = (curve.rows[0].case.workload, side.machine.hardware, side.case.device)
         if key not in best or _rank(curve) > _rank(best[key]):
@@ -155,77 +155,83 @@ def _answers(analysis: Analysis, primary: Sequence[Curve]) -> Iterable[str]:
     for hardware, letter in analysis.labels.items():
         own = [c for c in primary if any(r.contender and r.contender.machine.hardware == hardware for r in c.rows)]
         if own:
-            counts = overall(own) if len(own) > FEW else ""
+            counts = overall(own) if len(own) > MAX_ANSWERS else ""
             yield f"Machine {letter}, {labels[hardware]}: {counts}".strip()
-        if len(own) <= FEW:
+        if len(own) <= MAX_ANSWERS:
             yield from (f"{curve.rows[0].case.workload}: {answer(curve).sentence}" for curve in own)
     judged = [c for c in analysis.threads if c.ratio is not None]
     faster = sum(c.verdict == Verdict.FASTER for c in judged)
     if judged:
         cases = "1 case" if len(judged) == 1 else f"{len(judged)} cases"
-        yield f"All usable CPU cores are faster than one thread in {faster} of {cases} measured with both."
+        yield f"All usable CPU cores are faster than one thread in {faster} of {cases} that were measured with both."
 
 
 def _gpu_summary(primary: Sequence[Curve], analysis: Analysis, columns: Columns) -> Table | None:
     workload = Column[Curve]("Workload", lambda c: Link(c.rows[0].case.workload, c.rows[0].case.workload))
     with_gpu = {curve.rows[0].case.workload for curve in primary}
-    without = dict.fromkeys(f.case.workload for f in analysis.pooled.figures if f.case.workload not in with_gpu)
+    without = dict.fromkeys(r.case.workload for r in analysis.pooled.figures if r.case.workload not in with_gpu)
     notes = [
-        "Shown is fp32 in eager mode where it was measured, in the setting with most batches. All else is in the "
-        "workloads' sections."
+        "Each row is fp32 in eager mode if that was measured, in the setting with most batch sizes. All other results "
+        "are in the sections of the workloads.",
+        "Confidence intervals (CI) are from one process; a difference of a few percent may not be reproduced by the "
+        "next run.",
     ]
-    notes.append("Intervals are from one process; a difference of a few percent may not come back in the next run.")
     if without:
-        notes.append(
-            f"Without a figure from a GPU: {', '.join(without)}. Reasons, if known, are under 'What was not run'."
-        )
+        notes.append(f"Not measured on a GPU: {', '.join(without)}. Reasons, if known, are under 'What was not run'.")
     return table("CPU against GPU, matched", (workload, *columns.curve()), primary, notes)
 
 
 def _cpu_summary(analysis: Analysis, columns: Columns) -> Table | None:
     best: dict[tuple[str, str], Result] = {}
-    for figure in analysis.pooled.figures:
-        key = (figure.machine.hardware, figure.case.workload)
-        if key not in best or figure.record.per_unit < best[key].record.per_unit:
-            best[key] = figure
-    notes = ["Shown is the case of highest throughput of each workload. All else is in the workloads' sections."]
+    for result in analysis.pooled.figures:
+        key = (result.machine.hardware, result.case.workload)
+        if key not in best or result.record.per_unit < best[key].record.per_unit:
+            best[key] = result
+    notes = [
+        "Each row is the case with the highest throughput of its workload. All other results are in the sections of "
+        "the workloads."
+    ]
     return table("Highest throughput of each workload", best_throughput(columns), best.values(), notes)
 
 
 def _families(analysis: Analysis, columns: Columns) -> Mapping[str, tuple[Section, ...]]:
     workloads: dict[str, list[Result]] = {}
-    for figure in analysis.pooled.figures:
-        workloads.setdefault(figure.case.workload, []).append(figure)
+    for result in analysis.pooled.figures:
+        workloads.setdefault(result.case.workload, []).append(result)
     families: dict[str, list[Section]] = {}
-    for name, figures in workloads.items():
-        section = _section(name, figures, analysis, columns)
-        families.setdefault(figures[0].record.family, []).append(section)
+    for name, results in workloads.items():
+        section = _section(name, results, analysis, columns)
+        families.setdefault(results[0].record.family, []).append(section)
     return {family: tuple(sections) for family, sections in families.items()}
 
 
-def _section(name: str, figures: Sequence[Result], analysis: Analysis, columns: Columns) -> Section:
+def _section(name: str, results: Sequence[Result], analysis: Analysis, columns: Columns) -> Section:
     own = [curve for curve in analysis.curves if curve.rows[0].case.workload == name]
     own_variants = [row for row in analysis.variants if row.case.workload == name]
-    unit = figures[0].record.unit
-    settings = list(dict.fromkeys(f.case.setting for f in figures))
+    unit = results[0].record.unit
+    settings = list(dict.fromkeys(r.case.setting for r in results))
     ordered = sorted(
-        figures, key=lambda f: (settings.index(f.case.setting), f.case.dtype, f.case.variant_label, f.case.batch_size)
+        results, key=lambda r: (settings.index(r.case.setting), r.case.dtype, r.case.variant_label, r.case.batch_size)
     )
-    reasons = [f"{field.replace('_', ' ')}: {why}" for f in ordered for field, why in f.record.unavailable.items()]
+    reasons = [
+        f"Not available: {field.replace('_', ' ')} ({why})."
+        for result in ordered
+        for field, why in result.record.unavailable.items()
+    ]
     tables = (
-        table("Every line: CPU against GPU", columns.curve(), own if len(own) > 1 else ()),
+        table("CPU against GPU, all curves", columns.curve(), own if len(own) > 1 else ()),
         table("Speedups, matched", columns.matched(unit), (row for curve in own for row in curve.rows)),
         table("Other variants and dtypes against eager fp32", columns.variants(unit), own_variants),
-        table("All figures", columns.figures(unit), ordered),
+        table("All results", columns.results(unit), ordered),
         table("Cold start, latency and memory", columns.extras(), ordered, reasons),
     )
     return Section(
         name=name,
-        about=facts.about(figures),
-        facts=facts.work(figures),
+        about=facts.about(results),
+        facts=facts.work(results),
         sentences=tuple(_sentences(own, analysis.labels)),
-        plots=(*workload_plots(figures, own, analysis.labels), *variant_plots(own_variants, analysis.labels)),
-        tables=tuple(made for made in tables if made is not None),
+        plots=(*workload_plots(results, own, analysis.labels), *variant_plots(own_variants, analysis.labels)),
+        tables=tuple(one for one in tables if one is not None),
     )
 
 
@@ -235,4 +241,4 @@ def _sentences(own: Sequence[Curve], labels: MachineLabels) -> Iterable[str]:
         side = next(row.contender for row in curve.rows if row.contender)
         where = f"Machine {labels[side.machine.hardware]}: " if len(primary) > 1 else ""
         across = next((row.across_note for row in curve.measured if row.across_note), "")
-        yield f"{where}{answer(curve).sentence}{f' This is {across}.' if across else ''}"
+        yield f"{where}{answer(curve).sentence}{f' This is a comparison {across}.' if across else ''}"

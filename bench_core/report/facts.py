@@ -1,7 +1,8 @@
-"""Facts about machines and runs, and about what has no figure."""
+"""Facts about machines and runs, and about what has no result."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bench_core.analysis.comparison import Result
@@ -15,17 +16,17 @@ from bench_core.report.tables.table import Column, Table, table
 
 
 def machine_labels(runs: Iterable[Run]) -> MachineLabels:
-    """A letter for each machine, by its hardware, in the order of first use."""
+    """A letter for each machine, by its hardware, in the order of their first runs."""
     hardware = dict.fromkeys(run.info.machine.hardware for run in runs)
     return {name: chr(ord("A") + i) if i < 26 else str(i + 1) for i, name in enumerate(hardware)}
 
 
-def subtitle(runs: Sequence[Run], figures: int, workloads: int) -> str:
-    """How much is in the report, and when it was measured."""
+def subtitle(runs: Sequence[Run], cases: int, workloads: int) -> str:
+    """How much the report covers, and when it was measured."""
     machines = len({run.info.machine.hardware for run in runs})
     days = sorted(run.info.started[:10] for run in runs)
     when = days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}"
-    counts = ((workloads, "workload"), (figures, "case"), (machines, "machine"), (len(runs), "run"))
+    counts = ((workloads, "workload"), (cases, "case"), (machines, "machine"), (len(runs), "run"))
     return f"{', '.join(_plural(n, word) for n, word in counts)}; measured {when} (UTC)"
 
 
@@ -34,12 +35,15 @@ def _plural(count: int, word: str) -> str:
 
 
 def partial_runs(runs: Iterable[Run], pooled: Pool, labels: MachineLabels) -> Iterable[str]:
-    """A warning for each run that did not come to its end, unless newer runs hold all that it has."""
-    used = {figure.info.run_id for figure in pooled.figures}
+    """A warning for each run that did not finish, unless newer runs have replaced all of its records."""
+    used = {result.info.run_id for result in pooled.figures}
     for run in runs:
         if run.info.partial and (run.info.run_id in used or not run.records):
-            letter, held = labels[run.info.machine.hardware], f"{len(run.records)} of {run.info.planned} planned cases"
-            yield f"The run of {_when(run)} UTC on machine {letter} is partial: it did not end, and holds {held}."
+            letter, measured = labels[run.info.machine.hardware], f"{len(run.records)} of {run.info.planned}"
+            yield (
+                f"The run of {_when(run)} UTC on machine {letter} is partial: it did not finish, and contains only "
+                f"{measured} planned cases."
+            )
 
 
 def _when(run: Run) -> str:
@@ -47,13 +51,13 @@ def _when(run: Run) -> str:
 
 
 def machines(runs: Sequence[Run], labels: MachineLabels) -> Table:
-    """One column a machine, one row a property; where runs of one machine differ, all values."""
+    """One column per machine, one row per property; all values if the runs of one machine differ."""
     by_hardware: dict[str, list[Machine]] = {}
     for run in runs:
         by_hardware.setdefault(run.info.machine.hardware, []).append(run.info.machine)
     rows = []
     for name, read in _PROPERTIES.items():
-        cells = [" or ".join(dict.fromkeys(read(machine) for machine in found)) for found in by_hardware.values()]
+        cells = [" or ".join(dict.fromkeys(read(machine) for machine in same)) for same in by_hardware.values()]
         rows.append((name, *cells))
     return Table(
         caption="Machines",
@@ -83,75 +87,77 @@ _PROPERTIES: Mapping[str, Callable[[Machine], str]] = {
 
 
 def runs_table(runs: Sequence[Run], pooled: Pool, labels: MachineLabels) -> Table:
-    """Which runs the figures come from."""
-    used: dict[str, int] = {}
-    for figure in pooled.figures:
-        used[figure.info.run_id] = used.get(figure.info.run_id, 0) + 1
+    """The runs from which the results are."""
+    used = Counter(result.info.run_id for result in pooled.figures)
     columns: tuple[Column[Run], ...] = (
         Column("Started (UTC)", _when),
         Column("Machine", lambda run: labels[run.info.machine.hardware]),
-        Column("Commit", lambda run: (run.info.commit or text.NONE)[:10] + (" and changes" if run.info.dirty else "")),
+        Column("Commit", lambda run: (run.info.commit or text.NONE)[:10] + (", modified" if run.info.dirty else "")),
         Column("bench-core", lambda run: run.info.version),
         Column("Options", lambda run: " ".join(f"{name}={value}" for name, value in run.info.options.items())),
         Column("Planned cases", lambda run: str(run.info.planned), numeric=True),
         Column("Measured", lambda run: str(len(run.records)), numeric=True),
-        Column("Shown here", lambda run: str(used.get(run.info.run_id, 0)), numeric=True),
-        Column("State", lambda run: "partial" if run.info.partial else "whole"),
+        Column("Shown here", lambda run: str(used[run.info.run_id]), numeric=True),
+        Column("State", lambda run: "partial" if run.info.partial else "complete"),
         Column("File", lambda run: run.path.name),
     )
-    made = table("Runs", columns, runs)
-    assert made is not None, "there is at least one run"
-    return made
+    runs_shown = table("Runs", columns, runs)
+    assert runs_shown is not None, "there is at least one run"
+    return runs_shown
 
 
 def not_run(runs: Sequence[Run], labels: MachineLabels) -> Table | None:
-    """What has no figure and why; of several runs on one machine the newest word counts."""
-    found: dict[tuple[str, str], NotRun] = {}
+    """What has no result, and why; if several runs of one machine differ, the newest counts."""
+    missing: dict[tuple[str, str], NotRun] = {}
     for run in sorted(runs, key=lambda run: run.info.started):
         hardware = run.info.machine.hardware
         for record in run.records:
-            found.pop((hardware, record.case.id), None)
+            missing.pop((hardware, record.case.id), None)
         for item in run.info.studied:
-            found.pop((hardware, item), None)
+            missing.pop((hardware, item), None)
         for entry in run.info.not_run:
-            found[hardware, entry.what] = entry
-    for (hardware, what), entry in list(found.items()):
+            missing[hardware, entry.what] = entry
+    for (hardware, what), entry in list(missing.items()):
         if entry.study and any(run.info.machine.hardware == hardware for run in newest(runs, entry.study)):
-            del found[hardware, what]  # what a default sweep left to the full one
+            del missing[hardware, what]  # a default sweep left the study out, but another run has it
     columns: tuple[Column[tuple[str, NotRun]], ...] = (
         Column("Machine", lambda item: labels[item[0]]),
         Column("What", lambda item: item[1].what),
         Column("Outcome", lambda item: str(item[1].outcome)),
-        Column("Why", lambda item: item[1].reason),
+        Column("Reason", lambda item: item[1].reason),
     )
-    return table("Without a figure", columns, [(hardware, entry) for (hardware, _), entry in found.items()])
+    entries = [(hardware, entry) for (hardware, _), entry in missing.items()]
+    return table("Cases and studies without a result", columns, entries)
 
 
 def skipped(runs: Iterable[Run], pooled: Pool) -> Iterable[str]:
-    """What was in the stored files and is not in the report."""
+    """What is in the stored files but not in the report."""
     if pooled.older:
         records = _plural(pooled.older, "older record")
-        yield f"{records} not shown: the same case was measured again on the same machine, and the newest counts."
+        yield f"{records} not shown: there is a newer record of the same case on the same machine."
     if pooled.other_software:
         records = _plural(pooled.other_software, "record")
-        yield f"{records} not shown: measured with other software than this machine's newest run; report those alone."
+        yield (
+            f"{records} not shown: the machine's newest run has other software versions. To see them, report their "
+            "runs alone."
+        )
     for run in runs:
         yield from (f"Skipped: {note}" for note in run.skipped)
 
 
-def work(figures: Sequence[Result]) -> str:
-    """What a workload is, in a line; what differs between its settings is left out."""
-    records = [figure.record for figure in figures]
+def work(results: Sequence[Result]) -> str:
+    """What a workload is, in one line; what differs between its settings is left out."""
+    records = [result.record for result in results]
     parameters = {record.parameters for record in records}
     flops = {None if record.flops is None else record.flops / record.units for record in records}
     unit = records[0].unit
-    parts = [records[0].kind, f"unit: {unit}"]
+    parts = [f"kind: {records[0].kind}", f"unit: {unit}"]
     parts += [f"{text.whole(count)} parameters" for count in parameters if count and len(parameters) == 1]
     parts += [f"{text.count(count)} FLOP per {unit}" for count in flops if count and len(flops) == 1 and unit != "FLOP"]
     return " · ".join([*parts, f"data: {'; '.join(dict.fromkeys(record.data for record in records))}"])
 
 
-def about(figures: Sequence[Result]) -> str:
-    """What a workload does and where it is from, in the words stored with its newest figure."""
-    newest = max(figures, key=lambda figure: figure.info.started).record
-    return f"{newest.summary} Source: {newest.source}"
+def about(results: Sequence[Result]) -> str:
+    """What a workload does and where it is from, as stored with its newest record."""
+    newest_record = max(results, key=lambda result: result.info.started).record
+    return f"{newest_record.summary} Source: {newest_record.source}"

@@ -1,79 +1,114 @@
-"""How to read the report: every term in a line, and how the numbers were made."""
+"""How to read the report: every term in one line, and how the numbers were measured."""
 
 from __future__ import annotations
 
 TERMS: tuple[tuple[str, str], ...] = (
-    ("workload", "A piece of PyTorch work with a name, such as one training step of a small network."),
-    ("case", "A workload at one device, batch, dtype, variant, setting and number of CPU threads."),
-    ("unit", "What a workload counts: an image, a series, an element. Times are per unit, so batches can be compared."),
-    ("batch", "How many units are worked on in one call. For matrix products it is the side length n."),
-    ("setting", "A choice of the workload's own, such as a kernel size or a sequence length."),
-    ("call", "The work done once: one training step, one inference, one operation."),
+    ("workload", "A named piece of PyTorch work, such as one training step of a small network."),
+    ("case", "A workload at one device, batch size, dtype, variant, setting and number of CPU threads."),
+    (
+        "unit",
+        "What a workload counts: an image, a series, an element. Times are per unit, so that batch sizes can be compared.",
+    ),
+    ("batch size", "The number of units in one call. For matrix products it is the side length n."),
+    ("setting", "An option of a workload, such as a kernel size or a sequence length."),
+    ("call", "One execution of the work: one training step, one inference, one operation."),
     ("median", "The middle of all samples: half were faster, half slower."),
     ("sample", "Seconds per call, averaged over one timed block of calls."),
     (
-        "interval",
-        "The range that holds the true median at the stated confidence (95% unless told), from the ranks of the "
-        "samples; no normal distribution is assumed. It is missing where there are too few samples.",
+        "CI",
+        "Confidence interval: the range that contains the true median with 95% confidence, unless stated otherwise. It "
+        "comes from the ranks of the samples; no normal distribution is assumed. With too few samples there is none.",
     ),
-    ("half-width", "Half the interval's width as a share of the median; the run aims at a target such as 2%."),
+    (
+        "half-width",
+        "Half the width of the confidence interval, relative to the median. A run has a target, such as 2%.",
+    ),
+    ("target missed", "The time limit came first; the half-width reached is larger than the target."),
     ("fp32", "32-bit floating point with TF32 switched off everywhere."),
-    ("tf32", "A GPU's faster, less exact 32-bit mode. A CPU has none: it is compared with fp32 there."),
-    ("bf16, fp16", "16-bit floating point by autocast: faster, less exact."),
-    ("default", "The dtype rules that this torch has out of the box."),
-    ("eager", "PyTorch as it runs by default, operation by operation. The variant compile is torch.compile."),
+    ("tf32", "A faster, less precise 32-bit mode of GPUs. CPUs do not have it; the CPU side is fp32."),
+    ("bf16, fp16", "16-bit floating point by autocast: faster, less precise."),
+    ("default", "The dtype and precision settings of torch as installed."),
+    ("eager", "PyTorch's default: operation by operation."),
+    ("compile", "The variant that uses torch.compile."),
     (
         "cuda_graph",
-        "The variant in which a call's kernels are recorded once and launched as a whole, so that neither Python nor "
-        "single launches cost time. A CPU has none: it is compared with eager there.",
+        "The variant in which the kernels of a call are captured once and launched together, which saves the time of "
+        "Python and of single launches. CPUs do not have it; the CPU side is eager.",
     ),
-    ("other ways", "Another dtype or variant against eager fp32 on the same device at the same batch."),
+    (
+        "other variants and dtypes",
+        "Another dtype or variant against eager fp32 on the same device at the same batch size.",
+    ),
     ("speedup R", "CPU time divided by GPU time for the same work. 2× means that the GPU takes half the time."),
-    ("matched", "CPU (all usable cores) and GPU do the same workload, setting, batch, dtype and variant."),
-    ("best against best", "Each side takes the batch, variant and threads at which it is quickest."),
-    ("crossover", "The batch at which R is 1: below it the CPU is faster, above it the GPU. Read between the batches."),
-    ("FASTER", "The interval of the ratio lies wholly above 1: the GPU (or the new side) is faster."),
-    ("SLOWER", "The interval of the ratio lies wholly below 1."),
-    ("SAME", "The interval lies within 5% of 1: no difference worth acting on, even if it is sure."),
-    ("UNCLEAR", "The interval holds 1 and is wider than that, or there is none."),
-    ("MISSING", "One side has no figure."),
+    (
+        "matched",
+        "CPU (all usable cores) and GPU run the same workload with the same setting, batch size, dtype and variant.",
+    ),
+    ("best against best", "Each side at its own best batch size, variant and number of threads."),
+    (
+        "crossover",
+        "The batch size at which R is 1: below it the CPU is faster, above it the GPU. It is interpolated between the "
+        "batch sizes measured.",
+    ),
+    (
+        "FASTER",
+        "The confidence interval of the ratio lies entirely above 1: the GPU is faster (or all cores, or the other "
+        "variant).",
+    ),
+    ("SLOWER", "The confidence interval of the ratio lies entirely below 1."),
+    (
+        "SAME",
+        "The confidence interval lies entirely within 5% of 1: a difference too small to act on, even if it is "
+        "significant.",
+    ),
+    ("UNCLEAR", "The confidence interval includes 1 and is wider than that, or there is none."),
+    ("MISSING", "One side was not measured."),
     (
         "cold start",
-        "The case's first call, with loading and allocation; in a run's first case also the libraries' set-up.",
+        "The time of a case's first call, with loading and allocation; for the first case of a run also with the "
+        "initialization of libraries.",
     ),
-    ("latency", "The time of single calls, each waited for. p95 = 20 µs means that 95 of 100 calls took at most that."),
     (
-        "stage",
-        "A part of a pipeline, such as loading. Stages are timed one by one, in turn with whole calls.",
+        "latency",
+        "The time of single calls, each synchronized. p95 = 20 µs means that 95 of 100 calls took at most 20 µs.",
     ),
-    ("throughput", "Units of work per second, at the median time."),
-    ("host time", "How long Python and the driver needed to hand a call's work over, before waiting for the device."),
-    ("device time", "The GPU's own clock for a call, beside the wall clock that all other figures are from."),
+    ("stage", "A part of a pipeline, such as loading. Stages are timed one at a time, alternately with whole calls."),
+    ("throughput", "Units per second, from the median time."),
     (
-        "error",
-        "How far a case's first call is from the same work in float64, relative to its size: outputs, and in training "
-        "gradients and the first change of the weights. Above what its dtype allows, a case fails and has no time.",
+        "host time",
+        "The time that Python and the driver take to launch the work of a call, before waiting for the device.",
     ),
-    ("compile time", "Seconds torch.compile spent on the case, part of its cold start."),
-    ("graph breaks", "Places that torch.compile could not join and ran in between as Python."),
-    ("peak memory", "The most memory that torch held on the device during the case."),
+    ("device time", "The time of a call by the GPU's own clock; all other times are by the host's clock."),
+    (
+        "relative error",
+        "How far the results of a case's first call are from the same work in float64: the outputs and, in training, "
+        "the gradients and the first update of the weights. A case above the tolerance of its dtype fails.",
+    ),
+    ("compile time", "The seconds that torch.compile took for the case; they are part of its cold start."),
+    ("graph breaks", "Places that torch.compile could not compile, and that ran as plain Python."),
+    ("peak memory", "The most memory that torch allocated on the device during the case."),
     ("FLOP", "A floating-point operation; a multiply-add counts as two. 1.22M FLOP are 1,220,000."),
-    ("threads", "How many CPU threads torch used. All usable cores is what the process may use, not what the box has."),
-    ("target missed", "The interval is wider than asked for when the time ran out; its half-width is given."),
-    ("test accuracy", "The share of images kept out of the training whose class the trained model names rightly."),
-    ("digits stand-in", "Real handwritten digits of 8x8 pixels, enlarged: used in place of MNIST, and not MNIST."),
+    (
+        "threads",
+        "The number of CPU threads that torch used. All usable cores are those the process may use, not the number "
+        "installed.",
+    ),
+    ("test accuracy", "The share of test images, none of them used in training, that the model classifies correctly."),
+    ("digits stand-in", "Real handwritten digits of 8x8 pixels, enlarged, in place of MNIST."),
 )
 
 METHOD: tuple[str, ...] = (
-    "Both devices have the same clock: wait for the device, note the time, make the calls, wait again, note the time.",
-    "Blocks hold so many calls that reading the clock costs under 0.1% of a sample.",
-    "Before the samples the work is repeated until two neighbouring windows agree; where the time ran out first, the "
+    "Both devices are timed with the same clock: synchronize, read the clock, make the calls, synchronize, read the "
+    "clock.",
+    "A timed block has so many calls that reading the clock takes less than 0.1% of a sample.",
+    "Warm-up: the work is repeated until two consecutive windows of blocks agree. If the time limit comes first, the "
     "case is flagged as not steady.",
-    "Samples are taken until the median's interval is as narrow as asked for, or the time is up. None is deleted.",
-    "Intervals come from one process. They do not hold what differs from process to process, so a difference of a few "
-    "percent may not come back in the next run.",
-    "A ratio's interval joins the intervals of both times. A crossover's interval is where the ends of the ratios' "
-    "intervals cross 1; the error of reading between two batches is not in it.",
-    "The CPU uses all usable cores unless a row says otherwise; the number of threads stands beside each figure.",
-    "No mean over workloads is made. Where several runs hold the same case of the same machine, the newest counts.",
+    "Samples are taken until the confidence interval of the median is as narrow as the target, or the time limit is "
+    "reached. No sample is deleted.",
+    "Confidence intervals come from one process. They do not include the differences between processes, so a "
+    "difference of a few percent may not be reproduced by the next run.",
+    "The confidence interval of a ratio combines those of both times. The interval of a crossover lies where the ends "
+    "of the ratios' intervals cross 1; it does not include the error of interpolating between two batch sizes.",
+    "The CPU uses all usable cores unless a row states otherwise; the number of threads is given with each result.",
+    "There is no mean over workloads. If several runs have the same case of the same machine, the newest counts.",
 )

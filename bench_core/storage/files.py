@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from bench_core.core.errors import NewerSchemaError, RecordError
 from bench_core.core.records import SCHEMA, Record, Run, RunInfo, oldest_first
 from bench_core.core.schema import as_dataclass, merge_unknown
+from bench_core.core.studies import ROWS
 from bench_core.storage.versions import upgraded_record, upgraded_run
 
 T = TypeVar("T", Record, RunInfo)
@@ -35,7 +36,13 @@ def decode_record(data: Any, where: str) -> Record:
 
 def decode_run(data: Any, where: str) -> RunInfo:
     """JSON data as a run's facts; a ``RecordError`` names the place and what is wrong there."""
-    return _decode(RunInfo, data, where, upgraded_run)
+    info = _decode(RunInfo, data, where, upgraded_run)
+    try:
+        for kind in ROWS:
+            info.rows(kind)
+    except RecordError as error:
+        raise RecordError(f"{where}: {error}") from None
+    return info
 
 
 def _decode(kind: type[T], data: Any, where: str, upgrade: Callable[[dict[str, Any]], dict[str, Any]]) -> T:
@@ -101,12 +108,16 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
     """The JSON files meant by files and folders (searched in depth), sorted; ``RecordError`` where there are none."""
     files: list[Path] = []
     for path in paths:
-        if path.is_dir():
+        try:
+            is_folder, exists = path.is_dir(), path.exists()
+        except OSError as error:
+            raise RecordError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+        if is_folder:
             inside = sorted(path.rglob("*.json"))
             if not inside:
                 raise RecordError(f"{path}: has no stored run; store one with `pytest benchmarks --benchmark-autosave`")
             files += inside
-        elif path.exists():
+        elif exists:
             files.append(path)
         else:
             raise RecordError(f"{path}: does not exist; name a stored run or a folder of them")

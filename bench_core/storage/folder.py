@@ -14,43 +14,44 @@ from bench_core.core.errors import StorageError
 
 
 def check_writable(folder: Path, option: str) -> None:
-    """Raise ``StorageError`` if files cannot be made in a folder (or its first part that exists): before an hour of
-    measuring, not after it. ``option`` is the one to name another place with."""
-    there = folder
-    while not there.exists() and there != there.parent:
-        there = there.parent
-    reason = None
-    if not there.is_dir():
-        reason = f"{there} is a file"
-    elif not os.access(there, os.W_OK | os.X_OK):
-        reason = "no permission"
-    else:
-        with contextlib.suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True)
-        try:
-            probe = folder / f".writable-{os.getpid()}"
-            probe.touch()
-            probe.unlink()
-        except OSError as error:
-            reason = error.strerror or "cannot be written"
+    """Create a folder and raise ``StorageError`` if no file can be written to it: before the sweep, not after it.
+
+    A folder that does not exist yet is created; ``option`` is the option that names another one.
+    """
+    reason = _why_not_writable(folder)
     if reason:
         raise StorageError(f"{folder}: stored runs cannot be written there ({reason}); name another with {option}")
 
 
+def _why_not_writable(folder: Path) -> str | None:
+    try:
+        existing = next(path for path in (folder, *folder.parents) if path.exists())
+        if not existing.is_dir():
+            return f"{existing} is a file"
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".writable-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        return error.strerror or "cannot be written"
+    return None
+
+
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder's lock: pytest-benchmark numbers its files without regard to other processes."""
+    """Hold a folder's lock, which one process at a time can: pytest-benchmark numbers its files as if it were alone."""
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
         yield
 
 
 def commit_of(root: Path) -> tuple[str | None, bool | None]:
-    """The commit checked out in a folder, and whether files were changed since; ``None`` outside a git checkout."""
-    found = _git(root, "rev-parse", "HEAD")
-    if found is None:
+    """The commit checked out in a folder, and whether tracked files differ from it; ``None`` where git cannot tell."""
+    commit = _git(root, "rev-parse", "HEAD")
+    if commit is None:
         return None, None
-    return found, bool(_git(root, "status", "--porcelain", "--untracked-files=no"))
+    changes = _git(root, "status", "--porcelain", "--untracked-files=no")
+    return commit, None if changes is None else bool(changes)
 
 
 def _git(root: Path, *arguments: str) -> str | None:

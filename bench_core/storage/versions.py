@@ -33,6 +33,7 @@ _FLAGS_OF_1 = (
     ("stages", FlagCode.STAGES_DO_NOT_ADD_UP),
 )
 """How the texts of schema 1 began, by the code that they have now."""
+_STUDIES_OF_1 = ("ladder", "learning")
 _LEARNING_OF_1 = {"tested": "test_size", "reached": "accuracy", "every": "eval_interval"}
 
 
@@ -53,12 +54,12 @@ def _upgraded(data: Json, steps: Mapping[int, Callable[[Json], Json]]) -> Json:
 
 
 def _record_from_1(data: Json) -> Json:
-    made = {**data, "schema": 2}
+    changed = {**data, "schema": 2}
     if isinstance(flags := data.get("flags"), list):
-        made["flags"] = [_flag_of_1(flag) if isinstance(flag, str) else flag for flag in flags]
+        changed["flags"] = [_flag_of_1(flag) if isinstance(flag, str) else flag for flag in flags]
     if isinstance(parity := data.get("parity"), dict):
-        made["parity"] = _renamed(parity, {"untold": "inconclusive"})
-    return made
+        changed["parity"] = _renamed(parity, {"untold": "inconclusive"})
+    return changed
 
 
 def _flag_of_1(words: str) -> Json:
@@ -67,18 +68,17 @@ def _flag_of_1(words: str) -> Json:
 
 
 def _run_from_1(data: Json) -> Json:
-    made = {name: value for name, value in data.items() if name not in ("ladder", "learning")} | {"schema": 2}
+    changed = {name: value for name, value in data.items() if name not in _STUDIES_OF_1} | {"schema": 2}
     if isinstance(machine := data.get("machine"), dict):
-        made["machine"] = {name: value for name, value in machine.items() if name != "threads"}
+        changed["machine"] = {name: value for name, value in machine.items() if name != "threads"}
     if isinstance(entries := data.get("not_run"), list):
-        made["not_run"] = [_not_run_of_1(entry) if isinstance(entry, dict) else entry for entry in entries]
-    ladder, learning = (_objects(data.get(name)) for name in ("ladder", "learning"))
-    learning = [_learning_of_1(row) for row in learning]
-    made["studies"] = {name: rows for name, rows in (("ladder", ladder), ("learning", learning)) if rows}
-    items = [f"ladder-{row.get('device')}" for row in ladder]
-    items += [f"learning-{row.get('workload')}-{row.get('device')}" for row in learning]
-    made["studied"] = list(dict.fromkeys(items))
-    return made
+        changed["not_run"] = [_not_run_of_1(entry) if isinstance(entry, dict) else entry for entry in entries]
+    studies = {name: data[name] for name in _STUDIES_OF_1 if data.get(name, []) != []}
+    if isinstance(rows := studies.get("learning"), list):
+        studies["learning"] = [_learning_of_1(row) if isinstance(row, dict) else row for row in rows]
+    items = [f"ladder-{row.get('device')}" for row in _objects(studies.get("ladder"))]
+    items += [f"learning-{row.get('workload')}-{row.get('device')}" for row in _objects(studies.get("learning"))]
+    return {**changed, "studies": studies, "studied": list(dict.fromkeys(items))}
 
 
 def _not_run_of_1(entry: Json) -> Json:

@@ -1,4 +1,4 @@
-"""How long a call takes: clocks, sampling, when to stop, and the stages of a pipeline.
+"""Measures how long a call takes: clocks, sampling, the stopping rule, and the stages of a pipeline.
 
-May import ``hardware`` and ``core``; knows neither workloads nor storage.
+May import ``hardware`` and ``core``; does not use workloads or storage.
 """

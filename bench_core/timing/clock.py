@@ -1,4 +1,4 @@
-"""The clock of all figures: wall time between two synchronizations, the same for every device."""
+"""The clock behind every time: wall time between two synchronizations, the same on every device."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from bench_core.hardware.device import Device
 
 @dataclass(frozen=True)
 class Block:
-    """One timed block: seconds of wall time, and until the last call had been issued (before the last wait)."""
+    """One timed block, in seconds: ``wall`` is its wall time, ``issue`` the time until the last call was issued (before
+    the last synchronization)."""
 
     wall: float
     issue: float
@@ -24,7 +25,8 @@ class Block:
 class SynchronizedClock:
     """Times blocks of calls: synchronize, start, the calls, synchronize, stop; the same for every device.
 
-    Without the first wait, earlier work would be counted; without the last, an asynchronous device's work would not.
+    Without the first synchronization, earlier work would be counted. Without the last one, the work of an asynchronous
+    device would not be counted.
     """
 
     def __init__(self, devices: tuple[Device, ...], timer: Callable[[], float] = time.perf_counter) -> None:
@@ -32,7 +34,7 @@ class SynchronizedClock:
         self.timer = timer
 
     def synchronize(self) -> None:
-        """Wait for the devices of this clock, and for no others."""
+        """Wait for the devices of this clock, and for no other device."""
         for device in self.devices:
             device.synchronize()
 
@@ -55,13 +57,13 @@ class SynchronizedClock:
         return Block(wall=end - start, issue=issued - start)
 
     def first_call(self, fn: Callable[[], Any]) -> tuple[float, Any]:
-        """Seconds of a single call, waited for, and what it returned."""
+        """Make a single synchronized call: its seconds, and what it returned."""
         returned: list[Any] = []
         seconds = self.block(lambda: returned.append(fn()), 1).wall
         return seconds, returned.pop()
 
     def device_time(self, fn: Callable[[], Any], calls: int) -> float | None:
-        """Seconds of a block on the device's own clock; ``None`` for devices that have none, or several devices."""
+        """Seconds of a block on the device's own clock; ``None`` for a device without one, or for several devices."""
         if len(self.devices) != 1:
             return None
         (device,) = self.devices
@@ -74,7 +76,7 @@ class SynchronizedClock:
         return device.elapsed(start)
 
     def overhead(self, repeats: int = 51) -> float:
-        """Seconds of an empty block: reading the clock and waiting for idle devices."""
+        """Seconds of an empty block: reading the clock and synchronizing idle devices."""
         return stats.median([self.block(_nothing, 1).wall for _ in range(repeats)])
 
 

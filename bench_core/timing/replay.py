@@ -1,4 +1,4 @@
-"""A clock that replays samples, through which pytest-benchmark shows and stores what was measured here."""
+"""A clock that replays measured samples, so that pytest-benchmark shows and stores them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 
 
 class ReplayClock:
-    """A timer that replays measured samples: it returns 0.0 and the sample in turn.
+    """A timer that replays measured samples: it returns 0.0 and a sample in turn.
 
-    Given to pytest-benchmark as its timer, one round then lasts exactly one sample, so its table, its JSON and
-    its comparisons show what was measured here.
+    With this as pytest-benchmark's timer, one round lasts exactly one sample. So pytest-benchmark's table, JSON and
+    comparisons show what bench-core measured.
     """
 
     __name__ = "bench_core.replay"

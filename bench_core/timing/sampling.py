@@ -1,4 +1,4 @@
-"""From a function to a measurement: warm-up, calibration, sampling until the interval is small enough."""
+"""From a function to a measurement: warm-up, calibration, sampling until the confidence interval is narrow enough."""
 
 from __future__ import annotations
 
@@ -16,23 +16,24 @@ from bench_core.timing.clock import SynchronizedClock
 from bench_core.timing.stopping import IntervalTarget, StoppingRule
 
 CLOCK_SHARE = 1e-3
-"""Clock and synchronize may cost at most this share of a sample."""
+"""Reading the clock and synchronizing may cost at most this share of a sample."""
 SHORTEST_BLOCK = 5e-3
 """Seconds. Shorter blocks mostly fall between the kernel's timer ticks (4 ms apart at 250 Hz) and other small
-interruptions, so their median is up to 3% below what the work takes when it goes on."""
+interruptions, so their median is up to 3% below the time of the same work when it runs continuously."""
 WINDOW = 5
-"""Blocks in a window of the warm-up."""
+"""Blocks per warm-up window."""
 LATENCY_CALLS = 100
-"""Single synchronized calls made for the latency figures, where the time allows."""
+"""Single synchronized calls for the latency percentiles, if the time allows."""
 CROSS_CHECK_PAIRS = 8
+"""Pairs of blocks of 2k and of k calls in the cross-check."""
 LATENCY_SHARE = CROSS_CHECK_SHARE = 0.25
-"""Shares of the time budget that the latency calls and the cross-check may take on top of the samples."""
+"""Shares of the time budget that the latency calls and the cross-check may each take in addition to the samples."""
 
 
 @dataclass(frozen=True)
 class WarmupResult:
-    """How warm-up ended: whether two windows agreed, the number of calls, the seconds of the last block, and the
-    reason."""
+    """How warm-up ended: whether two windows agreed (``steady``), the number of ``calls``, the seconds of the last
+    ``block``, and the ``reason``."""
 
     steady: bool
     calls: int
@@ -55,12 +56,12 @@ def measure(
 
     ``device`` is the device (or the devices) that the calls use, by name or as an object with the members of
     ``hardware.device.Device``; it is synchronized before and after each timed block. Samples are taken until the
-    half-width of the median's interval at ``confidence`` is at most ``rel_ci`` of the median, or ``max_time`` seconds
-    of them have been taken. Warm-up may take as much again, latency and cross-check a quarter of it each.
-    ``timer`` returns seconds. ``cold_start`` is the time of the very first call where the caller has made it already;
-    else it is made and timed here.
+    half-width of the median's confidence interval, at the level ``confidence``, is at most ``rel_ci`` of the median, or
+    until the samples have taken ``max_time`` seconds. Warm-up may take as long again, latency and cross-check a quarter
+    of it each. ``timer`` returns seconds. ``cold_start`` is the time of the very first call if the caller has already
+    made it; otherwise the first call is made and timed here.
 
-    Raises ``ValueError`` for a device that does not exist or a target that makes no sense, and whatever ``fn`` raises.
+    Raises ``ValueError`` for a device that does not exist or a value outside its range, and whatever ``fn`` raises.
     """
     _check_request(rel_ci, confidence, max_time)
     clock = SynchronizedClock(resolve(device), timer)
@@ -100,7 +101,7 @@ def measure(
         cross_check=check,
         latency=latency(clock, fn, samples if calls == 1 else None, center, max_time),
         decisions=(
-            f"calls in a block: {calls}, which last {1e3 * calls * center:.3g} ms; the clock costs {100 * share:.2g}%",
+            f"calls per sample: {calls}, taking {1e3 * calls * center:.3g} ms; the clock costs {100 * share:.2g}%",
             f"warm-up: {warmup.reason}",
             *rule.reasons(),
         ),
@@ -109,54 +110,54 @@ def measure(
 
 
 def calibrate(clock: SynchronizedClock, fn: Callable[[], Any], overhead: float) -> tuple[int, int]:
-    """The number of calls in a block, and the calls made to find it.
+    """The number of calls per block, and the number of calls it took to determine it.
 
-    So many that the clock costs under ``CLOCK_SHARE`` and a block lasts ``SHORTEST_BLOCK``.
+    A block has enough calls that the clock costs less than ``CLOCK_SHARE`` of it and that it lasts ``SHORTEST_BLOCK``.
     """
     wanted = max(overhead / CLOCK_SHARE, SHORTEST_BLOCK)
-    calls, made = 1, 0
+    calls, total = 1, 0
     while True:
         took = clock.block(fn, calls).wall
-        made += calls
+        total += calls
         if took < 2 * wanted:  # a single slow block must not count as enough calls
-            took, made = min(took, clock.block(fn, calls).wall), made + calls
+            took, total = min(took, clock.block(fn, calls).wall), total + calls
         if took >= wanted:
-            return calls, made
-        # At most tenfold: a first estimate from few calls is mostly clock.
+            return calls, total
+        # At most tenfold: in a first estimate from few calls the clock itself dominates.
         calls = min(10 * calls, max(calls + 1, math.ceil(1.1 * calls * wanted / max(took, 1e-9))))
 
 
 def warm_up(
     clock: SynchronizedClock, fn: Callable[[], Any], calls: int, rel_ci: float, max_time: float
 ) -> WarmupResult:
-    """Run blocks until two neighbouring windows agree, or ``max_time`` is spent.
+    """Run blocks until two consecutive windows agree, or ``max_time`` is spent.
 
-    They agree when their medians do within ``rel_ci``, or, for noisy work, when the middle
-    three of each window's five overlap. A window has five blocks, or fewer where those would take over a tenth of the
-    time; such small ones have to agree by their medians.
+    Two windows agree if their medians differ by at most ``rel_ci``, or, for noisy work, if the ranges of the middle
+    three of their five blocks overlap. A window has five blocks, or fewer if five would take over a tenth of
+    ``max_time``; such small windows must agree by their medians.
     """
     block = clock.block(fn, calls).wall
     size = max(1, min(WINDOW, int(max_time / 10 / block)))
-    spent, made, count = block, calls, 0
+    spent, total, count = block, calls, 0
     before: list[float] = []
     while True:
         window = [clock.block(fn, calls).wall for _ in range(size)]
-        spent, made, count = spent + sum(window), made + size * calls, count + 1
+        spent, total, count = spent + sum(window), total + size * calls, count + 1
         now = stats.median(window)
         done = f"steady after {count} windows of {size}"
         if before:
             change = now / stats.median(before) - 1.0
             if abs(change) <= rel_ci:
-                return WarmupResult(True, made, now, f"{done}: {100 * change:+.2g}% apart")
+                return WarmupResult(True, total, now, f"{done}: their medians differ by {100 * change:+.2g}%")
             if size == WINDOW and _overlap(before, window):
-                return WarmupResult(True, made, now, f"{done}: they overlap")
+                return WarmupResult(True, total, now, f"{done}: their ranges overlap")
         if spent >= max_time:
-            return WarmupResult(False, made, now, "the warm-up's time ran out before two windows agreed")
+            return WarmupResult(False, total, now, "the warm-up's time ran out before two windows agreed")
         before = window
 
 
 def _overlap(before: Sequence[float], now: Sequence[float]) -> bool:
-    """Whether the windows overlap without their smallest and largest block, which may be spikes."""
+    """Whether the windows' ranges overlap, leaving out the smallest and largest block of each, which may be spikes."""
     a, b = sorted(before)[1:-1], sorted(now)[1:-1]
     return a[0] <= b[-1] and b[0] <= a[-1]
 
@@ -183,7 +184,10 @@ def _collect(
 def cross_check(
     clock: SynchronizedClock, fn: Callable[[], Any], calls: int, center: float, max_time: float
 ) -> tuple[float | None, stats.Interval | None]:
-    """(T(2k) - T(k)) / k over the median, and the interval of it in seconds; ``None`` where it would take too long."""
+    """The slope (T(2k) - T(k)) / k as a ratio to the median, and the slope's confidence interval in seconds.
+
+    Both are ``None`` if the cross-check would take too long.
+    """
     if 3 * calls * CROSS_CHECK_PAIRS * center > CROSS_CHECK_SHARE * max_time:
         return None, None
     slopes = [(clock.block(fn, 2 * calls).wall - clock.block(fn, calls).wall) / calls for _ in range(CROSS_CHECK_PAIRS)]
@@ -191,7 +195,7 @@ def cross_check(
 
 
 def _at_least(interval: stats.Interval, center: float, rel: float) -> stats.Interval:
-    """The interval, widened to ``rel`` of the center: smaller differences are below what was asked for."""
+    """The interval, widened to at least ±``rel`` of the center: smaller differences are below the target precision."""
     return min(interval[0], center * (1.0 - rel)), max(interval[1], center * (1.0 + rel))
 
 
@@ -202,9 +206,10 @@ def _apart(a: stats.Interval, b: stats.Interval) -> bool:
 def latency(
     clock: SynchronizedClock, fn: Callable[[], Any], singles: Sequence[float] | None, center: float, max_time: float
 ) -> Latency | None:
-    """Percentiles of single synchronized calls; ``singles`` are such calls already made, if any.
+    """Percentiles of single synchronized calls; ``singles`` are the seconds of such calls, if there are any already.
 
-    A percentile needs enough calls beyond it to mean something: 20 for p95, 100 for p99.
+    ``None`` if there is no time for even one call. A percentile needs enough calls to be meaningful: 20 for p95, 100
+    for p99.
     """
     if singles is None:
         affordable = int(LATENCY_SHARE * max_time / max(center, 1e-9))

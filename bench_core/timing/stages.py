@@ -1,4 +1,4 @@
-"""The parts of a pipeline, timed apart and beside the whole."""
+"""The stages of a pipeline, timed one by one and in turn with whole calls."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def time_stages(
     max_time: float = 1.0,
     timer: Callable[[], float] = time.perf_counter,
 ) -> Stages:
-    """Time a pipeline's stages and whole calls in turn, for about ``max_time`` seconds at least three times.
+    """Time a pipeline's stages and whole calls in turn, for about ``max_time`` seconds, and at least three times.
 
-    The order changes with every repeat, so that a steady drift of the machine falls on both alike. Raises
+    The order changes with every repeat, so that a steady drift of the machine affects both equally. Raises
     ``ValueError`` for a step without stages.
     """
     if not step.stages:
@@ -34,32 +34,35 @@ def time_stages(
     clock = SynchronizedClock(resolve(devices), timer)
     parts: list[Mapping[str, float]] = []
     wholes: list[float] = []
-    begun, wanted = timer(), MIN_REPEATS
+    started, wanted = timer(), MIN_REPEATS
     while len(wholes) < wanted:
         if len(wholes) % 2:
             parts.append(_staged(step, clock))
         wholes.append(clock.block(step, 1).wall)
         if len(parts) < len(wholes):
             parts.append(_staged(step, clock))
-        wanted = min(MAX_REPEATS, max(MIN_REPEATS, int(max_time * len(wholes) / max(timer() - begun, 1e-9))))
+        wanted = min(MAX_REPEATS, max(MIN_REPEATS, int(max_time * len(wholes) / max(timer() - started, 1e-9))))
     return _joined(parts, wholes)
 
 
 def _joined(parts: Sequence[Mapping[str, float]], wholes: Sequence[float]) -> Stages:
-    """Medians that add up: the stages' sum is the median ratio to the whole call beside it, divided among them.
+    """Stage times that add up.
 
-    Neighbours met the same machine, so its drift is not in their ratio. The stages' own medians would not do, except
-    for their proportions: where a slow stage makes the next one wait less, medians sum to less than that of both.
+    Each repeat has a ratio: the sum of its stages to its whole call. The sum of the reported stages is the median of
+    these ratios times the median whole call. It is divided among the stages in proportion to their medians. The two
+    parts of a repeat ran one right after the other, so the machine's drift cancels in their ratio. The stages' medians
+    themselves need not add up: if a slow stage makes the next one wait less, the sum of the two medians is less than
+    the median of the sum.
     """
     whole = stats.median(wholes)
-    together = whole * stats.median([sum(part.values()) / beside for part, beside in zip(parts, wholes, strict=True)])
+    total = whole * stats.median([sum(part.values()) / call for part, call in zip(parts, wholes, strict=True)])
     medians = {name: stats.median([part[name] for part in parts]) for name in parts[0]}
-    seconds = {name: together * value / sum(medians.values()) for name, value in medians.items()}
+    seconds = {name: total * value / sum(medians.values()) for name, value in medians.items()}
     return Stages(seconds=seconds, whole=whole, repeats=len(wholes))
 
 
 def _staged(step: Step, clock: SynchronizedClock) -> dict[str, float]:
-    """Seconds of each stage in one call's worth of cycles, with garbage collection disabled as in a timed block."""
+    """Seconds of each stage in the cycles of one call, with garbage collection disabled as in a timed block."""
     spent = dict.fromkeys(step.stages, 0.0)
     timer, stages = clock.timer, tuple(step.stages.items())
     collecting = gc.isenabled()

@@ -1,4 +1,4 @@
-"""When to stop sampling: an interface of three methods, and the rule that is used."""
+"""When to stop sampling: an interface of three methods, and the rule that the suite uses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench_core.core import stats
 PILOT = 32
 """Samples before the first look: with fewer, correlated samples cannot be distinguished from independent ones."""
 MIN_PILOT = 8
-"""The pilot of slow work."""
+"""Samples before the first look at slow work, at least."""
 
 
 class StoppingRule(Protocol):
@@ -22,7 +22,7 @@ class StoppingRule(Protocol):
         ...
 
     def more(self, samples: Sequence[float], affordable: int) -> int:
-        """How many further samples to take after a look at those there are (seconds); 0 stops."""
+        """How many further samples to take after a look at the present ones (seconds); 0 stops."""
         ...
 
     def reasons(self) -> tuple[str, ...]:
@@ -31,18 +31,18 @@ class StoppingRule(Protocol):
 
 
 class IntervalTarget:
-    """Stops when the interval of the median is narrow enough, looking a few planned times only.
+    """Stops when the confidence interval of the median is narrow enough; it looks only a few planned times.
 
-    A look computes the half-width of the median's interval, widened for correlation. If it is above the target, the
-    number of samples needed is forecast from it (the width shrinks with the square root of their number), and the next
-    look is planned at two thirds of the forecast, at least 5% and at most 100% farther on: forecasts from few samples
-    are poor, and an early look costs nothing while a late one costs samples.
+    A look computes the half-width of the median's interval, widened for correlation. If the half-width is above the
+    target, the rule forecasts the number of samples needed (the width shrinks with the square root of their number). It
+    plans the next look at two thirds of the forecast, which is at least 5% and at most 100% more samples than now.
+    Forecasts from few samples are poor, and an early look costs nothing while a late one costs samples.
 
-    The level of the looks is not corrected for their number. They stop on the width, which says next to nothing about
-    where the interval is: sequential intervals of fixed width keep their level as the width shrinks (Chow & Robbins,
-    Annals of Mathematical Statistics 1965). The simulations in ``benchmarks/proofs`` show the level for the
-    few samples and odd distributions of timing; a Bonferroni correction over four looks would take 1.6 times the
-    samples.
+    The confidence level is not corrected for the number of looks. The rule stops on the width, which carries almost no
+    information about where the interval is: sequential intervals of fixed width keep their level as the width shrinks
+    (Chow & Robbins, Annals of Mathematical Statistics 1965). The simulations in ``benchmarks/proofs`` show the level
+    for the few samples and unusual distributions of timing; a Bonferroni correction over four looks would take 1.6
+    times the samples.
     """
 
     SHARE_OF_FORECAST = 0.65
@@ -53,13 +53,13 @@ class IntervalTarget:
         self._reasons: list[str] = []
 
     def pilot(self, affordable: int) -> int:
-        """32 samples; where the time allows few, a quarter of them, but at least eight."""
+        """32 samples, or a quarter of the affordable ones if that is fewer, but at least eight."""
         wanted = max(MIN_PILOT, min(PILOT, affordable // 4))
         self._reasons.append(f"pilot of {wanted}, of {affordable} samples that the time allows")
         return wanted
 
     def more(self, samples: Sequence[float], affordable: int) -> int:
-        """Stop at the target or at the cap; else go on towards the forecast number."""
+        """Stop at the target or at the time cap; otherwise continue toward the forecast number."""
         n, center = len(samples), stats.median(samples)
         effective = stats.effective_size(samples)
         width = stats.relative_half_width(center, stats.median_interval(samples, self.confidence, effective))
@@ -75,7 +75,7 @@ class IntervalTarget:
         return self._decide(more, f"{look}, forecast {needed} samples, {more} more")
 
     def reasons(self) -> tuple[str, ...]:
-        """Every decision with its figures."""
+        """Every decision with its numbers."""
         return tuple(self._reasons)
 
     def _decide(self, more: int, reason: str) -> int:

@@ -1,7 +1,7 @@
-"""The registry of workloads: every ``Workload`` in a module below this package is found by itself.
+"""The registry of workloads: every ``Workload`` in a module of this package is discovered automatically.
 
 The families (``dense``, ``vision``, ``adversarial``, ``series``, ``pipelines``) are built with ``kit`` from ``data``.
-May import ``hardware`` and ``core``; knows neither timing nor storage.
+May import ``hardware`` and ``core``; does not use timing or storage.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NOT_FAMILIES = ("data", "kit")
 
 @cache
 def registry() -> Mapping[str, Workload]:
-    """All workloads by name, in the order of their files and of definition within a file."""
+    """All workloads by name, in the order of their files and, within a file, of their definitions."""
     workloads: dict[str, Workload] = {}
     for module in _modules(__path__, __name__):
         for value in vars(import_module(module)).values():
@@ -46,7 +46,7 @@ def names() -> list[str]:
 
 
 def get(name: str) -> Workload:
-    """The workload of a name; a ``CaseError`` (a ``ValueError``) lists the names there are."""
+    """The workload of this name. Raises ``CaseError`` (a ``ValueError``), which lists the names, if there is none."""
     if name not in registry():
         raise CaseError(f"no workload {name!r}; there are: {', '.join(names())}")
     return registry()[name]
@@ -55,7 +55,7 @@ def get(name: str) -> Workload:
 def build(case: Case, *, data_dir: Path | None = None) -> Step:
     """Build a case into a step that is ready to call.
 
-    ``data_dir`` holds real data sets (see ``--bench-data``). Raises ``CaseError`` (a ``ValueError``) for whatever the
-    case names that does not exist, and lists what does.
+    ``data_dir`` contains real data sets (see ``--bench-data``). Raises ``CaseError`` (a ``ValueError``) if the case
+    names something that does not exist, and lists what exists.
     """
     return building.build(get(case.workload), case, data_dir=data_dir)

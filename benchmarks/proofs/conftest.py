@@ -1,15 +1,19 @@
+from collections.abc import Callable
+
 import pytest
 
 
 @pytest.fixture
-def tell(request):
-    """Print one line a proof with its figure, past pytest's capture."""
-    terminal = request.config.pluginmanager.get_plugin("terminalreporter")
-    capture = request.config.pluginmanager.get_plugin("capturemanager")
+def print_line(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Print a line with the figures of a proof, past pytest's capture."""
+    plugins = request.config.pluginmanager
+    terminal, capture = plugins.get_plugin("terminalreporter"), plugins.get_plugin("capturemanager")
+    assert terminal is not None
+    assert capture is not None
 
-    def line(words):
+    def write(line: str) -> None:
         with capture.global_and_fixture_disabled():
             terminal.ensure_newline()
-            terminal.write_line(words)
+            terminal.write_line(line)
 
-    return line
+    return write

@@ -1,10 +1,12 @@
-"""The peers themselves, asked for their raw samples: seconds per call, and the seconds each took in all."""
+"""Other tools, run for their raw samples: seconds per call, and the seconds that each tool took in total."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import Any, Protocol
 
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
@@ -16,30 +18,39 @@ from bench_core import measure
 from bench_core.core import stats
 
 
-@dataclass(frozen=True)
-class Taken:
-    """Samples in seconds per call, and the wall time that taking them took."""
+class Work(Protocol):
+    """What is measured: a callable that names its devices, as a ``Step`` does."""
 
-    samples: list[float]
+    @property
+    def devices(self) -> tuple[str, ...]: ...
+
+    def __call__(self) -> object: ...
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Samples in seconds per call, and the wall time that sampling took."""
+
+    values: list[float]
     seconds: float
 
     @property
     def width(self) -> float:
-        """The yardstick: the relative half width of our interval on these samples."""
-        interval = stats.median_interval(self.samples, 0.95, stats.effective_size(self.samples))
-        return stats.relative_half_width(stats.median(self.samples), interval) or float("inf")
+        """The common measure: the relative half-width of our interval on these samples."""
+        interval = stats.median_interval(self.values, 0.95, stats.effective_size(self.values))
+        return stats.relative_half_width(stats.median(self.values), interval) or float("inf")
 
 
-def ours(step, rel: float, max_time: float) -> Taken:
+def ours(step: Work, rel: float, max_time: float) -> Samples:
     """``measure``, with its warm-up, calibration, latency calls and cross-check."""
     start = time.perf_counter()
     m = measure(step, step.devices, rel_ci=rel, max_time=max_time)
-    return Taken(list(m.samples), time.perf_counter() - start)
+    return Samples(list(m.samples), time.perf_counter() - start)
 
 
-def precision_mode(step, rel: float, max_time: float) -> Taken:
+def precision_mode(step: Work, rel: float, max_time: float) -> Samples:
     """pytest-benchmark's ``--benchmark-precision`` at 95% confidence, with its defaults otherwise."""
-    kept = []
+    results: list[Any] = []
     quiet = SimpleNamespace(debug=lambda *_, **__: None, warning=lambda *_, **__: None)
     fixture = BenchmarkFixture(
         SimpleNamespace(name="step", nodeid="step"),
@@ -53,7 +64,7 @@ def precision_mode(step, rel: float, max_time: float) -> Taken:
         warmup=False,
         warmup_iterations=100_000,
         calibration_precision=10,
-        add_stats=kept.append,
+        add_stats=results.append,
         logger=quiet,
         warner=None,
         disabled=False,
@@ -64,25 +75,28 @@ def precision_mode(step, rel: float, max_time: float) -> Taken:
     start = time.perf_counter()
     fixture(step)
     seconds = time.perf_counter() - start
-    (found,) = kept
-    # Its data are seconds a round; Metadata divides by the calls of a round when it prints.
-    return Taken([value / found.iterations for value in found.stats.data], seconds)
+    (result,) = results
+    # Its data are seconds per round; Metadata divides by the calls of a round when it prints.
+    return Samples([value / result.iterations for value in result.stats.data], seconds)
 
 
-def adaptive_autorange(step, rel: float, max_time: float) -> Taken:
+def adaptive_autorange(step: Work, rel: float, max_time: float) -> Samples:
     """torch's ``adaptive_autorange`` with the target as its threshold."""
     timer = Timer("step()", globals={"step": step}, num_threads=torch.get_num_threads())
     start = time.perf_counter()
-    found = timer.adaptive_autorange(threshold=rel, max_run_time=max_time)
-    return Taken(list(found.times), time.perf_counter() - start)
+    result = timer.adaptive_autorange(threshold=rel, max_run_time=max_time)
+    return Samples(list(result.times), time.perf_counter() - start)
 
 
-def until_reached(tool, step, rel: float, max_time: float) -> Taken:
-    """Ask a tool for ``rel``; where it stops short of it by the yardstick, ask for less, the time added up."""
-    seconds, asked = 0.0, rel
+Tool = Callable[[Work, float, float], Samples]
+
+
+def until_reached(tool: Tool, step: Work, rel: float, max_time: float) -> Samples:
+    """Request ``rel`` of a tool; while the common measure is above it, request less. The seconds are those of all."""
+    seconds, requested = 0.0, rel
     while True:
-        taken = tool(step, asked, max_time)
-        seconds += taken.seconds
-        if taken.width <= rel or seconds >= max_time:
-            return Taken(taken.samples, seconds)
-        asked /= 1.5
+        samples = tool(step, requested, max_time)
+        seconds += samples.seconds
+        if samples.width <= rel or seconds >= max_time:
+            return Samples(samples.values, seconds)
+        requested /= 1.5

@@ -1,4 +1,4 @@
-"""Do two stored runs of one machine agree? ``python benchmarks/proofs/repeatability.py FIRST.json SECOND.json``."""
+"""Do two stored runs of one machine agree? Run ``python benchmarks/proofs/repeatability.py FIRST.json SECOND.json``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from bench_core.analysis.comparison import Comparison, compare
+from bench_core.analysis.comparison import Comparison, compare_runs
 from bench_core.core.records import Run
 from bench_core.storage.files import load
 
@@ -18,7 +18,7 @@ SLACK, WANTED = 0.01, 0.95
 
 @dataclass(frozen=True)
 class Repeatability:
-    """The cases that both runs hold, and those of them that do not agree."""
+    """The cases that both runs have, and those of them that do not agree."""
 
     both: tuple[Comparison, ...]
     apart: tuple[Comparison, ...]
@@ -30,11 +30,11 @@ class Repeatability:
 
 
 def repeatability(first: Run, second: Run, slack: float = SLACK) -> Repeatability:
-    """Two figures agree if the interval of their ratio, widened by ``slack``, holds 1.
+    """Two results agree if the confidence interval of their ratio, widened by ``slack``, includes 1.
 
-    That interval joins those of both figures; where one has none, the ratio itself must be within ``slack`` of 1.
+    That interval combines those of both results; where one has none, the ratio must be within ``slack`` of 1.
     """
-    both = tuple(c for c in compare(first, second) if c.ratio is not None)
+    both = tuple(c for c in compare_runs(first, second) if c.ratio is not None)
     return Repeatability(both, tuple(c for c in both if not _agree(c, slack)))
 
 
@@ -45,16 +45,19 @@ def _agree(c: Comparison, slack: float) -> bool:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print the share and what does not agree; 0 if at least 95% do."""
+    """Print the share of cases that agree, and those that do not; return 0 if at least 95% agree."""
     if len(arguments) != 2:
         print(__doc__)
         return 2
-    found = repeatability(*(load(Path(name)) for name in arguments))
-    print(f"repeatability: {100 * found.share:.1f}% of {len(found.both)} cases agree within intervals plus {SLACK:.0%}")
-    for c in found.apart:
+    first, second = (load(Path(name)) for name in arguments)
+    result = repeatability(first, second)
+    print(
+        f"repeatability: {100 * result.share:.1f}% of {len(result.both)} cases agree within intervals plus {SLACK:.0%}"
+    )
+    for c in result.apart:
         span = "no interval" if c.interval is None else f"{c.interval[0]:.3f} to {c.interval[1]:.3f}"
         print(f"  apart: {c.case.id}: first / second {c.ratio:.3f} ({span})")
-    return 0 if found.share >= WANTED else 1
+    return 0 if result.share >= WANTED else 1
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Simulated timings, the stopping rule run on them, an oracle, and the rules of the peers on the same data.
+"""Simulated timings, and on the same data our stopping rule, an oracle and the rules of other tools.
 
-A sample is a number here; its time is its value, so the time to a target is the sum of the samples taken.
+A sample is a number here, and its time is its value: the time to a target is the sum of the samples taken.
 """
 
 from __future__ import annotations
@@ -11,37 +11,39 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from bench_core.core import stats
 from bench_core.timing.stopping import IntervalTarget
 
-Draw = Callable[[np.random.Generator, int], np.ndarray]
+Floats = NDArray[np.float64]
+Draw = Callable[[np.random.Generator, int], Floats]
 CAP = 100_000
 
 
-def _normal(rng, n):
+def _normal(rng: np.random.Generator, n: int) -> Floats:
     return rng.normal(1.0, 0.05, n)
 
 
-def _noisy(rng, n):
+def _noisy(rng: np.random.Generator, n: int) -> Floats:
     return rng.normal(1.0, 0.1, n)
 
 
-def _lognormal(rng, n):
+def _lognormal(rng: np.random.Generator, n: int) -> Floats:
     return rng.lognormal(0.0, 0.1, n)
 
 
-def _modes(rng, n):
+def _modes(rng: np.random.Generator, n: int) -> Floats:
     return np.where(rng.random(n) < 0.7, 1.0, 1.3) * rng.normal(1.0, 0.05, n)
 
 
-def _spikes(rng, n):
+def _spikes(rng: np.random.Generator, n: int) -> Floats:
     return np.where(rng.random(n) < 0.02, 10.0, 1.0) * rng.normal(1.0, 0.05, n)
 
 
 def _autoregressive(rho: float) -> Draw:
-    def draw(rng, n):
+    def draw(rng: np.random.Generator, n: int) -> Floats:
         noise = rng.normal(0.0, 0.05, n)
         noise[1:] *= math.sqrt(1.0 - rho**2)
         return 1.0 + lfilter([1.0], [1.0, -rho], noise)
@@ -70,23 +72,25 @@ class Outcome:
 
     @property
     def width(self) -> float:
-        """Half the width, relative to the middle."""
+        """The half-width relative to the center."""
         return (self.high - self.low) / (self.high + self.low)
 
 
-def ours(samples: np.ndarray, rel: float) -> Outcome:
+def ours(samples: Floats, rel: float) -> Outcome:
     """Our rule on these samples, with our interval."""
     rule = IntervalTarget(rel, 0.95)
     n = rule.pilot(CAP)
     while more := rule.more(samples[:n], len(samples) - n):
         n += more
     taken = samples[:n]
-    low, high = stats.median_interval(taken, 0.95, stats.effective_size(taken))
+    interval = stats.median_interval(taken, 0.95, stats.effective_size(taken))
+    assert interval is not None, "a pilot has enough samples for an interval"
+    low, high = interval
     return Outcome(n, float(taken.sum()), low, high)
 
 
-def precision_mode(samples: np.ndarray, rel: float, confidence: float = 0.95, min_rounds: int = 5) -> Outcome:
-    """pytest-benchmark 5.3, ``--benchmark-precision``: until z s / sqrt(n) is at most ``rel`` of the mean."""
+def precision_mode(samples: Floats, rel: float, confidence: float = 0.95, min_rounds: int = 5) -> Outcome:
+    """pytest-benchmark 5.3 with ``--benchmark-precision``: until z s / sqrt(n) is at most ``rel`` of the mean."""
     z = NormalDist().inv_cdf(0.5 + confidence / 2.0)
     n = np.arange(1, len(samples) + 1)
     mean = np.cumsum(samples) / n
@@ -97,10 +101,10 @@ def precision_mode(samples: np.ndarray, rel: float, confidence: float = 0.95, mi
     return Outcome(last + 1, float(samples[: last + 1].sum()), mean[last] - margin[last], mean[last] + margin[last])
 
 
-def adaptive_autorange(samples: np.ndarray, threshold: float, most: int) -> int:
-    """torch's ``adaptive_autorange``: more than three samples whose IQR is below ``threshold`` of the median, or the
-    time is up after ``most`` samples (``max_run_time``). Returns the number of samples; from 200 on, it is asked at
-    every twentieth more only.
+def adaptive_autorange(samples: Floats, threshold: float, most: int) -> int:
+    """torch's ``adaptive_autorange``: until the IQR of more than three samples is below ``threshold`` of the median, or
+    until the time is up after ``most`` samples (``max_run_time``). Returns the number of samples. From 200 samples on,
+    the rule is evaluated only once per 5% more samples.
     """
     n = 4
     while n < most:
@@ -111,9 +115,9 @@ def adaptive_autorange(samples: np.ndarray, threshold: float, most: int) -> int:
     return most
 
 
-def to_target(samples: np.ndarray, begin: int, rel: float) -> int:
-    """The samples of a tool that stopped after ``begin``, made to go on by half as much until the yardstick, our
-    interval on its samples, is at most ``rel``."""
+def to_target(samples: Floats, begin: int, rel: float) -> int:
+    """The samples that a tool needs if it stopped after ``begin`` and continues, by half as many each time, until the
+    relative half-width of our interval on its samples is at most ``rel``."""
     n = begin
     while n < len(samples):
         taken = samples[:n]
@@ -132,7 +136,7 @@ def quantiles(draw: Draw, seed: int = 0) -> Callable[[float], float]:
 
 
 def oracle_count(quantile: Callable[[float], float], rel: float) -> int:
-    """The fewest samples whose 95% interval of the median is ``rel`` wide on average: what one who knows would take."""
+    """The fewest samples whose 95% interval of the median has a half-width of ``rel`` on average: the oracle."""
     for n in range(6, CAP):
         rank = stats.interval_rank(n, 0.95)
         if rank and (quantile((n + 1 - rank) / (n + 1)) - quantile(rank / (n + 1))) / 2.0 <= rel * quantile(0.5):
@@ -140,29 +144,34 @@ def oracle_count(quantile: Callable[[float], float], rel: float) -> int:
     raise ValueError(f"no number of samples below {CAP} reaches {rel}")
 
 
-def runs(draw: Draw, count: int, length: int = 20_000, seed: int = 1) -> Iterator[np.ndarray]:
-    """Independent runs of a distribution."""
+def runs(draw: Draw, count: int, length: int = 20_000, seed: int = 1) -> Iterator[Floats]:
+    """Independent runs of samples of a distribution."""
     rng = np.random.default_rng(seed)
     for _ in range(count):
         yield draw(rng, length)
 
 
+Rule = Callable[[Floats, float], Outcome]
+
+
 @dataclass(frozen=True)
 class Coverage:
-    """How a rule did over many runs; ``held`` is the share of intervals that hold the true value."""
+    """How a rule did over many runs; ``covered`` is the share of intervals that contain the true value."""
 
-    held: float
+    covered: float
     count: float
     width: float
 
 
-def coverage(draw: Draw, rel: float, repeats: int, rule=ours, center: str = "median", seed: int = 1) -> Coverage:
-    """Run a rule many times; ``center`` says which true value its interval should hold."""
+def coverage(
+    draw: Draw, rel: float, repeats: int, rule: Rule = ours, center: str = "median", seed: int = 1
+) -> Coverage:
+    """Run a rule many times; ``center`` says which true value its interval should contain."""
     big = draw(np.random.default_rng(0), 4_000_000)
     truth = float(np.median(big) if center == "median" else big.mean())
-    done = [rule(samples, rel) for samples in runs(draw, repeats, seed=seed)]
+    outcomes = [rule(samples, rel) for samples in runs(draw, repeats, seed=seed)]
     return Coverage(
-        held=float(np.mean([o.low <= truth <= o.high for o in done])),
-        count=float(np.mean([o.count for o in done])),
-        width=float(np.mean([o.width for o in done])),
+        covered=float(np.mean([o.low <= truth <= o.high for o in outcomes])),
+        count=float(np.mean([o.count for o in outcomes])),
+        width=float(np.mean([o.width for o in outcomes])),
     )

@@ -1,6 +1,6 @@
 """Truth on a GPU: our wall time against the GPU's own clock, torch's Timer and triton's do_bench, in turn in one run.
 
-Long steps keep the device busy; two short ones are bound by the host, which is to be seen and said.
+Long steps keep the device busy; two short ones are bound by the host, which the figures must show.
 """
 
 from __future__ import annotations
@@ -8,18 +8,21 @@ from __future__ import annotations
 import math
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from unittest.mock import patch
 
 import pytest
 
-from bench_core import Case, measure, workloads
+from bench_core import Case, Step, measure, workloads
 
 torch = pytest.importorskip("torch")
 pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
 ]
+
+PrintLine = Callable[[str], None]
 
 CASES = (
     *(Case("gemm", "cuda", batch_size=n) for n in (2048, 4096, 8192)),
@@ -34,32 +37,32 @@ CASES = (
 )
 ROUNDS, SECONDS = 5, 0.3
 HOST_BOUND = 0.9
-"""Where handing over the work takes this share of the wall time, the host decides it."""
+"""From this share of the wall time on that launching the work takes, the host decides the time."""
 
 
 @dataclass(frozen=True)
 class Clocks:
-    """Seconds per call of the same calls: by the wall clock, by events on the GPU, and until the last was handed over
-    (what a clock that does not synchronize would say)."""
+    """Seconds per call of the same calls: by the wall clock, by events on the GPU, and until the last was launched
+    (the time of a clock that does not synchronize)."""
 
     wall: float
     events: float
     issue: float
 
 
-def clocks(step, seconds: float = 0.2) -> Clocks:
+def clocks(step: Step, seconds: float = 0.2) -> Clocks:
     """All three clocks around the same block of calls; the medians of ``ROUNDS`` blocks of ``seconds`` each."""
     for _ in range(3):
         step()
     calls = max(3, math.ceil(seconds / _once(step, 3).wall))
-    found = [_once(step, calls) for _ in range(ROUNDS)]
-    return Clocks(*(statistics.median(getattr(f, name) for f in found) for name in ("wall", "events", "issue")))
+    blocks = [_once(step, calls) for _ in range(ROUNDS)]
+    return Clocks(*(statistics.median(getattr(b, name) for b in blocks) for name in ("wall", "events", "issue")))
 
 
-def _once(step, calls: int) -> Clocks:
+def _once(step: Step, calls: int) -> Clocks:
     start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
     torch.cuda.synchronize()
-    begun = time.perf_counter()
+    begin = time.perf_counter()
     start.record()
     for _ in range(calls):
         step()
@@ -67,45 +70,48 @@ def _once(step, calls: int) -> Clocks:
     issued = time.perf_counter()
     torch.cuda.synchronize()
     done = time.perf_counter()
-    return Clocks((done - begun) / calls, start.elapsed_time(end) / 1e3 / calls, (issued - begun) / calls)
+    return Clocks((done - begin) / calls, start.elapsed_time(end) / 1e3 / calls, (issued - begin) / calls)
 
 
-def test_wall_time_is_that_of_the_gpus_own_clock(tell):
-    off, busy = [], 0
+def test_wall_time_is_that_of_the_gpus_own_clock(print_line: PrintLine) -> None:
+    off: list[str] = []
+    busy = 0
     for case in CASES:
-        found = clocks(workloads.build(case))
-        ratio, issue = found.wall / found.events, found.issue / found.wall
+        timed = clocks(workloads.build(case))
+        ratio, issue = timed.wall / timed.events, timed.issue / timed.wall
         bound = "bound by the host" if issue >= HOST_BOUND else "device busy"
-        tell(
-            f"events, {case.id}: wall {1e6 * found.wall:.1f} us, events {1e6 * found.events:.1f} us, wall / events "
-            f"{ratio:.4f}; without synchronizing {1e6 * found.issue:.1f} us, {issue:.3f} of the wall time: {bound}"
+        print_line(
+            f"events, {case.id}: wall {1e6 * timed.wall:.1f} us, events {1e6 * timed.events:.1f} us, wall / events "
+            f"{ratio:.4f}; without synchronizing {1e6 * timed.issue:.1f} us, {issue:.3f} of the wall time: {bound}"
         )
         if issue < HOST_BOUND:
             busy += 1
             off += [case.id] if not 0.99 <= ratio <= 1.01 else []
-    tell(f"events: {busy - len(off)} of {busy} cases with a busy device within 1%; off: {', '.join(off) or 'none'}")
+    print_line(
+        f"events: {busy - len(off)} of {busy} cases with a busy device within 1%; off: {', '.join(off) or 'none'}"
+    )
     assert busy >= 8
     assert not off
 
 
-def timer_median(step) -> float:
+def timer_median(step: Step) -> float:
     """torch's Timer, with its own search for a block size; it leaves the caches as they are."""
     from torch.utils.benchmark import Timer
 
     return Timer("step()", globals={"step": step}).blocked_autorange(min_run_time=SECONDS).median
 
 
-def do_bench_median(step, flush: bool) -> float:
+def do_bench_median(step: Step, flush: bool) -> float:
     """triton's do_bench: events around single calls, before each of which it overwrites the L2 cache if ``flush``.
 
-    Our caches are hot, and so are the Timer's; so the comparison is made without the flush. With it the median
-    is told beside, as that is what do_bench says when it is called as it is.
+    Our caches are hot, and so are the Timer's, so the comparison is made without the flush. The median with the flush,
+    which is do_bench's default, is printed as well.
     """
     from triton.runtime import driver
     from triton.testing import do_bench
 
     def measured() -> float:
-        return do_bench(step, warmup=50, rep=1000 * SECONDS, return_mode="median") / 1e3
+        return float(do_bench(step, warmup=50, rep=1000 * SECONDS, return_mode="median")) / 1e3
 
     if flush:
         return measured()
@@ -113,9 +119,11 @@ def do_bench_median(step, flush: bool) -> float:
         return measured()
 
 
-def around(ours, theirs) -> tuple[float, float]:
+def around(ours: Callable[[], float], theirs: Callable[[], float]) -> tuple[float, float]:
     """The median ratio of ours to theirs before and after, and how far theirs are apart at most."""
-    ratios, control, before = [], [], theirs()
+    ratios: list[float] = []
+    control: list[float] = []
+    before = theirs()
     for _ in range(ROUNDS):
         mine, after = ours(), theirs()
         ratios.append(mine / math.sqrt(before * after))
@@ -124,12 +132,12 @@ def around(ours, theirs) -> tuple[float, float]:
     return statistics.median(ratios), max(control)
 
 
-def test_our_median_is_that_of_timer_and_do_bench(tell):
+def test_our_median_is_that_of_timer_and_do_bench(print_line: PrintLine) -> None:
     within = {"Timer": 0, "do_bench": 0}
     for case in CASES:
         step = workloads.build(case)
 
-        def ours(step=step) -> float:
+        def ours(step: Step = step) -> float:
             return measure(step, step.devices, rel_ci=0.005, max_time=SECONDS).median
 
         peers = {"Timer": lambda: timer_median(step), "do_bench": lambda: do_bench_median(step, flush=False)}  # noqa: B023
@@ -139,6 +147,8 @@ def test_our_median_is_that_of_timer_and_do_bench(tell):
             within[name] += 0.99 <= ratio <= 1.01
             words.append(f"ours / {name} {ratio:.4f} ({name} / itself up to {100 * apart:.1f}% apart)")
         flushed = do_bench_median(step, flush=True) / ours()
-        tell(f"peers, {case.id}: {'; '.join(words)}; do_bench as it is, flushing L2: {flushed:.3f} of ours")
-    tell(f"peers: within 1% of Timer in {within['Timer']}, of do_bench in {within['do_bench']} of {len(CASES)} cases")
+        print_line(f"peers, {case.id}: {'; '.join(words)}; do_bench as it is, flushing L2: {flushed:.3f} of ours")
+    print_line(
+        f"peers: within 1% of Timer in {within['Timer']}, of do_bench in {within['do_bench']} of {len(CASES)} cases"
+    )
     assert min(within.values()) >= 10

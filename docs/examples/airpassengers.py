@@ -1,4 +1,4 @@
-"""AirPassengers by ARIMA(2, 1, 2), step by step: the figures and pictures of docs/arima.md.
+"""AirPassengers by ARIMA(2, 1, 2), step by step: the numbers and figures of docs/arima.md.
 
 Run from the checkout: python docs/examples/airpassengers.py
 """
@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))  # so that it runs from a checkout that is not installed
+sys.path.insert(0, str(ROOT))  # so that it also runs from a checkout that is not installed
 
 from bench_core.workloads.data.series import air_passengers  # noqa: E402
 from bench_core.workloads.series import css  # noqa: E402
@@ -31,18 +31,19 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Example:
-    """A monthly series, fitted in logarithms; every step is worked out when it is asked for."""
+    """A monthly series, fitted in logarithms; each step is computed when it is first used."""
 
     thousands: pd.Series
 
     @cached_property
     def logs(self) -> Numbers:
         """Natural logarithms."""
-        return np.log(self.thousands.to_numpy(dtype=float))
+        logs: Numbers = np.log(self.thousands.to_numpy(dtype=float))
+        return logs
 
     @cached_property
     def fit(self) -> css.Fit:
-        """Ours: least conditional sum of squares; more steps than the benchmark takes, as the optimum is flat."""
+        """Our fit, by conditional sum of squares; it takes more steps than the benchmark, as the optimum is flat."""
         return css.fit(torch.tensor(self.logs)[:, None], ORDER, iterations=100)
 
     @cached_property
@@ -52,7 +53,7 @@ class Example:
 
     @cached_property
     def residuals(self) -> pd.Series:
-        """Ours by month; those of the first three months do not exist, one being lost to the difference, two to phi."""
+        """The residuals of our fit, by month. The first three months have none: the difference needs one, phi two."""
         values = self.fit.residuals[:, 0].numpy()
         return pd.Series(values, index=self.thousands.index[-len(values) :])
 
@@ -64,16 +65,16 @@ class Example:
 
     @cached_property
     def default(self) -> Any:
-        """statsmodels' fit by its defaults."""
+        """statsmodels' fit with its defaults."""
         return quietly(self.model().fit)
 
     @cached_property
     def from_ours(self) -> Any:
-        """statsmodels' fit, begun at our estimates."""
+        """statsmodels' fit, started at our estimates."""
         return quietly(self.model().fit, start_params=self.estimates)
 
     def forecast(self, steps: int = 12) -> pd.DataFrame:
-        """Median and 95% interval of the months after the last, in thousands, by our estimates.
+        """Median and 95% interval for the months after the last, in thousands, from our estimates.
 
         The variance of a forecast h steps ahead is sigma^2 times the sum of the first h squared psi weights (Box &
         Jenkins, section 5.1); in logarithms it is normal.
@@ -89,35 +90,35 @@ class Example:
             psi.append(phi @ psi[:-3:-1])
         middle = self.logs[-1] + np.cumsum(w[-steps:])
         half = 1.96 * np.sqrt(sigma2 * np.cumsum(np.cumsum(psi[:steps]) ** 2))
-        # "MS", the month's start: pandas 3 knows no "M", and the month's end would not line up with the series.
+        # "MS", month start: pandas 3 does not have "M", and month ends would not align with the series.
         months = pd.date_range(self.thousands.index[-1], periods=steps + 1, freq="MS")[1:]
         columns = {"low": middle - half, "median": middle, "high": middle + half}
         return pd.DataFrame({name: np.exp(values) for name, values in columns.items()}, index=months)
 
 
 def quietly(fit: Any, **options: Any) -> Any:
-    """A fit of statsmodels' without its warnings."""
+    """A fit by statsmodels, without its warnings."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return fit(**options)
 
 
 def read() -> Example:
-    """AirPassengers, each value at its month's first day."""
+    """AirPassengers, with each value at the first day of its month."""
     known = air_passengers()
     index = pd.DatetimeIndex(known.months.astype("datetime64[s]"), freq="MS")
     return Example(pd.Series(known.thousands, index=index))
 
 
 def unit_root(values: Numbers) -> float:
-    """p of the augmented Dickey-Fuller test by statsmodels' defaults; small where a unit root is unlikely."""
+    """p of the augmented Dickey-Fuller test with statsmodels' defaults; small if a unit root is unlikely."""
     from statsmodels.tsa.stattools import adfuller
 
     return float(quietly(adfuller, x=values)[1])
 
 
 def figures(example: Example) -> list[str]:
-    """What docs/arima.md quotes, line by line."""
+    """The numbers that docs/arima.md quotes, line by line."""
     from statsmodels.stats.diagnostic import acorr_ljungbox
     from statsmodels.tsa.stattools import acf
 
@@ -173,12 +174,12 @@ def figures(example: Example) -> list[str]:
 
 
 def rms(forecast: Any, truth: pd.Series) -> float:
-    """Root mean square of the errors."""
+    """The root mean square of the errors."""
     return float(np.sqrt(np.mean((np.asarray(forecast) - truth.to_numpy()) ** 2)))
 
 
 def main() -> None:
-    """Print the figures and draw the pictures."""
+    """Print the numbers and draw the figures."""
     example = read()
     print(*figures(example), sep="\n")
     import matplotlib as mpl
@@ -196,14 +197,14 @@ def main() -> None:
 
 
 def panels(count: int, height: float, **options: Any) -> tuple[Any, Any]:
-    """A figure of some panels, one below the other."""
+    """A figure with this many panels, one below the other."""
     from matplotlib import pyplot as plt
 
     return plt.subplots(count, 1, figsize=(8, height), layout="constrained", squeeze=False, **options)
 
 
 def series(example: Example) -> Any:
-    """The series, its logarithms, and what they change by."""
+    """The series, its logarithms, and their differences."""
     drawn, axes = panels(3, 7, sharex=True)
     index = example.thousands.index
     rows = (
@@ -218,7 +219,7 @@ def series(example: Example) -> Any:
 
 
 def stems(axis: Any, values: Numbers, count: int, title: str) -> None:
-    """Correlations by lag, with the band that holds 95% of those of white noise."""
+    """Correlations by lag, with the band that contains 95% of those of white noise."""
     axis.axhspan(-1.96 / np.sqrt(count), 1.96 / np.sqrt(count), color="C0", alpha=0.15, linewidth=0)
     axis.vlines(np.arange(1, len(values)), 0, values[1:], color="C0")
     axis.plot(np.arange(1, len(values)), values[1:], "o", color="C0", markersize=3)

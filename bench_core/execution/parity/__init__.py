@@ -1,5 +1,5 @@
-"""Does a step compute what it should? Its first call is checked against the same work in float64.
+"""Does a step compute the correct results? Its first call is checked against the same work in float64.
 
-``gate`` is the way in: one check per case. ``capture`` takes what a first call gives, ``reference`` has the same in
-float64, ``tolerances`` say how far apart they may be, ``judge`` decides.
+``gate`` is the entry point: one check per case. ``capture`` takes the results of a first call, ``reference`` computes
+them in float64, ``tolerances`` says how far they may differ, ``judge`` decides.
 """

@@ -1,4 +1,4 @@
-"""What a first call gives: outputs, gradients, and how it moved the weights."""
+"""The results of a first call: outputs, gradients, and the change of the weights."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bench_core.core.step import Step
 Vector = NDArray[np.float64]
 
 MAX_ELEMENTS = 2048
-"""Of a larger tensor this many elements are compared, drawn at random."""
+"""Of a larger tensor, this many elements are compared, drawn at random."""
 
 
 class QuantityKind(StrEnum):
@@ -52,7 +52,7 @@ class FirstCall:
         self._before = {name: _sampled(list(module.parameters())) for name, module in step.modules.items()}
 
     def values(self, output: Any) -> Values:
-        """What the call gave, by quantity: a large tensor as a sample of its elements, on the CPU in float64."""
+        """The results of the call by quantity, as float64 on the CPU; of a large tensor, a sample of its elements."""
         tensors = output.values() if isinstance(output, dict) else [output]
         values = {OUTPUTS: _sampled([t for t in tensors if t.is_floating_point()])}
         if self._step.optimizers:
@@ -69,7 +69,7 @@ def modes(step: Step) -> tuple[bool, ...]:
 
 
 def relative_error(values: Vector, exact: Vector) -> float:
-    """The norm of the difference over the norm of what is exact; 0 where both are nothing but zeros."""
+    """The norm of the difference divided by the norm of ``exact``; 0 if all elements of both are 0."""
     norm, off = float(np.linalg.norm(exact)), float(np.linalg.norm(values - exact))
     return off / norm if norm else (math.inf if off else 0.0)
 
@@ -79,7 +79,7 @@ def _gradient(weight: torch.Tensor) -> torch.Tensor:
 
 
 def _sampled(tensors: Sequence[torch.Tensor]) -> Vector:
-    """The elements of the tensors in a row, sampled such that the norm is preserved."""
+    """The elements of the tensors as one vector, sampled and scaled so that its norm is preserved (in expectation)."""
     parts = []
     for tensor in tensors:
         flat, scale = tensor.detach().reshape(-1), 1.0

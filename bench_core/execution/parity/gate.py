@@ -1,4 +1,4 @@
-"""Parity first: a step that does not agree with float64 fails and has no time. One check per case."""
+"""Parity first: a step that does not agree with float64 fails and is not timed. One check per case."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ from bench_core.workloads.kit.building import build
 from bench_core.workloads.kit.definition import Workload
 
 MAX_FLOPS = 1.3e11
-"""A case of more FLOPs per call is checked at a smaller batch: in float64 it would take minutes."""
+"""A case with more FLOPs per call is checked at a smaller batch: in float64 it would take minutes."""
 
 
 @dataclass(frozen=True)
 class CheckedCall:
-    """A first call that agrees with float64: its seconds, and how close it is."""
+    """A first call that agrees with float64: its seconds, and its errors."""
 
     seconds: float
     parity: Parity
 
 
 def affordable_batch(workload: Workload, case: Case, step: Step) -> int:
-    """The batch size at which to check a case: its own, or the largest of its sweep that is cheap enough."""
+    """The batch size at which to check a case: its own, or, if that costs too much, the largest of its sweep that does
+    not (at least 1)."""
     if not step.flops or step.flops <= MAX_FLOPS:
         return case.batch_size
     most = case.batch_size * MAX_FLOPS / step.flops
@@ -41,9 +42,9 @@ def affordable_batch(workload: Workload, case: Case, step: Step) -> int:
 def check_first_call(
     workload: Workload, case: Case, step: Step, clock: SynchronizedClock, data_dir: Path | None = None
 ) -> CheckedCall:
-    """Time the very first call of a step and check its results, with the step that is then measured.
+    """Time the very first call of a step and check its results. The same step is measured afterward.
 
-    Raises ``ParityError`` for a step that computes something else.
+    Raises ``ParityError`` if the results are wrong, and ``CaseSkipped`` if none of them can be judged.
     """
     started = time.perf_counter()
     check_build(workload, case, step)
@@ -59,10 +60,10 @@ def check_first_call(
 
 
 def check_at_batch(workload: Workload, case: Case, batch: int, step: Step, data_dir: Path | None = None) -> Parity:
-    """Check a case that would take minutes in float64 at a smaller batch, by a step of its own.
+    """Check a case that would take minutes in float64 at a smaller batch, with a separately built step.
 
-    To be called when the case is measured: earlier, it would warm up what the cold start is to find cold. Raises
-    ``ParityError`` for a step that computes something else.
+    Call it after the case has been measured: an earlier check would warm up what must be cold for the cold start.
+    Raises ``ParityError`` if the results are wrong, and ``CaseSkipped`` if none of them can be judged.
     """
     started = time.perf_counter()
     check_build(workload, case, step)

@@ -1,4 +1,4 @@
-"""The decision: are a step's build and the results of its first call those of its workload?"""
+"""The decision: is a step built as its workload states, and are the results of its first call correct?"""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from bench_core.workloads.kit.definition import Workload
 def judge(case: Case, values: Values, reference: Reference) -> Parity:
     """Compare the results of a first call with the reference.
 
-    ``seconds`` is left at 0. Raises ``CaseSkipped`` where no quantity can be judged, and ``ParityError`` for a quantity
-    whose relative error exceeds the dtype's tolerance, or that has another shape.
+    ``seconds`` is left at 0. Raises ``CaseSkipped`` if no quantity can be judged, and ``ParityError`` for a quantity
+    whose relative error exceeds the dtype's tolerance, or whose shape is not that of the reference.
     """
     errors, allowed = {}, {}
     for quantity, exact in reference.values.items():
@@ -53,10 +53,10 @@ def _badness(error: float, allowed: float) -> float:
 
 
 def check_build(workload: Workload, case: Case, step: Step) -> None:
-    """Check a built step against what is known of its workload in advance.
+    """Check a built step against what is known about its workload in advance.
 
-    Raises ``ParityError`` for another number of parameters or FLOPs than the known costs, for a training step with a
-    module in evaluation mode, and for weights that no optimizer updates.
+    Raises ``ParityError`` if the number of parameters or FLOPs differs from the known costs, if a module of a training
+    step is in evaluation mode, and if no optimizer updates some of the weights.
     """
     known = workload.known_costs
     if case.setting in ("", workload.first_setting):
@@ -76,6 +76,6 @@ def check_build(workload: Workload, case: Case, step: Step) -> None:
 
 
 def check_modes(case: Case, step: Step, reference: Reference) -> None:
-    """Raise ``ParityError`` where a module is in another mode (training or evaluation) than in the reference."""
+    """Raise ``ParityError`` if a module is in another mode (training or evaluation) than in the reference."""
     if modes(step) != reference.modes:
         raise ParityError(f"{case.id}: part of the model is in another mode (training, evaluation) than its reference")

@@ -26,21 +26,25 @@ from bench_core.workloads.kit.building import build_anywhere
 from bench_core.workloads.kit.definition import Workload
 
 ROUNDINGS = ((1e9, (8, 12, 16)), (5e9, (8, 16)), (math.inf, (16,)))
-"""Bits of significand to which weights and inputs are rounded to see how the work reacts, by its FLOPs. Work that costs
-little is rounded often: a single number, such as a loss, may by luck hardly move under one rounding."""
+"""Upper limits of FLOPs, each with the significand bits to which weights and inputs are rounded to measure how
+sensitive the work is. Cheap work is rounded several times: a single number, such as a loss, may by chance hardly change
+under one rounding."""
 _ACTIVATIONS = ("threshold_backward", "leaky_relu_backward", "max_pool2d_with_indices_backward", "sgn")
 JUMPING = frozenset((*_ACTIVATIONS, "eq", "ge", "gt", "le", "lt"))
-"""Operations of backward passes that jump at a point: rounding may put an input on its other side. Comparisons are in
-those of maxima and of clamping."""
+"""Operations of backward passes that are discontinuous at a point: rounding may move an input to its other side. The
+backward passes of maxima and of clamping use the comparisons."""
 _FORMAT = 4
 _DECIDING = ("bench_core.workloads.", "bench_core.hardware.")
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What a first call gives in float64, by quantity; whether modules were in training mode; at how many numbers
-    gradients jump as they come back through ReLUs, maxima and the like (``jumps``); and how far each quantity
-    ``moved``, relative to its norm, when weights and inputs were rounded to so many ``bits``."""
+    """The results of a first call in float64, by quantity (``values``), and what decides their tolerances.
+
+    ``modes`` says which modules were in training mode. ``jumps`` counts the inputs of ReLUs, maxima and the like at
+    which a gradient can jump on its way back. ``moved`` is the change of each quantity, relative to its norm, when
+    weights and inputs are rounded to each number of ``bits``.
+    """
 
     values: Values
     modes: tuple[bool, ...]
@@ -49,10 +53,11 @@ class Reference:
     moved: Mapping[Quantity, tuple[float, ...]]
 
     def sensitivity(self, quantity: Quantity, unit: float) -> float:
-        """How far a quantity moves when weights and inputs are rounded to a unit roundoff.
+        """The relative change of a quantity when weights and inputs are rounded to a unit roundoff.
 
-        Smooth work moves in proportion to the rounding; where ReLUs or maxima jump, by its square root. The power is
-        that between the coarsest and the finest rounding; of only one, that of such work.
+        The results of smooth work change in proportion to the unit roundoff; where ReLUs or maxima jump, in proportion
+        to its square root. The exponent is estimated from the coarsest and the finest rounding; if there is only one
+        rounding, it is 1 for smooth work and 1/2 for other work.
         """
         moved = self.moved[quantity]
         power = 0.5 if self.jumps else 1.0
@@ -62,8 +67,10 @@ class Reference:
         return max(far * math.pow(unit * 2.0**bits, power) for bits, far in zip(self.bits, moved, strict=True))
 
     def jump(self, quantity: Quantity, unit: float) -> float:
-        """How far the jumps that a unit roundoff brings about move a quantity: those of at least one, though only a
-        part of one were to be expected; 0 where there is hardly one in a thousand such works."""
+        """The relative change of a quantity by the jumps that a unit roundoff causes.
+
+        At least one jump is assumed, even if fewer are expected; if fewer than one in a thousand is expected, 0.
+        """
         expected, coarse = self.jumps * unit, self.jumps * 2.0 ** -self.bits[0]
         if expected < 1e-3:
             return 0.0
@@ -71,18 +78,18 @@ class Reference:
 
 
 def reference(workload: Workload, case: Case, data_dir: Path | None = None) -> Reference:
-    """The reference of a case's setting, batch and seed; from the disk if it was computed before.
+    """The reference for a case's setting, batch and seed; read from the disk if it was computed before.
 
-    Raises ``ParityError`` if the workload computes in half precision even when float64 is asked for.
+    Raises ``ParityError`` if the workload computes in half precision even when float64 is requested.
     """
     plain = Case(case.workload, batch_size=case.batch_size, setting=case.setting, seed=case.seed)
     path = _path(workload, plain, data_dir)
     if path is not None and (stored := _read(path)):
         return stored
-    made = _computed(workload, plain, data_dir)
+    computed = _computed(workload, plain, data_dir)
     if path is not None:
-        _write(path, made)
-    return made
+        _write(path, computed)
+    return computed
 
 
 def _computed(workload: Workload, case: Case, data_dir: Path | None) -> Reference:
@@ -101,7 +108,7 @@ class _Call(NamedTuple):
 
 
 def _called(workload: Workload, case: Case, data_dir: Path | None, bits: int | None) -> _Call:
-    # Built anywhere: a case that makes sense on a GPU only has its reference on the CPU too.
+    # build_anywhere: the reference of a case for GPUs only is computed on the CPU too.
     step = build_anywhere(workload, case, storage=torch.float64, data_dir=data_dir, significand=bits, max_batches=1)
     first = FirstCall(step)
     operations = _Operations(case)
@@ -111,9 +118,9 @@ def _called(workload: Workload, case: Case, data_dir: Path | None, bits: int | N
 
 
 class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Watches the operations of a call: at how many numbers do gradients jump?
+    """Watches the operations of a call and counts the numbers at which gradients can jump.
 
-    Refuses results of half precision: asked for float64, a workload must not compute in less.
+    Raises ``ParityError`` for results in half precision: if float64 is requested, a workload must compute in it.
     """
 
     def __init__(self, case: Case) -> None:
@@ -122,16 +129,17 @@ class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.jumps = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        made = func(*args, **(kwargs or {}))
-        if isinstance(made, torch.Tensor) and func.overloadpacket.__name__ in JUMPING:
-            self.jumps += made.numel()
-        if isinstance(made, torch.Tensor) and made.dtype in (torch.float16, torch.bfloat16):
-            raise ParityError(f"{self._case.workload}: computes in {made.dtype} ({func}) whatever dtype is asked for")
-        return made
+        output = func(*args, **(kwargs or {}))
+        if isinstance(output, torch.Tensor) and func.overloadpacket.__name__ in JUMPING:
+            self.jumps += output.numel()
+        if isinstance(output, torch.Tensor) and output.dtype in (torch.float16, torch.bfloat16):
+            raise ParityError(f"{self._case.workload}: computes in {output.dtype} ({func}) whatever dtype is requested")
+        return output
 
 
 def _path(workload: Workload, case: Case, data_dir: Path | None) -> Path | None:
-    """Where the reference is kept; the name holds all that it depends on."""
+    """The reference's file; its name contains a hash of everything that the reference depends on. ``None`` without a
+    cache folder."""
     parts: list[Any] = [_FORMAT, torch.__version__, np.__version__, replace(case, workload="")]
     parts += [Path(str(module.__file__)).read_text() for module in modules_of(workload)]
     if data_dir:
@@ -145,8 +153,8 @@ def _path(workload: Workload, case: Case, data_dir: Path | None) -> Path | None:
 
 
 def modules_of(workload: Workload) -> list[ModuleType]:
-    """The modules whose source decides what a workload computes, by name: its own, and those of workloads and hardware
-    that it uses, directly or through others."""
+    """The modules whose source determines what a workload computes, sorted by name: its own, and the modules of
+    ``workloads`` and ``hardware`` that it uses, directly or through others."""
     modules: dict[str, ModuleType] = {}
     own = workload.build.__module__
     ahead = [own]
@@ -163,7 +171,7 @@ def _home(value: Any) -> str:
 
 
 def _read(path: Path) -> Reference | None:
-    """What is kept there; nothing where there is no file, or a damaged one."""
+    """The stored reference; ``None`` if there is no file, or a damaged one."""
     try:
         with np.load(path, allow_pickle=False) as stored:
             pairs = zip(stored["kinds"], stored["modules"], strict=True)
@@ -172,20 +180,20 @@ def _read(path: Path) -> Reference | None:
             moved = {q: tuple(map(float, row)) for q, row in zip(quantities, stored["moved"], strict=True)}
             bits, modes = tuple(map(int, stored["bits"])), tuple(map(bool, stored["modes"]))
             return Reference(values, modes, int(stored["jumps"]), bits, moved)
-    except Exception:  # np.load raises nearly anything for a file cut short
+    except Exception:  # np.load raises almost any exception for a truncated file
         return None
 
 
-def _write(path: Path, made: Reference) -> None:
-    """Keep it; renamed into place whole. Where that cannot be, it is computed again next time."""
-    quantities = list(made.values)
-    arrays: dict[str, Any] = {f"value {i}": made.values[quantity] for i, quantity in enumerate(quantities)}
+def _write(path: Path, computed: Reference) -> None:
+    """Store a reference by renaming a complete file. If that is not possible, it is computed again next time."""
+    quantities = list(computed.values)
+    arrays: dict[str, Any] = {f"value {i}": computed.values[quantity] for i, quantity in enumerate(quantities)}
     arrays |= {
         "kinds": np.array([str(q.kind) for q in quantities]),
         "modules": np.array([q.module for q in quantities]),
     }
-    arrays |= {"modes": np.array(made.modes, dtype=bool), "jumps": np.array(made.jumps)}
-    arrays |= {"bits": np.array(made.bits), "moved": np.array([made.moved[quantity] for quantity in quantities])}
+    arrays |= {"modes": np.array(computed.modes, dtype=bool), "jumps": np.array(computed.jumps)}
+    arrays |= {"bits": np.array(computed.bits), "moved": np.array([computed.moved[q] for q in quantities])}
     with contextlib.suppress(OSError), _draft(path) as draft, draft.open("wb") as file:
         np.savez_compressed(file, **arrays)
 

@@ -1,7 +1,7 @@
-"""How far a step's results may be from float64, by dtype and by how the work itself reacts to rounding.
+"""How far a step's results may be from float64, by dtype and by how sensitive the work itself is to rounding.
 
-The forward error is at most condition times backward error: Higham, Accuracy and Stability of Numerical Algorithms,
-2nd ed. 2002, 1.6.
+The forward error is at most the condition number times the backward error: Higham, Accuracy and Stability of Numerical
+Algorithms, 2nd ed. 2002, section 1.6.
 """
 
 from __future__ import annotations
@@ -15,21 +15,22 @@ from bench_core.execution.parity.capture import Quantity, QuantityKind
 from bench_core.execution.parity.reference import Reference
 
 MAX_ERROR = 0.7
-"""No quantity but a loss may have a larger relative error in any dtype, however the work reacts: other work is off by
-about 1 or more. The first update of the weights may be off by as much: Adam's is the sign of the gradient, which
-rounding flips where the gradient is close to zero."""
+"""No quantity except a loss may have a larger relative error, in any dtype and for any sensitivity: wrong work has an
+error of about 1 or more. For the first update of the weights this is the tolerance: Adam's first update is the sign of
+the gradient, which rounding flips where the gradient is close to zero."""
 JUMPS = 8
-"""Gradients may be off by this many times the effect of the expected jumps, since few of them vary widely."""
+"""Gradients may differ by this many times the effect of the expected jumps, since the effect of few jumps varies
+widely."""
 
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far a dtype may be off: ``factor`` times what rounding weights and inputs to it alone would do.
+    """The tolerance of a dtype: ``factor`` times the effect of rounding only the weights and inputs to that dtype.
 
-    ``unit`` is the unit roundoff. ``gradient`` is allowed in any case for gradients through ReLUs, maxima and the
-    like: where an input is rounded to the other side of zero the gradient jumps, which happens to a share of about
-    ``unit`` of the inputs and so moves the gradient's norm by about the square root of that; a small batch may meet a
-    few times more.
+    ``unit`` is the unit roundoff. ``gradient`` is always allowed for gradients through ReLUs, maxima and the like: if
+    an input is rounded to the other side of zero, the gradient jumps. This happens to a share of about ``unit`` of the
+    inputs, and so changes the gradient's norm by about the square root of ``unit``; in a small batch it may be a few
+    times more.
     """
 
     unit: float
@@ -56,7 +57,7 @@ def tolerance(case: Case, quantity: Quantity, reference: Reference) -> float:
         return MAX_ERROR
     allowed = _of(case)
     by_rounding = allowed.factor * max(reference.sensitivity(quantity, allowed.unit), allowed.unit / 2)
-    # The output of training is its loss; the outputs of other work with a backward pass are gradients.
+    # The output of a training is its loss; the outputs of other work with a backward pass are gradients.
     training = any(q.kind is QuantityKind.GRADIENTS for q in reference.values)
     if training and quantity.kind is QuantityKind.OUTPUTS:
         return by_rounding  # the relative error of a near-zero loss is meaningless; the gradients are checked instead
@@ -66,13 +67,13 @@ def tolerance(case: Case, quantity: Quantity, reference: Reference) -> float:
 
 
 def is_inconclusive(case: Case, quantity: Quantity, reference: Reference) -> bool:
-    """Whether rounding weights and inputs to the dtype alone moves a quantity as far as a fault would: then its error
-    has no meaning. The update of the weights follows their gradients."""
+    """Whether rounding only the weights and inputs to the dtype changes a quantity as much as a bug would. Then its
+    error is meaningless. The update of the weights is inconclusive if their gradients are."""
     kind = QuantityKind.GRADIENTS if quantity.kind is QuantityKind.UPDATE else quantity.kind
     return reference.sensitivity(Quantity(kind, quantity.module), _of(case).unit) > MAX_ERROR
 
 
 def _of(case: Case) -> Tolerance:
-    # Out of the box, convolutions on a GPU run in TF32.
+    # By torch's defaults, convolutions on a GPU run in TF32.
     out_of_the_box = "fp32" if case.device_type == "cpu" else "tf32"
     return TOLERANCES[out_of_the_box if case.dtype == "default" else case.dtype]

@@ -1,4 +1,4 @@
-"""A study: what naive timing would have said of a training, mended rung by rung. docs/ladder.md tells why.
+"""A study: the time that naive methods report for a training, with one mistake corrected per rung. See docs/ladder.md.
 
 ``python -m bench_core.execution.studies.ladder --device cpu`` prints a line of JSON for each rung.
 """
@@ -33,15 +33,16 @@ from bench_core.hardware.machine import usable_cpus
 from bench_core.timing.sampling import measure
 
 STEPS = 200
-"""Steps in a rung's loop. What comes once, such as the first call, weighs the more the fewer there are."""
+"""Steps in a rung's loop. The fewer there are, the more one-time costs count, such as that of the first call."""
 PREPARED = 8
-"""Host batches used in turn where the loader is taken out; as many as the workload keeps on the device."""
+"""Host batches used in turn when the loader is taken out; as many as the workload keeps on the device."""
 TIME_LIMIT = 600
+"""Seconds that all rungs together may take on a device."""
 
 
 @dataclass(frozen=True)
 class Rung:
-    """A way to time a training: its name, what it mends in words, and which mistakes it no longer makes."""
+    """A way to time a training: its ``name``, ``what`` it corrects, and flags for the mistakes it no longer makes."""
 
     name: str
     what: str
@@ -72,39 +73,39 @@ SYNCHRONIZE = replace(
 WARM_UP = replace(
     SYNCHRONIZE,
     name="warm-up",
-    what="The model lies on the device and some steps are made before the clock starts: set-up is not counted.",
+    what="The model is on the device and some steps have run before the clock starts: setup is not counted.",
     warm=True,
 )
 LOADER_OUT = replace(
     WARM_UP,
     name="loader taken out",
-    what="The batches are made before the clock starts: reading and preparing images is not counted.",
+    what="The batches are prepared before the clock starts: reading and converting images is not counted.",
     loader_out=True,
 )
 RESIDENT = replace(
     LOADER_OUT,
     name="inputs resident",
-    what="The batches lie on the device already: copying them there is not counted.",
+    what="The batches are on the device before the clock starts: copying them is not counted.",
     resident=True,
 )
 REPEATED = replace(
     RESIDENT,
     name="repeated",
-    what="Many timed blocks until the interval of their median is narrow, in place of one measurement.",
+    what="Many timed blocks until the confidence interval of their median is narrow, instead of one measurement.",
     repeated=True,
 )
 RUNGS = (AS_IN_TUTORIALS, OWN_OPTIMIZER, SYNCHRONIZE, WARM_UP, LOADER_OUT, RESIDENT, REPEATED)
 
 
 class Training(Protocol):
-    """A training in the parts that the rungs put together; a batch is whatever its loader yields."""
+    """A training in the parts that the rungs combine; a batch is whatever its loader yields."""
 
     def place(self) -> None:
-        """Move the model to the device: the first thing that a script asks of it."""
+        """Move the model to the device: the first use of the device in a script."""
         ...
 
     def loader(self) -> Iterable[Any]:
-        """Batches on the host, each made when it is asked for."""
+        """Batches on the host, each prepared when it is requested."""
         ...
 
     def copy(self, batch: Any) -> Any:
@@ -116,13 +117,13 @@ class Training(Protocol):
         ...
 
     def resident(self) -> Callable[[], Any]:
-        """A call that makes one step, right in all respects, on inputs that lie on the device."""
+        """A call that does one step without any of the mistakes, on inputs that are already on the device."""
         ...
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a rung says: seconds per step, their interval where there are repeats, and the steps that were timed."""
+    """What a rung reports: seconds per step, their confidence interval if there are repeats, and the steps timed."""
 
     seconds: float
     interval: Interval | None
@@ -135,17 +136,19 @@ def time_rung(
     device: Device,
     steps: int = STEPS,
     max_time: float = 1.0,
-    timer: Callable[[], float] = time.time,
+    timer: Callable[[], float] | None = None,
 ) -> Reading:
-    """Time a training on a device in the way of a rung.
+    """Time a training on a device as a rung does.
 
-    The first rungs are meant to be cold: ``training`` and ``device`` must not have been used in this process. The last
-    rung takes its time from ``measure``, which may take ``max_time`` seconds of samples; the others read ``timer``
-    (the tutorials' clock) before and after ``steps`` steps, or as many as the loader yields.
+    The first rungs must start cold: ``training`` and ``device`` must not have been used in this process. The last
+    rung takes its time from ``measure``, which may take ``max_time`` seconds of samples; the others read
+    ``time.time``, the tutorials' clock, before and after ``steps`` steps, or as many as the loader yields. ``timer``
+    replaces both clocks.
     """
     if rung.repeated:
-        m = measure(training.resident(), device, max_time=max_time)
+        m = measure(training.resident(), device, max_time=max_time, timer=timer or time.perf_counter)
         return Reading(m.median, m.interval, len(m.samples) * m.inner_calls)
+    timer = timer or time.time
     loop = _loop(rung, training)
     if rung.warm:
         training.place()
@@ -154,16 +157,16 @@ def time_rung(
     start = timer()
     if not rung.warm:
         training.place()
-    made = loop(steps)
+    done = loop(steps)
     if rung.synchronized:
         device.synchronize()
     seconds = timer() - start
-    device.synchronize()  # so that nothing is left to whoever uses the device next
-    return Reading(seconds / made, None, made)
+    device.synchronize()  # so that no work is left for the next user of the device
+    return Reading(seconds / done, None, done)
 
 
 def _loop(rung: Rung, training: Training) -> Callable[[int], int]:
-    """A call that makes so many steps in the way of a rung, and returns how many there were."""
+    """A call that does a number of steps as a rung does, and returns how many there were."""
     if rung.resident:
         return partial(_repeat, training.resident())
     batches: Callable[[], Iterable[Any]] = training.loader
@@ -171,11 +174,11 @@ def _loop(rung: Rung, training: Training) -> Callable[[int], int]:
         batches = partial(cycle, list(islice(training.loader(), PREPARED)))
 
     def go_through(steps: int) -> int:
-        made = 0
+        done = 0
         for batch in islice(batches(), steps):
             training.train(training.copy(batch), rung.own_optimizer)
-            made += 1
-        return made
+            done += 1
+        return done
 
     return go_through
 
@@ -189,7 +192,7 @@ def _repeat(step: Callable[[], Any], steps: int) -> int:
 def stored(rung: Rung, reading: Reading, device: Device, data: str) -> LadderRung:
     """A reading in the form that is stored with a run.
 
-    Raises ``RecordError`` for a device that is no real one: what a stand-in took is not to be shown as a measurement.
+    Raises ``RecordError`` for a device that is not a real one: a fake device's time must not appear as a measurement.
     """
     return LadderRung(
         device=device.name.partition(":")[0],
@@ -208,13 +211,13 @@ def stored(rung: Rung, reading: Reading, device: Device, data: str) -> LadderRun
 def run_ladder(
     device: str, data_dir: Path | None = None, steps: int = STEPS, max_time: float = 1.0
 ) -> tuple[LadderRung, ...]:
-    """The whole ladder on ``cpu`` or ``cuda``, each rung in a process that has done nothing before.
+    """The whole ladder on ``cpu`` or ``cuda``, each rung in a fresh process.
 
-    Raises ``RuntimeError`` with what the process said last, if it fails.
+    Raises ``RuntimeError`` with the last line that the process printed, if it fails.
     """
     command = [sys.executable, "-m", __name__, "--device", device, "--steps", str(steps), "--max-time", str(max_time)]
     command += ["--data", str(data_dir)] if data_dir else []
-    # From a checkout that is not installed, this package is found only from its own folder.
+    # If bench-core is not installed, the subprocess finds this package only with the checkout on its path.
     paths = (str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", ""))
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=TIME_LIMIT)
@@ -230,23 +233,23 @@ def ladder_summary(rungs: Sequence[LadderRung]) -> str:
 
 
 def run_rung(rung: Rung, device: str, data_dir: Path | None, steps: int, max_time: float) -> LadderRung:
-    """Time one rung of ``DigitsTraining``; on all usable cores, whatever torch would choose."""
+    """Time one rung of ``DigitsTraining``, on all usable cores, whatever torch's default is."""
     torch.set_num_threads(usable_cpus())
-    # A GPU that is named by its number need not be asked which one is meant: its first use is to be timed.
+    # With an explicit index, finding the GPU does not use it: its first use must be inside the timed part.
     name = "cuda:0" if device == "cuda" else device
-    training, found = DigitsTraining(name, data_dir), find(name)
-    return stored(rung, time_rung(rung, training, found, steps, max_time), found, training.data)
+    training, target = DigitsTraining(name, data_dir), find(name)
+    return stored(rung, time_rung(rung, training, target, steps, max_time), target, training.data)
 
 
 def main() -> None:
-    """Climb the ladder in this process, which must not have used the device, and print each rung as JSON."""
+    """Run each rung in a fork of this process, which must not have used the device, and print it as JSON."""
     parser = argparse.ArgumentParser(prog=f"python -m {__name__}", description="Prints each rung as JSON.")
     parser.add_argument("--device", choices=DEVICES, default="cpu")
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--max-time", type=float, default=1.0)
     parser.add_argument("--data", type=Path)
     asked = parser.parse_args()
-    import torchvision.datasets  # noqa: F401 - once, as every rung's process begins as a copy of this one
+    import torchvision.datasets  # noqa: F401 - imported once: every rung's process starts as a copy of this one
 
     for rung in RUNGS:
         with ProcessPoolExecutor(1, mp_context=get_context("fork")) as fresh:

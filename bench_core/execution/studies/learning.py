@@ -1,4 +1,4 @@
-"""A study: how long a training takes to reach a stated accuracy. A faster step that does not learn is worth nothing."""
+"""A study: how long a training takes to reach a target accuracy. A faster step that does not learn is worthless."""
 
 from __future__ import annotations
 
@@ -33,16 +33,18 @@ if TYPE_CHECKING:
 Batches = Sequence[tuple[Tensor, Tensor]]
 
 MAX_SECONDS = 180.0
-"""A training that has not reached its target after so long is given up."""
+"""A training that has not reached its target after this time is stopped."""
 TEST_BATCH = 1000
+"""Test images evaluated at once."""
 
 
 @dataclass(frozen=True)
 class AccuracyTarget:
     """The share of test images that a workload's training is to classify correctly, and how it is trained.
 
-    After every ``eval_interval`` steps the accuracy is evaluated; after ``max_steps`` the training is given up.
-    ``prepare`` prepares test images as the workload does training images. ``expected`` is the seconds to announce.
+    The accuracy is evaluated after every ``eval_interval`` steps; after ``max_steps`` the training is stopped.
+    ``prepare`` prepares test images as the workload prepares training images. ``expected`` is the expected time in
+    seconds, which is announced before a sweep.
     """
 
     workload: str
@@ -54,8 +56,8 @@ class AccuracyTarget:
     prepare: Callable[[NDArray[np.uint8]], NDArray[np.float64]] = normalized
 
 
-# The targets are our choice: a right training reaches them in seconds, and one that does not learn stays near one image
-# in ten. The batches are those of the sources but for ResNet-20, where the source's 128 would take a CPU minutes.
+# The targets are our choice: a correct training reaches them in seconds; one that does not learn stays near 10%. The
+# batch sizes are those of the sources, except for ResNet-20, where the source's 128 would take minutes on a CPU.
 _TARGETS = (
     AccuracyTarget("mlp_train", accuracy=0.90, batch_size=64, eval_interval=25, max_steps=5_000, expected=5),
     AccuracyTarget("cnn_mnist_train", accuracy=0.95, batch_size=64, eval_interval=100, max_steps=10_000, expected=15),
@@ -73,15 +75,15 @@ TARGETS = {target.workload: target for target in _TARGETS}
 
 
 def measure_time_to_accuracy(workload: str, device: str, data_dir: Path | None = None) -> TimeToAccuracy:
-    """Train a workload's model with its own step in fp32 until its target is met, on ``cpu`` (all cores) or ``cuda``.
+    """Train a workload's model with its own step in fp32 until the target is met, on ``cpu`` (all cores) or ``cuda``.
 
-    Raises ``KeyError`` for a workload without a target, and ``CaseSkipped`` where memory does not suffice.
+    Raises ``KeyError`` for a workload without a target, and ``CaseSkipped`` if there is not enough memory.
     """
     target = TARGETS[workload]
     case = Case(workload, device, target.batch_size)
     trained = workloads.get(workload)
     with threads(case.threads), machine_limits_are_skips():
-        build(trained, case, data_dir=data_dir)()  # libraries are loaded by a model that is thrown away
+        build(trained, case, data_dir=data_dir)()  # loads the libraries, with a model that is discarded
         step = build(trained, case, data_dir=data_dir, full_epochs=True)
         return train_to_target(target, case, step, held_out_batches(target, case, data_dir))
 
@@ -89,10 +91,10 @@ def measure_time_to_accuracy(workload: str, device: str, data_dir: Path | None =
 def train_to_target(
     target: AccuracyTarget, case: Case, step: Step, test: Batches, timer: Callable[[], float] = time.perf_counter
 ) -> TimeToAccuracy:
-    """Call a step, built with ``full_epochs``, until the target is met or given up.
+    """Call a step, built with ``full_epochs``, until the target is met or a limit of steps or time is reached.
 
-    Only the steps are timed: the device is waited for before each reading of the clock, and the accuracy is computed in
-    between.
+    Only the steps are timed: the device is synchronized before each reading of the clock, and the accuracy is evaluated
+    in between.
     """
     devices = resolve(step.devices)
     clock = SynchronizedClock(devices, timer)
@@ -123,7 +125,7 @@ def train_to_target(
 
 
 def held_out_batches(target: AccuracyTarget, case: Case, data_dir: Path | None = None) -> Batches:
-    """The images of the test part and their classes on the case's device, each once: the stand-in repeats its own."""
+    """The test images and their classes on the case's device, each image once (the stand-in repeats its images)."""
     digits = mnist(data_dir, train=False)
     rows = list({image.tobytes(): row for row, image in enumerate(digits.images)}.values())
     ctx = BuildContext(case)
@@ -132,17 +134,17 @@ def held_out_batches(target: AccuracyTarget, case: Case, data_dir: Path | None =
 
 
 def accuracy(model: nn.Module, batches: Batches) -> float:
-    """The share of images whose class the model, in evaluation mode, holds for the likeliest."""
+    """The share of images that the model, in evaluation mode, classifies correctly."""
     was_training = model.training
     model.eval()
     with torch.inference_mode():
-        right = sum(int((model(images).argmax(dim=1) == labels).sum()) for images, labels in batches)
+        correct = sum(int((model(images).argmax(dim=1) == labels).sum()) for images, labels in batches)
     model.train(was_training)
-    return right / sum(len(labels) for _, labels in batches)
+    return correct / sum(len(labels) for _, labels in batches)
 
 
 def learning_summary(rows: Sequence[TimeToAccuracy]) -> str:
-    """What was reached, for a line of progress."""
+    """The accuracy and time reached, as a line of progress."""
     return "; ".join(
         f"{text.share(row.accuracy)} after {text.whole(row.steps)} steps, {text.seconds(row.seconds)}"
         + ("" if row.met else f" (target of {text.share(row.target)} not reached)")

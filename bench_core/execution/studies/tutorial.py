@@ -1,4 +1,4 @@
-"""``mlp_train`` as common tutorials write it, in the parts that the ladder puts together. Its mistakes are meant."""
+"""``mlp_train`` as common tutorials write it, in the parts that the ladder combines. Its mistakes are intentional."""
 
 from __future__ import annotations
 

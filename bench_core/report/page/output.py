@@ -1,4 +1,4 @@
-"""The output folder: made beside its place and moved in whole, so that a failure leaves what was there."""
+"""The output folder: written next to its destination, then moved, so that a failure leaves the old one intact."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from bench_core.core.errors import ReportError
 
 @contextlib.contextmanager
 def staged(out: Path) -> Iterator[Path]:
-    """A new folder beside ``out``, whose files move into ``out`` when the block ends without an error.
+    """A new folder next to ``out``, whose files are moved into ``out`` when the block ends without an error.
 
-    Other files in ``out`` stay. Raises ``ReportError`` where ``out`` is a file or cannot be written.
+    Other files in ``out`` stay. Raises ``ReportError`` if ``out`` is a file or cannot be written.
     """
-    if out.exists() and not out.is_dir():
-        raise ReportError(f"{out}: is a file, so no folder of this name can be written; name another with --out")
     staging = out.absolute().parent / f".{out.absolute().name}.{uuid.uuid4().hex[:8]}"
     try:
+        if out.exists() and not out.is_dir():
+            raise ReportError(f"{out}: is a file, so no folder of this name can be written; name another with --out")
         staging.mkdir(parents=True)
         yield staging
         _move(staging, out)
@@ -37,7 +37,7 @@ def _move(staging: Path, out: Path) -> None:
         return
     for folder in (path for path in staging.rglob("*") if path.is_dir()):
         (out / folder.relative_to(staging)).mkdir(exist_ok=True)
-    # Deepest first, so that the page comes last and never shows what is not there yet.
+    # Deepest first: the page comes last, so that it never refers to files that do not exist yet.
     files = sorted((path for path in staging.rglob("*") if path.is_file()), key=lambda path: -len(path.parts))
     for path in files:
         path.replace(out / path.relative_to(staging))

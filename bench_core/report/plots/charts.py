@@ -1,16 +1,18 @@
-"""The report's plots as charts with their words: title, caption, and what a reader hears who cannot see them."""
+"""The report's plots: charts with their titles, captions and alternative texts."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from bench_core.analysis.comparison import Comparison, Result, Verdict
 from bench_core.analysis.speedup import Curve
 from bench_core.core import text
 from bench_core.report.plots import series
-from bench_core.report.plots.series import AnyChart, Chart, DotChart, MachineLabels
+from bench_core.report.plots.chart_types import Chart, DotChart, LineChart, Row
+from bench_core.report.plots.series import MachineLabels
 
 GPU_WORDS = {
     Verdict.FASTER: "GPU faster",
@@ -23,22 +25,22 @@ THREAD_WORDS = GPU_WORDS | {Verdict.FASTER: "all cores faster", Verdict.SLOWER: 
 
 @dataclass(frozen=True)
 class Plot:
-    """A chart with its file name and words; ``caption`` names machines and data."""
+    """A chart with its file name and texts; ``caption`` names machines and data."""
 
     name: str
-    chart: AnyChart
+    chart: Chart
     alt: str
     caption: str
 
 
 def file_name(*parts: str) -> str:
-    """A safe file name of words."""
+    """A safe file name made of these words."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", "_".join(part for part in parts if part)).strip("-.")
 
 
-def workload_plots(figures: Sequence[Result], curves: Sequence[Curve], labels: MachineLabels) -> tuple[Plot, ...]:
+def workload_plots(results: Sequence[Result], curves: Sequence[Curve], labels: MachineLabels) -> tuple[Plot, ...]:
     """For each panel of a workload its time per unit, and its speedup or, without a GPU, its throughput."""
-    panels = series.panels(figures)
+    panels = series.panels(results)
     plots: list[Plot] = []
     for panel in panels:
         tag = series.shared(panel) if len(panels) > 1 else ""
@@ -52,14 +54,14 @@ def workload_plots(figures: Sequence[Result], curves: Sequence[Curve], labels: M
 def _time_plot(panel: Sequence[Result], labels: MachineLabels, tag: str) -> Plot:
     first = panel[0]
     unit, footer = first.record.unit, series.machines_footer(panel, labels)
-    chart = Chart(
+    chart = LineChart(
         title=first.case.workload,
         subtitle=_subtitle(f"Time per {unit}", panel, "lower is better"),
         footer=footer,
         lines=series.time_lines(panel, labels),
-        tick=text.seconds,
+        tick=partial(text.seconds, number=text.brief),
     )
-    alt = f"{first.case.workload}: time per {unit} over the batch size, by device. The figures are in the table below."
+    alt = f"{first.case.workload}: time per {unit} over the batch size, by device. {_BELOW}"
     caption = f"Time per {unit}. {_DOTS}{_hollow(chart)} {footer}"
     return Plot(file_name(first.case.workload, "time", tag), chart, alt, caption)
 
@@ -67,15 +69,15 @@ def _time_plot(panel: Sequence[Result], labels: MachineLabels, tag: str) -> Plot
 def _throughput_plot(panel: Sequence[Result], labels: MachineLabels, tag: str) -> Plot:
     first = panel[0]
     unit, footer = first.record.unit, series.machines_footer(panel, labels)
-    chart = Chart(
+    chart = LineChart(
         title=first.case.workload,
         subtitle=_subtitle(f"Throughput in {unit}/s", panel, "higher is better"),
         footer=footer,
         lines=series.throughput_lines(panel, labels),
-        tick=text.count,
+        tick=partial(text.count, number=text.brief),
     )
-    alt = f"{first.case.workload}: {unit} per second over the batch size. The figures are in the table below."
-    caption = f"Throughput. {_DOTS}{_hollow(chart)} {footer}"
+    alt = f"{first.case.workload}: throughput in {unit}/s over the batch size, by device. {_BELOW}"
+    caption = f"Throughput in {unit}/s. {_DOTS}{_hollow(chart)} {footer}"
     return Plot(file_name(first.case.workload, "throughput", tag), chart, alt, caption)
 
 
@@ -83,31 +85,32 @@ def _speedup_plot(drawn: Sequence[Curve], labels: MachineLabels, tag: str) -> Pl
     sides = [side for curve in drawn for row in curve.measured for side in (row.base, row.contender) if side]
     workload = sides[0].case.workload
     footer = series.machines_footer(sides, labels)
-    chart = Chart(
+    chart = LineChart(
         title=workload,
         subtitle=_subtitle("R = CPU time / GPU time", [s for s in sides if s.on_gpu], "above 1 the GPU is faster"),
         footer=footer,
         lines=series.speedup_lines(drawn, labels),
-        tick=text.ratio,
+        tick=partial(text.ratio, number=text.brief),
         unity=True,
         crossings=series.crossings(drawn),
     )
-    alt = f"{workload}: speedup of the GPU over the CPU by batch size. The figures are in the table below."
-    band = " The violet band is the crossover's interval." if chart.crossings else ""
-    caption = f"Speedup R, matched; bars are its intervals.{band}{_hollow(chart)} {footer}"
+    alt = f"{workload}: speedup of the GPU over the CPU by batch size. {_BELOW}"
+    band = " The violet band is the confidence interval of the crossover." if chart.crossings else ""
+    caption = f"Speedup R, matched; bars are confidence intervals.{band}{_hollow(chart)} {footer}"
     return Plot(file_name(workload, "speedup", tag), chart, alt, caption)
 
 
-_DOTS = "Small dots are samples, spread sideways to be seen; bars are intervals of the median."
+_BELOW = "The numbers are in the table below."
+_DOTS = "Small dots are samples, spread sideways to be visible; bars are confidence intervals of the median."
 
 
-def _hollow(chart: Chart) -> str:
+def _hollow(chart: LineChart) -> str:
     without = any(point.interval is None for line in chart.lines for point in line.points)
-    return " A hollow mark has too few samples for an interval." if without else ""
+    return " A hollow marker has too few samples for a confidence interval." if without else ""
 
 
 def settings_plot(curves: Sequence[Curve], labels: MachineLabels) -> Plot | None:
-    """The speedups of a workload's settings beside each other; ``None`` unless there are several."""
+    """The speedups of a workload's settings, one row each; ``None`` unless there are several settings."""
     drawn = [curve for curve in curves if curve.measured]
     if len({curve.rows[0].case.setting for curve in drawn}) < 2:
         return None
@@ -117,19 +120,19 @@ def settings_plot(curves: Sequence[Curve], labels: MachineLabels) -> Plot | None
     )
     workload, footer = drawn[0].rows[0].case.workload, series.machines_footer(sides, labels)
     chart = DotChart(
-        title=f"{workload}: its settings",
-        subtitle="One dot a batch size; right of 1 the GPU is faster",
+        title=f"{workload}: all settings",
+        subtitle="One dot per batch size; right of 1 the GPU is faster",
         footer=footer,
         axis="Speedup R = CPU time / GPU time",
         words=GPU_WORDS,
         rows=series.speedup_rows(list(zip(names, drawn, strict=True))),
     )
-    alt = f"{workload}: speedup of the GPU over the CPU for each setting. The figures are in the table below."
+    alt = f"{workload}: speedup of the GPU over the CPU for each setting. {_BELOW}"
     return Plot(file_name(workload, "settings"), chart, alt, f"Speedup R of every setting. {footer}")
 
 
 def variant_plots(comparisons: Sequence[Comparison], labels: MachineLabels) -> tuple[Plot, ...]:
-    """The ways of running a workload against fp32 in eager mode, on the same axes for each panel."""
+    """The dtypes and variants of a workload against fp32 in eager mode, one plot for each panel."""
     panels = series.panels([c.contender for c in comparisons if c.contender])
     return tuple(
         _variant_plot(
@@ -142,28 +145,28 @@ def variant_plots(comparisons: Sequence[Comparison], labels: MachineLabels) -> t
 def _variant_plot(drawn: Sequence[Comparison], labels: MachineLabels, tag: str) -> Plot:
     sides = [side for c in drawn for side in (c.base, c.contender) if side]
     workload, footer = sides[0].case.workload, series.machines_footer(sides, labels)
-    chart = Chart(
+    chart = LineChart(
         title=workload,
         subtitle=_subtitle(
             "R = eager fp32 time / time", [c.contender for c in drawn if c.contender], "above 1 faster than eager fp32"
         ),
         footer=footer,
         lines=series.variant_lines(drawn, labels),
-        tick=text.ratio,
+        tick=partial(text.ratio, number=text.brief),
         unity=True,
     )
-    alt = f"{workload}: its dtypes and variants against eager fp32, by batch size. The figures are in the table below."
-    caption = f"Other ways of running it against eager fp32 on the same device.{_hollow(chart)} {footer}"
+    alt = f"{workload}: other variants and dtypes against eager fp32, by batch size. {_BELOW}"
+    caption = f"Other variants and dtypes against eager fp32 on the same device.{_hollow(chart)} {footer}"
     return Plot(file_name(workload, "variants", tag), chart, alt, caption)
 
 
-def _subtitle(what: str, figures: Sequence[Result], better: str) -> str:
-    shared = series.shared(figures)
+def _subtitle(what: str, results: Sequence[Result], better: str) -> str:
+    shared = series.shared(results)
     return f"{what}{f', {shared}' if shared else ''}; {better}"
 
 
 def overview_plot(curves: Sequence[Curve], labels: MachineLabels) -> Plot | None:
-    """All workloads' speedups beside each other; ``None`` where there is none."""
+    """The speedups of all workloads, one row each; ``None`` without any."""
     drawn = [curve for curve in curves if curve.measured]
     if not drawn:
         return None
@@ -172,14 +175,14 @@ def overview_plot(curves: Sequence[Curve], labels: MachineLabels) -> Plot | None
     footer = series.machines_footer(sides, labels, data=False)
     chart = DotChart(
         title="GPU against CPU, all workloads",
-        subtitle="One dot a batch size; right of 1 the GPU is faster",
+        subtitle="One dot per batch size; right of 1 the GPU is faster",
         footer=footer,
         axis="Speedup R = CPU time / GPU time",
         words=GPU_WORDS,
         rows=series.speedup_rows([(_row_name(curve, labels, many), curve) for curve in drawn]),
     )
-    alt = "Speedup of the GPU over the CPU for every workload and batch size. The figures are in the tables."
-    return Plot("overview_speedup", chart, alt, f"Speedup R of every workload at every batch measured. {footer}")
+    alt = "Speedup of the GPU over the CPU for every workload and batch size. The numbers are in the tables."
+    return Plot("overview_speedup", chart, alt, f"Speedup R of every workload at every batch size measured. {footer}")
 
 
 def _row_name(curve: Curve, labels: MachineLabels, many: bool) -> str:
@@ -188,27 +191,27 @@ def _row_name(curve: Curve, labels: MachineLabels, many: bool) -> str:
 
 
 def threads_plot(comparisons: Sequence[Comparison], labels: MachineLabels) -> Plot | None:
-    """One thread against all usable cores, a row for each case; ``None`` where there is none."""
+    """One thread against all usable cores, one row per case; ``None`` without any."""
     drawn = [c for c in comparisons if c.ratio is not None]
     if not drawn:
         return None
     sides = [side for c in drawn for side in (c.base, c.contender) if side]
     many = len({side.machine.hardware for side in sides}) > 1
     rows = [
-        series.Row(_thread_row_name(c, labels, many), ((c.ratio, c.interval, c.verdict),))
+        Row(_thread_row_name(c, labels, many), ((c.ratio, c.interval, c.verdict),))
         for c in drawn
         if c.ratio is not None
     ]
     footer = series.machines_footer(sides, labels, data=False)
     chart = DotChart(
         title="All usable cores against one thread",
-        subtitle="Right of 1 all cores are faster; b64 stands for batch 64",
+        subtitle="Right of 1 all cores are faster; b64 means batch size 64",
         footer=footer,
         axis="R = time of one thread / time of all cores",
         words=THREAD_WORDS,
         rows=series.by_size(rows),
     )
-    alt = "How much faster all usable CPU cores are than one thread, by workload. The figures are in the table."
+    alt = "How much faster all usable CPU cores are than one thread, by workload. The numbers are in the table."
     return Plot("overview_threads", chart, alt, f"One thread against all usable cores of the CPU. {footer}")
 
 

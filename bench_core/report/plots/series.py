@@ -1,233 +1,124 @@
-"""From figures to what a plot draws: lines of points with their names. Knows no matplotlib."""
+"""From results to what a chart shows: lines of points, rows of ratios, and their names. Knows no matplotlib."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from bench_core.analysis.comparison import Comparison, Result, Verdict
+from bench_core.analysis.comparison import Comparison, Result
 from bench_core.analysis.speedup import Curve
 from bench_core.core import stats
 from bench_core.core.case import Case
 from bench_core.core.results import Machine
-from bench_core.core.stats import Interval
+from bench_core.report.plots.chart_types import Crossing, Line, Point, Row, Side
 
-MOST_LINES = 6
-RAW_POINTS = 40
+MAX_LINES = 6
+MAX_RAW_POINTS = 40
 
 MachineLabels = Mapping[str, str]
 """The letter of each machine, by its hardware."""
 
 
-@dataclass(frozen=True)
-class Point:
-    """A figure at a batch; ``raw`` are samples in the same unit."""
-
-    batch: int
-    value: float
-    interval: Interval | None
-    raw: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True)
-class Line:
-    """Points that belong together; ``side`` picks the colour: ``cpu``, ``cpu, 1 thread`` or ``gpu``."""
-
-    label: str
-    side: str
-    points: tuple[Point, ...]
-
-
-@dataclass(frozen=True)
-class Crossing:
-    """Where a speedup curve passes 1, for a mark."""
-
-    batch: float
-    low: float | None
-    high: float | None
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A plot over batch sizes; both axes logarithmic. ``unity`` draws the line at 1."""
-
-    title: str
-    subtitle: str
-    footer: str
-    lines: tuple[Line, ...]
-    tick: Callable[[float], str]
-    unity: bool = False
-    crossings: tuple[Crossing, ...] = ()
-
-
-@dataclass(frozen=True)
-class Row:
-    """A named row of a dot chart: ratios with their intervals and verdicts."""
-
-    label: str
-    ratios: tuple[tuple[float, Interval | None, Verdict], ...]
-
-
-@dataclass(frozen=True)
-class DotChart:
-    """Ratios of many workloads beside each other, on a logarithmic axis with a line at 1."""
-
-    title: str
-    subtitle: str
-    footer: str
-    axis: str
-    words: Mapping[Verdict, str]
-    rows: tuple[Row, ...]
-
-
-@dataclass(frozen=True)
-class RungLine:
-    """Values by the number of their rung; the last is the reference, and the only one with an interval."""
-
-    label: str
-    side: str
-    values: tuple[tuple[int, float], ...]
-    interval: Interval | None
-
-
-@dataclass(frozen=True)
-class RungChart:
-    """What each rung of a ladder says, a row a rung, on a logarithmic axis; ``unity`` draws the line at 1."""
-
-    title: str
-    subtitle: str
-    footer: str
-    axis: str
-    rungs: tuple[str, ...]
-    lines: tuple[RungLine, ...]
-    tick: Callable[[float], str]
-    unity: bool = False
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A named bar: seconds of each stage that it has, and of the whole."""
-
-    label: str
-    seconds: Mapping[str, float]
-    whole: float
-
-
-@dataclass(frozen=True)
-class StackChart:
-    """Bars of stages, one on the other, with a mark at the whole; ``stages`` are all names in order."""
-
-    title: str
-    subtitle: str
-    footer: str
-    axis: str
-    stages: tuple[str, ...]
-    bars: tuple[Bar, ...]
-
-
-AnyChart = Chart | DotChart | RungChart | StackChart
-
-
-def machine_label(label: str, machine: Machine) -> str:
+def machine_label(letter: str, machine: Machine) -> str:
     """How a plot names its machine."""
-    return f"{label}: {machine.label}"
+    return f"{letter}: {machine.label}"
 
 
-def line_key(figure: Result) -> tuple[str, Case]:
-    """What the figures of one line have in common: the machine, and the case without its batch."""
-    return figure.machine.hardware, replace(figure.case, batch_size=0)
+def line_key(result: Result) -> tuple[str, Case]:
+    """What the results of one line have in common: the machine, and the case without its batch."""
+    return result.machine.hardware, replace(result.case, batch_size=0)
 
 
-def panels(figures: Sequence[Result]) -> list[tuple[Result, ...]]:
-    """Figures in groups of at most ``MOST_LINES`` lines, split by setting, then dtype, then variant, where needed.
+def panels(results: Sequence[Result]) -> list[tuple[Result, ...]]:
+    """Results in groups of at most ``MAX_LINES`` lines, split by setting, then dtype, then variant, where necessary.
 
-    Where some setting has several batches, those with only one are left out: lonely points. Where none has
-    and the settings are many, there is no panel.
+    If some setting has several batches, settings with a single batch are left out: they would be isolated points. If
+    none has several batches and there are many settings, there is no panel.
     """
     batches: dict[str, set[int]] = {}
-    for figure in figures:
-        batches.setdefault(figure.case.setting, set()).add(figure.case.batch_size)
-    swept = {setting for setting, found in batches.items() if len(found) > 1}
-    if not swept and len(batches) <= MOST_LINES // 2:
+    for result in results:
+        batches.setdefault(result.case.setting, set()).add(result.case.batch_size)
+    swept = {setting for setting, sizes in batches.items() if len(sizes) > 1}
+    if not swept and len(batches) <= MAX_LINES // 2:
         swept = set(batches)
-    kept = [figure for figure in figures if figure.case.setting in swept]
-    keys = (lambda f: f.case.setting, lambda f: f.case.dtype, lambda f: f.case.variant_label)
-    return _split(kept, keys)
+    shown = [result for result in results if result.case.setting in swept]
+    keys = (lambda r: r.case.setting, lambda r: r.case.dtype, lambda r: r.case.variant_label)
+    return _split(shown, keys)
 
 
-def _split(figures: Sequence[Result], keys: Sequence[Callable[[Result], str]]) -> list[tuple[Result, ...]]:
-    if not figures:
+def _split(results: Sequence[Result], keys: Sequence[Callable[[Result], str]]) -> list[tuple[Result, ...]]:
+    if not results:
         return []
-    if not keys or len({line_key(f) for f in figures}) <= MOST_LINES:
-        return [tuple(figures)]
+    if not keys or len({line_key(result) for result in results}) <= MAX_LINES:
+        return [tuple(results)]
     groups: dict[str, list[Result]] = {}
-    for figure in figures:
-        groups.setdefault(keys[0](figure), []).append(figure)
+    for result in results:
+        groups.setdefault(keys[0](result), []).append(result)
     return [panel for group in groups.values() for panel in _split(group, keys[1:])]
 
 
-def shared(figures: Iterable[Result]) -> str:
-    """What all figures have in common, in words: setting, dtype and variant."""
-    cases = [figure.case for figure in figures]
+def shared(results: Iterable[Result]) -> str:
+    """What all results have in common, in words: setting, dtype and variant."""
+    cases = [result.case for result in results]
     parts = ({c.setting for c in cases}, {c.dtype for c in cases}, {c.variant_label for c in cases})
     return ", ".join(value for part in parts if len(part) == 1 for value in part if value)
 
 
-def time_lines(figures: Sequence[Result], labels: MachineLabels) -> tuple[Line, ...]:
-    """Seconds per unit over the batch."""
-    return _lines(figures, labels, lambda figure, seconds: seconds / figure.record.units)
+def time_lines(results: Sequence[Result], labels: MachineLabels) -> tuple[Line, ...]:
+    """Seconds per unit over the batch size."""
+    return _lines(results, labels, lambda result, seconds: seconds / result.record.units)
 
 
-def throughput_lines(figures: Sequence[Result], labels: MachineLabels) -> tuple[Line, ...]:
-    """Units per second over the batch."""
-    return _lines(figures, labels, lambda figure, seconds: figure.record.units / seconds)
+def throughput_lines(results: Sequence[Result], labels: MachineLabels) -> tuple[Line, ...]:
+    """Units per second over the batch size."""
+    return _lines(results, labels, lambda result, seconds: result.record.units / seconds)
 
 
 def _lines(
-    figures: Sequence[Result], labels: MachineLabels, convert: Callable[[Result, float], float]
+    results: Sequence[Result], labels: MachineLabels, convert: Callable[[Result, float], float]
 ) -> tuple[Line, ...]:
     groups: dict[tuple[str, Case], list[Result]] = {}
-    for figure in figures:
-        groups.setdefault(line_key(figure), []).append(figure)
+    for result in results:
+        groups.setdefault(line_key(result), []).append(result)
     names = _names([group[0] for group in groups.values()], labels)
     lines = []
     for name, group in zip(names, groups.values(), strict=True):
-        ordered = sorted(group, key=lambda f: f.case.batch_size)
-        points = tuple(_point(figure, convert) for figure in ordered)
+        ordered = sorted(group, key=lambda result: result.case.batch_size)
+        points = tuple(_point(result, convert) for result in ordered)
         lines.append(Line(name, _side(group[0]), points))
     return tuple(lines)
 
 
-def _point(figure: Result, convert: Callable[[Result, float], float]) -> Point:
-    timing = figure.record.timing
-    ends = None if timing.interval is None else sorted(convert(figure, end) for end in timing.interval)
-    raw = tuple(convert(figure, sample) for sample in stats.thin(timing.samples, RAW_POINTS))
+def _point(result: Result, convert: Callable[[Result, float], float]) -> Point:
+    timing = result.record.timing
+    ends = None if timing.interval is None else sorted(convert(result, end) for end in timing.interval)
+    raw = tuple(convert(result, sample) for sample in stats.thin(timing.samples, MAX_RAW_POINTS))
     interval = None if ends is None else (ends[0], ends[1])
-    return Point(figure.case.batch_size, convert(figure, timing.median), interval, raw)
+    return Point(result.case.batch_size, convert(result, timing.median), interval, raw)
 
 
-def _side(figure: Result) -> str:
-    if figure.on_gpu:
-        return "gpu"
-    return "cpu, 1 thread" if figure.case.threads == 1 else "cpu"
+def _side(result: Result) -> Side:
+    if result.on_gpu:
+        return Side.GPU
+    return Side.CPU_ONE_THREAD if result.case.threads == 1 else Side.CPU
 
 
 def speedup_lines(curves: Sequence[Curve], labels: MachineLabels) -> tuple[Line, ...]:
-    """R over the batch, a line for each curve that has a ratio."""
+    """R over the batch size, one line for each curve that has a ratio."""
     drawn = [curve for curve in curves if curve.measured]
     firsts = [row.contender for curve in drawn for row in curve.measured[:1] if row.contender]
-    names = _names(firsts, labels, lambda figure: f"{device_words(figure)} against CPU")
+    names = _names(firsts, labels, lambda result: f"{device_words(result)} against CPU")
     lines = []
     for name, curve in zip(names, drawn, strict=True):
         rows = curve.measured
         points = tuple(Point(r.case.batch_size, r.ratio, r.interval) for r in rows if r.ratio is not None)
         across = ", across machines" if any(row.across_machines for row in rows) else ""
-        lines.append(Line(name + across, "gpu", points))
+        lines.append(Line(name + across, Side.GPU, points))
     return tuple(lines)
 
 
 def variant_lines(comparisons: Sequence[Comparison], labels: MachineLabels) -> tuple[Line, ...]:
-    """R of each way of running the work against fp32 in eager mode on the same device, over the batch."""
+    """R of each dtype and variant against fp32 in eager mode on the same device, over the batch size."""
     groups: dict[tuple[str, Case], list[Comparison]] = {}
     for c in comparisons:
         if c.contender:
@@ -245,8 +136,8 @@ def variant_lines(comparisons: Sequence[Comparison], labels: MachineLabels) -> t
 
 def crossings(curves: Sequence[Curve]) -> tuple[Crossing, ...]:
     """The crossovers that have a batch."""
-    found = (curve.crossover for curve in curves)
-    return tuple(Crossing(c.batch, *c.interval) for c in found if c.batch is not None)
+    crossovers = (curve.crossover for curve in curves)
+    return tuple(Crossing(c.batch, *c.interval) for c in crossovers if c.batch is not None)
 
 
 def _names(firsts: Sequence[Result], labels: MachineLabels, device: Callable[[Result], str] | None = None) -> list[str]:
@@ -257,27 +148,27 @@ def _names(firsts: Sequence[Result], labels: MachineLabels, device: Callable[[Re
 
 
 def distinguishing(firsts: Sequence[Result], labels: MachineLabels) -> list[str]:
-    """What tells each line from the others: setting, dtype, variant or machine."""
+    """What distinguishes each line from the others: setting, dtype, variant or machine."""
     parts = [
-        [f.case.setting for f in firsts],
-        [f.case.dtype for f in firsts],
-        [f.case.variant_label for f in firsts],
-        [f"machine {labels[f.machine.hardware]}" for f in firsts],
+        [first.case.setting for first in firsts],
+        [first.case.dtype for first in firsts],
+        [first.case.variant_label for first in firsts],
+        [f"machine {labels[first.machine.hardware]}" for first in firsts],
     ]
     differ = [part for part in parts if len(set(part)) > 1]
     return [", ".join(part[i] for part in differ if part[i]) for i in range(len(firsts))]
 
 
-def device_words(figure: Result) -> str:
+def device_words(result: Result) -> str:
     """The device in words: ``GPU``, ``cuda:1``, or ``CPU, 16 threads``."""
-    if figure.on_gpu:
-        return "GPU" if figure.case.device == "cuda" else figure.case.device
-    threads = figure.record.threads
+    if result.on_gpu:
+        return "GPU" if result.case.device == "cuda" else result.case.device
+    threads = result.record.threads
     return f"CPU, {threads} thread{'' if threads == 1 else 's'}"
 
 
 def speedup_rows(named: Sequence[tuple[str, Curve]]) -> tuple[Row, ...]:
-    """A row of ratios for each named curve that has any, those of the largest ratio first."""
+    """A row of ratios for each named curve that has any, the row with the largest ratio first."""
     rows = [
         Row(name, tuple((r.ratio, r.interval, r.verdict) for r in curve.measured if r.ratio is not None))
         for name, curve in named
@@ -290,10 +181,10 @@ def by_size(rows: Iterable[Row]) -> tuple[Row, ...]:
     return tuple(sorted(rows, key=lambda row: -max(ratio for ratio, _, _ in row.ratios)))
 
 
-def machines_footer(figures: Iterable[Result], labels: MachineLabels, data: bool = True) -> str:
-    """The machines of a plot and what its data are, so that it can stand alone."""
-    found = list(figures)
-    machines = {f.machine.hardware: f.machine for f in found}
+def machines_footer(results: Iterable[Result], labels: MachineLabels, data: bool = True) -> str:
+    """The machines of a plot and its input data, so that the plot can be read without the page."""
+    results = list(results)
+    machines = {result.machine.hardware: result.machine for result in results}
     names = "; ".join(machine_label(labels[hardware], machine) for hardware, machine in machines.items())
-    inputs = "; ".join(dict.fromkeys(f.record.data for f in found))
+    inputs = "; ".join(dict.fromkeys(result.record.data for result in results))
     return f"{names}. Data: {inputs}." if data else f"{names}."

@@ -1,17 +1,19 @@
-"""The ladder's section: what naive timing would have said, in words, pictures and a table."""
+"""The ladder's section: what naive timing would have reported, in words, plots and a table."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 
 from bench_core.core import stats, text
 from bench_core.core.records import Run
 from bench_core.core.stats import Interval
 from bench_core.core.studies import LadderRung
+from bench_core.report.plots.chart_types import RungChart, RungLine, Side
 from bench_core.report.plots.charts import Plot, file_name
-from bench_core.report.plots.series import MachineLabels, RungChart, RungLine, machine_label
+from bench_core.report.plots.series import MachineLabels, machine_label
 from bench_core.report.sections.study import Study, newest
 from bench_core.report.tables.table import Column, Table, table
 
@@ -23,39 +25,39 @@ Rungs = Mapping[str, LadderRung]
 
 
 def ladder(runs: Iterable[Run], labels: MachineLabels) -> Study | None:
-    """The section, from the newest ladder of each machine; ``None`` where no run holds one."""
-    found = newest(runs, LadderRung.STUDY)
-    if not found:
+    """The section, from the newest ladder of each machine; ``None`` if no run has one."""
+    counted = newest(runs, LadderRung.STUDY)
+    if not counted:
         return None
-    works = "; ".join(dict.fromkeys(rung.work for run in found for rung in run.info.rows(LadderRung)))
+    works = "; ".join(dict.fromkeys(rung.work for run in counted for rung in run.info.rows(LadderRung)))
     plots: list[Plot] = []
     tables: list[Table | None] = []
     sentences: list[str] = []
-    for run in found:
+    for run in counted:
         letter, devices = labels[run.info.machine.hardware], by_device(run.info.rows(LadderRung))
-        where = f"Machine {letter}: " if len(found) > 1 else ""
+        where = f"Machine {letter}: " if len(counted) > 1 else ""
         sentences += [where + sentence for sentence in _sentences(devices)]
         plots += _plots(run, devices, letter)
         tables.append(_table(f"{where}{works}, rung by rung", devices))
     about = (
-        f"One training ({works}), timed as common tutorials do it and then mended one mistake at a time. Each row, a "
-        "rung of the ladder, keeps the mends of those above it; all but the last are a single measurement, so they "
-        "scatter. Only the last rung is a time to rely on: it is measured as everything else in this report is. A rung "
-        "is off by its own figure divided by the last rung's."
+        f"One training ({works}), first timed as common tutorials do it, then with one mistake corrected after the "
+        "other. Each row is a rung of the ladder and keeps the corrections of the rungs above it. All rungs but the "
+        "last are a single measurement, so they vary from run to run. Only the last rung is reliable: it is measured "
+        "like all other results in this report. 'Off by' is the time of a rung divided by the time of the last rung."
     )
-    return Study(NAME, about, tuple(sentences), tuple(plots), tuple(made for made in tables if made))
+    return Study(NAME, about, tuple(sentences), tuple(plots), tuple(one for one in tables if one))
 
 
 def by_device(rungs: Iterable[LadderRung]) -> Mapping[str, Rungs]:
     """The rungs of each device (``cpu``, ``cuda``), by name."""
-    found: dict[str, dict[str, LadderRung]] = {}
+    devices: dict[str, dict[str, LadderRung]] = {}
     for rung in rungs:
-        found.setdefault(rung.device, {})[rung.rung] = rung
-    return found
+        devices.setdefault(rung.device, {})[rung.rung] = rung
+    return devices
 
 
 def last(rungs: Rungs) -> LadderRung:
-    """The last rung: the truth."""
+    """The last rung, which is the reference for all others."""
     return list(rungs.values())[-1]
 
 
@@ -65,8 +67,8 @@ def speedups(devices: Mapping[str, Rungs]) -> Mapping[str, float]:
     return {name: rung.seconds / gpu[name].seconds for name, rung in cpu.items() if name in gpu}
 
 
-def true_interval(devices: Mapping[str, Rungs]) -> Interval | None:
-    """The interval of the last rung's speedup; ``None`` unless both devices have one."""
+def last_interval(devices: Mapping[str, Rungs]) -> Interval | None:
+    """The confidence interval of the last rung's speedup; ``None`` unless both devices have one."""
     if not speedups(devices):
         return None
     cpu, gpu = last(devices["cpu"]), last(devices["cuda"])
@@ -77,18 +79,19 @@ def true_interval(devices: Mapping[str, Rungs]) -> Interval | None:
 
 def _sentences(devices: Mapping[str, Rungs]) -> Iterable[str]:
     for device, rungs in devices.items():
-        first, truth = next(iter(rungs.values())), last(rungs)
-        before, after = max(pairwise(rungs.values()), key=_change, default=(first, truth))
+        first, reference = next(iter(rungs.values())), last(rungs)
+        before, after = max(pairwise(rungs.values()), key=_change, default=(first, reference))
         yield (
-            f"{DEVICE_NAMES[device]}: the first rung says {text.seconds(first.seconds)} a step and the last "
-            f"{text.seconds(truth.seconds)}, so the first is off by {text.ratio(first.seconds / truth.seconds)}. What "
-            f"changes most is '{after.rung}': from {text.seconds(before.seconds)} to {text.seconds(after.seconds)}."
+            f"{DEVICE_NAMES[device]}: the first rung reports {text.seconds(first.seconds)} per step, the last "
+            f"{text.seconds(reference.seconds)}, so the first is off by "
+            f"{text.ratio(first.seconds / reference.seconds)}. The rung '{after.rung}' changes the time most: from "
+            f"{text.seconds(before.seconds)} to {text.seconds(after.seconds)}."
         )
-    found = list(speedups(devices).values())
-    if found:
+    ratios = list(speedups(devices).values())
+    if ratios:
         yield (
-            f"By the first rung the GPU is {text.ratio(found[0])} as fast as the CPU; by the last, "
-            f"{text.ratio(found[-1])}."
+            f"By the first rung the GPU is {text.ratio(ratios[0])} as fast as the CPU; by the last, "
+            f"{text.ratio(ratios[-1])}."
         )
 
 
@@ -106,15 +109,15 @@ def _plots(run: Run, devices: Mapping[str, Rungs], letter: str) -> Iterable[Plot
         name=file_name("ladder_time", letter),
         chart=RungChart(
             title=NAME,
-            subtitle=f"Apparent time of a step of {work}; dashed: the last rung, the truth",
+            subtitle=f"Apparent time of a step of {work}; dashed: last rung",
             footer=footer,
             axis="Apparent time of a step",
             rungs=names,
             lines=lines,
-            tick=text.seconds,
+            tick=partial(text.seconds, number=text.brief),
         ),
-        alt="Apparent time of a training step by rung of the ladder, by device. The figures are in the table below.",
-        caption=f"Apparent time of a step by rung; dashed, what the last rung says. {footer}",
+        alt="Apparent time of a training step by rung of the ladder, by device. The numbers are in the table below.",
+        caption=f"Apparent time of a step by rung; the dashed line is the last rung. {footer}",
     )
     ratios = speedups(devices)
     if ratios:
@@ -122,17 +125,17 @@ def _plots(run: Run, devices: Mapping[str, Rungs], letter: str) -> Iterable[Plot
         yield Plot(
             name=file_name("ladder_speedup", letter),
             chart=RungChart(
-                title="The speedup naive timing would have said",
-                subtitle=f"Apparent R = CPU time / GPU time of {work}; above 1 the GPU is faster; dashed: the truth",
+                title="The speedup by naive timing",
+                subtitle=f"Apparent R = CPU time / GPU time of {work}; above 1 the GPU is faster; dashed: last rung",
                 footer=footer,
                 axis="Apparent speedup R",
                 rungs=names,
-                lines=(RungLine("GPU against CPU", "gpu", values, true_interval(devices)),),
-                tick=text.ratio,
+                lines=(RungLine("GPU against CPU", Side.GPU, values, last_interval(devices)),),
+                tick=partial(text.ratio, number=text.brief),
                 unity=True,
             ),
-            alt="Apparent speedup of the GPU over the CPU by rung. The figures are in the table below.",
-            caption=f"Apparent speedup by rung; dashed, what the last rung says. {footer}",
+            alt="Apparent speedup of the GPU over the CPU by rung. The numbers are in the table below.",
+            caption=f"Apparent speedup by rung; the dashed line is the last rung. {footer}",
         )
 
 
@@ -140,14 +143,14 @@ def _line(device: str, rungs: Rungs, names: Sequence[str]) -> RungLine:
     threads = last(rungs).threads
     label = "GPU" if device == "cuda" else f"CPU, {threads} thread{'' if threads == 1 else 's'}"
     values = tuple((names.index(name), rung.seconds) for name, rung in rungs.items())
-    return RungLine(label, "gpu" if device == "cuda" else "cpu", values, last(rungs).interval)
+    return RungLine(label, Side.GPU if device == "cuda" else Side.CPU, values, last(rungs).interval)
 
 
 def _table(caption: str, devices: Mapping[str, Rungs]) -> Table | None:
-    rungs = {name: rung for found in devices.values() for name, rung in found.items()}
-    columns: list[Column[str]] = [Column("Rung", str), Column("What it mends", lambda name: rungs[name].what)]
-    for device, found in devices.items():
-        times = {name: rung.seconds for name, rung in found.items()}
+    rungs = {name: rung for own in devices.values() for name, rung in own.items()}
+    columns: list[Column[str]] = [Column("Rung", str), Column("What it corrects", lambda name: rungs[name].what)]
+    for device, own in devices.items():
+        times = {name: rung.seconds for name, rung in own.items()}
         columns += _columns(f"{DEVICE_NAMES[device]} time", f"{DEVICE_NAMES[device]} off by", times, text.seconds)
     ratios = speedups(devices)
     if ratios:
@@ -158,20 +161,23 @@ def _table(caption: str, devices: Mapping[str, Rungs]) -> Table | None:
 def _columns(
     heading: str, off_by: str, values: Mapping[str, float], words: Callable[[float | None], str]
 ) -> Iterable[Column[str]]:
-    """The values by rung, and what each is off by."""
-    truth = list(values.values())[-1]
+    """The values by rung, and each divided by the last."""
+    reference = list(values.values())[-1]
     yield Column(heading, lambda name: words(values.get(name)), numeric=True)
-    yield Column(off_by, lambda name: text.ratio(values[name] / truth if name in values else None), numeric=True)
+    yield Column(off_by, lambda name: text.ratio(values[name] / reference if name in values else None), numeric=True)
 
 
 def _notes(devices: Mapping[str, Rungs]) -> Iterable[str]:
     naive = [rung for rungs in devices.values() for rung in rungs.values() if rung.interval is None]
     steps = " or ".join(text.whole(count) for count in sorted({rung.steps for rung in naive}))
     if steps:
-        yield f"Times are per step. Rungs without repeats time {steps} steps: what comes once is spread over them."
-    found = [(DEVICE_NAMES[device], last(rungs).interval) for device, rungs in devices.items()]
-    ends = [f"{device} {text.seconds_interval(interval)}" for device, interval in found if interval]
-    ratio = true_interval(devices)
+        yield (
+            f"Times are per step. All rungs but the last time {steps} steps once; what happens only once is divided by "
+            "that number."
+        )
+    intervals = [(DEVICE_NAMES[device], last(rungs).interval) for device, rungs in devices.items()]
+    ends = [f"{device} {text.seconds_interval(interval)}" for device, interval in intervals if interval]
+    ratio = last_interval(devices)
     ends += [f"R {text.ratio_interval(ratio)}"] if ratio else []
     if ends:
-        yield f"Intervals of the last rung: {'; '.join(ends)}."
+        yield f"Confidence intervals of the last rung: {'; '.join(ends)}."

@@ -1,4 +1,4 @@
-"""The section on learning: how long each training takes to be good, in words and a table."""
+"""The section on time to accuracy: how long each training takes to reach its target, in words and a table."""
 
 from __future__ import annotations
 
@@ -19,46 +19,46 @@ ByDevice = Mapping[str, TimeToAccuracy]
 
 
 def learning(runs: Iterable[Run], labels: MachineLabels) -> Study | None:
-    """The section, from the newest run of each machine that has trained; ``None`` where none has."""
-    found = newest(runs, TimeToAccuracy.STUDY)
-    if not found:
+    """The section, from the newest run of each machine with trainings; ``None`` if no run has any."""
+    counted = newest(runs, TimeToAccuracy.STUDY)
+    if not counted:
         return None
     tables: list[Table | None] = []
     sentences: list[str] = []
-    for run in found:
-        where = f"Machine {labels[run.info.machine.hardware]}: " if len(found) > 1 else ""
+    for run in counted:
+        where = f"Machine {labels[run.info.machine.hardware]}: " if len(counted) > 1 else ""
         trained = by_workload(run.info.rows(TimeToAccuracy))
         sentences += [f"{where}{name}{_sentence(rows)}" for name, rows in trained.items()]
         tables.append(_table(f"{where}Training until the target", trained))
     about = (
-        "A faster step that does not learn is worth nothing. Here each training, with its own model, loss and "
-        "optimizer in fp32, goes through its whole training set, shuffled anew each time, until it names so many test "
-        "images rightly. The targets are this suite's own choice: a right training reaches them soon, one that does "
-        "not learn stays near one image in ten. Only training is timed: preparing the data, the first call of all and "
-        "finding the accuracy are not. Devices begin with the same weights and see the same images in the same order, "
-        "but round differently, so they may need different numbers of steps. Each is one training, with no interval: "
-        "another seed takes another number of steps."
+        "A faster training step is worth nothing if the model does not learn. Here each training, with its own model, "
+        "loss and optimizer in fp32, runs epoch after epoch over its training set, in a new order each epoch, until "
+        "it reaches a target test accuracy. The targets are this suite's own choice: a correct training reaches them "
+        "soon; one that does not learn stays at about 10%. Only training is timed, without data preparation, the very "
+        "first call and the evaluation of the accuracy. All devices start with the same weights and see the same "
+        "images in the same order, but they round differently and may need different numbers of steps. Each row is a "
+        "single training without a confidence interval: with another seed the number of steps differs."
     )
-    return Study(NAME, about, tuple(sentences), (), tuple(made for made in tables if made))
+    return Study(NAME, about, tuple(sentences), (), tuple(one for one in tables if one))
 
 
 def by_workload(rows: Iterable[TimeToAccuracy]) -> Mapping[str, ByDevice]:
     """The trainings of each workload by device."""
-    found: dict[str, dict[str, TimeToAccuracy]] = {}
+    trained: dict[str, dict[str, TimeToAccuracy]] = {}
     for row in sorted(rows, key=lambda row: list(DEVICE_NAMES).index(row.device)):
-        found.setdefault(row.workload, {})[row.device] = row
-    return found
+        trained.setdefault(row.workload, {})[row.device] = row
+    return trained
 
 
 def _sentence(rows: ByDevice) -> str:
     one = next(iter(rows.values()))
-    told = [f"the {DEVICE_NAMES[device]} {_outcome(row)}" for device, row in rows.items()]
+    outcomes = [f"the {DEVICE_NAMES[device]} {_outcome(row)}" for device, row in rows.items()]
     images = f"{text.whole(one.test_size)} test images ({one.data})"
-    asked = f", asked for {text.share(one.target)} of {images}: {'; '.join(told)}."
+    sentence = f", target accuracy {text.share(one.target)} on {images}: {'; '.join(outcomes)}."
     cpu, gpu = rows.get("cpu"), rows.get("cuda")
     if not (cpu and gpu and cpu.met and gpu.met):
-        return asked
-    return f"{asked} To get there the GPU is {text.ratio(cpu.seconds / gpu.seconds)} as fast as the CPU."
+        return sentence
+    return f"{sentence} The GPU reaches it {text.ratio(cpu.seconds / gpu.seconds)} as fast as the CPU."
 
 
 def _outcome(row: TimeToAccuracy) -> str:
@@ -73,17 +73,17 @@ def _table(caption: str, trained: Mapping[str, ByDevice]) -> Table | None:
         Column("Workload", lambda row: row.workload),
         Column("Data", lambda row: row.data),
         Column("Test images", lambda row: text.whole(row.test_size), numeric=True, once=True),
-        Column("Target", lambda row: text.share(row.target), numeric=True),
+        Column("Target accuracy", lambda row: text.share(row.target), numeric=True),
         Column("Device", _device),
-        Column("Batch", lambda row: text.whole(row.batch_size), numeric=True),
+        Column("Batch size", lambda row: text.whole(row.batch_size), numeric=True),
         Column("Steps", lambda row: text.whole(row.steps), numeric=True),
         Column("Images", lambda row: text.whole(row.units), numeric=True),
         Column("Time", lambda row: text.seconds(row.seconds), numeric=True),
-        Column("Reached", lambda row: text.share(row.accuracy), numeric=True),
+        Column("Test accuracy", lambda row: text.share(row.accuracy), numeric=True),
         Column("Outcome", lambda row: "reached" if row.met else "not reached"),
         Column("Device model", lambda row: row.device_model),
     )
-    rows = [row for found in trained.values() for row in found.values()]
+    rows = [row for devices in trained.values() for row in devices.values()]
     return table(caption, columns, rows, _notes(rows))
 
 
@@ -94,13 +94,13 @@ def _device(row: TimeToAccuracy) -> str:
 
 
 def _notes(rows: Sequence[TimeToAccuracy]) -> Iterable[str]:
-    looks = {row.workload: row.eval_interval for row in rows}
+    intervals = {row.workload: row.eval_interval for row in rows}
     yield (
-        "The accuracy was looked at after every so many steps, which is how finely steps and time are known: "
-        f"{', '.join(f'{name} {text.whole(every)}' for name, every in looks.items())}."
+        "The accuracy was evaluated only after every so many steps, which limits the resolution of steps and time: "
+        f"{', '.join(f'{name} every {text.whole(steps)} steps' for name, steps in intervals.items())}."
     )
     if stand_in := next((row.data for row in rows if row.stand_in), ""):
         yield (
-            f"The {stand_in} is not MNIST: fewer images, enlarged and repeated; its test images count once each. How "
-            "long a training takes on MNIST itself is measured with --bench-data."
+            f"The {stand_in} is not MNIST: it has fewer images, which are enlarged and repeated; each test image "
+            "counts once. To measure the time on MNIST itself, use --bench-data."
         )

@@ -1,4 +1,4 @@
-"""The section on parity: how far every workload's results are from float64, by device and dtype."""
+"""The section on parity: how far the results of each workload are from float64, by device and dtype."""
 
 from __future__ import annotations
 
@@ -15,46 +15,47 @@ from bench_core.report.tables.table import Column, Link, table
 NAME = "Do the results agree?"
 
 
-def parity(figures: Iterable[Result], columns: Columns) -> Study | None:
-    """The section, with the case nearest its tolerance for each workload, device, dtype and variant; ``None`` where
-    nothing was held against float64."""
+def parity(results: Iterable[Result], columns: Columns) -> Study | None:
+    """The section, with the case closest to its tolerance for each workload, device, dtype and variant; ``None`` if no
+    result was compared with float64."""
     groups: dict[tuple[str, ...], list[Result]] = {}
-    unheld: dict[str, str] = {}
-    for figure in figures:
-        case, record = figure.case, figure.record
+    unchecked: dict[str, str] = {}
+    for result in results:
+        case, record = result.case, result.record
         if record.parity:
-            key = (case.workload, figure.machine.hardware, case.device, case.dtype, case.variant_label)
-            groups.setdefault(key, []).append(figure)
+            key = (case.workload, result.machine.hardware, case.device, case.dtype, case.variant_label)
+            groups.setdefault(key, []).append(result)
         else:
-            unheld[case.workload] = record.unavailable.get("parity", "no reason is stored")
+            unchecked[case.workload] = record.unavailable.get("parity", "no reason is stored")
     if not groups:
         return None
-    found = table(
-        "Distance from float64",
+    errors = table(
+        "Relative error against float64",
         (
             Column[list[Result]]("Workload", lambda g: Link(g[0].case.workload, g[0].case.workload)),
             Column("Machine", lambda g: columns.label(g[0]), once=True),
             Column("Device", lambda g: device_words(g[0])),
             Column("Dtype", lambda g: g[0].case.dtype, once=True),
             Column("Variant", lambda g: g[0].case.variant_label, once=True),
-            Column("Error", lambda g: text.small(_nearest(g).error), numeric=True),
-            Column("Allowed", lambda g: text.small(_nearest(g).tolerance), numeric=True),
-            Column("In", lambda g: _nearest(g).quantity),
+            Column("Relative error", lambda g: text.small(_closest(g).error), numeric=True),
+            Column("Tolerance", lambda g: text.small(_closest(g).tolerance), numeric=True),
+            Column("Quantity", lambda g: _closest(g).quantity),
             Column("Cases", lambda g: text.whole(len(g)), numeric=True),
         ),
         groups.values(),
-        [f"Not held against float64: {name}: {reason}." for name, reason in unheld.items()],
+        [f"Not compared with float64: {name}: {reason}." for name, reason in unchecked.items()],
     )
     about = (
-        "Before a case's time counts, its first call is held against the same work in float64 on the CPU: its outputs, "
-        "and in training the gradients and the first change of the weights. A case that is further off than its dtype "
-        "allows has failed and has no time. Shown is the case that came nearest to what is allowed; errors are "
-        "relative to the size of what is compared."
+        "Before a case is timed, the results of its first call are compared with the same work in float64 on the CPU: "
+        "the outputs and, in training, also the gradients and the first update of the weights. Errors are relative: "
+        "the norm of the difference divided by the norm of the float64 result. A case whose error exceeds the "
+        "tolerance of its dtype fails and gets no time. Each row shows the case and the quantity closest to the "
+        "tolerance."
     )
-    return Study(NAME, about, (), (), (found,) if found else ())
+    return Study(NAME, about, (), (), (errors,) if errors else ())
 
 
-def _nearest(group: list[Result]) -> Parity:
-    """The parity of the figure that came nearest to its tolerance."""
-    held = [figure.record.parity for figure in group if figure.record.parity]
-    return max(held, key=lambda p: p.error / p.tolerance)
+def _closest(group: list[Result]) -> Parity:
+    """The parity of the result that is closest to its tolerance."""
+    checked = [result.record.parity for result in group if result.record.parity]
+    return max(checked, key=lambda p: p.error / p.tolerance)

@@ -1,4 +1,4 @@
-"""Where pipelines spend their time: a table and a picture of stages for each workload that has them."""
+"""Where pipelines spend their time: a table and a plot of stages for each workload that has them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from bench_core.analysis.comparison import Result
 from bench_core.core import text
 from bench_core.core.results import Stages
 from bench_core.report.plots import series
+from bench_core.report.plots.chart_types import Bar, StackChart
 from bench_core.report.plots.charts import Plot, file_name
-from bench_core.report.plots.series import Bar, MachineLabels, StackChart
+from bench_core.report.plots.series import MachineLabels
 from bench_core.report.sections.study import Study
 from bench_core.report.tables.columns import Columns
 from bench_core.report.tables.table import Column, Table, table
@@ -17,90 +18,89 @@ from bench_core.report.tables.table import Column, Table, table
 NAME = "Where pipelines spend their time"
 
 
-def pipelines(figures: Iterable[Result], columns: Columns) -> Study | None:
-    """The section: for each workload with stages a stacked bar and a row a case; ``None`` where there is none."""
-    groups = _by_workload(figures)
+def pipelines(results: Iterable[Result], columns: Columns) -> Study | None:
+    """The section: for each workload with stages, one stacked bar and one row per case; ``None`` without any."""
+    groups = _by_workload(results)
     if not groups:
         return None
     about = (
-        "Each stage is waited for before the next one begins. Stages that overlap in a whole call, as when a GPU "
-        "computes while the next batch is loaded, therefore add up to more than it. With worker processes, load is the "
-        "time spent waiting for them."
+        "Stages are timed one at a time: each is finished before the next begins. In a whole call stages may overlap, "
+        "for example when a GPU computes while the next batch is loaded; their times then add up to more than the "
+        "whole call. With worker processes, load is the time spent waiting for them."
     )
     plots = tuple(_plot(name, own, columns.labels) for name, own in groups.items())
-    return Study(
-        NAME, about, (), plots, tuple(made for made in (_table(*item, columns) for item in groups.items()) if made)
-    )
+    tables = (_table(name, own, columns) for name, own in groups.items())
+    return Study(NAME, about, (), plots, tuple(one for one in tables if one))
 
 
 def _table(name: str, own: Sequence[Result], columns: Columns) -> Table | None:
-    """A row a case and a column a stage."""
+    """One row per case and one column per stage."""
     cells = (*columns.case(), *(_stage(stage) for stage in _names(own)), *_SUMS)
     return table(f"{name}, time per {own[0].record.unit}", cells, own)
 
 
-def _by_workload(figures: Iterable[Result]) -> dict[str, list[Result]]:
-    found: dict[str, list[Result]] = {}
-    for figure in figures:
-        if figure.record.stages:
-            found.setdefault(figure.case.workload, []).append(figure)
-    return found
+def _by_workload(results: Iterable[Result]) -> dict[str, list[Result]]:
+    groups: dict[str, list[Result]] = {}
+    for result in results:
+        if result.record.stages:
+            groups.setdefault(result.case.workload, []).append(result)
+    return groups
 
 
-def _stages(figure: Result) -> Stages:
-    assert figure.record.stages is not None, "only figures with stages come here"
-    return figure.record.stages
+def _stages(result: Result) -> Stages:
+    assert result.record.stages is not None, "results without stages are filtered out before"
+    return result.record.stages
 
 
-def _names(figures: Sequence[Result]) -> list[str]:
-    """The stages of all figures in order, by the figure that has most."""
-    by_size = sorted((_stages(f).seconds for f in figures), key=len, reverse=True)
+def _names(results: Sequence[Result]) -> list[str]:
+    """The stages of all results, in the order of the result that has most."""
+    by_size = sorted((_stages(result).seconds for result in results), key=len, reverse=True)
     return list(dict.fromkeys(name for seconds in by_size for name in seconds))
 
 
 def _stage(name: str) -> Column[Result]:
-    def cell(figure: Result) -> str:
-        stages = _stages(figure)
+    def cell(result: Result) -> str:
+        stages = _stages(result)
         if name not in stages.seconds:
             return text.NONE
         seconds = stages.seconds[name]
-        return f"{text.seconds(seconds / figure.record.units)} ({100 * seconds / stages.whole:.1f}%)"
+        return f"{text.seconds(seconds / result.record.units)} ({100 * seconds / stages.whole:.1f}%)"
 
     return Column(name.capitalize(), cell, numeric=True)
 
 
 _SUMS: tuple[Column[Result], ...] = (
-    Column("Whole", lambda f: text.seconds(_stages(f).whole / f.record.units), numeric=True),
-    Column("Sum / whole", lambda f: f"{100 * _stages(f).share:.1f}%", numeric=True),
-    Column("Repeats", lambda f: text.whole(_stages(f).repeats), numeric=True),
+    Column("Whole", lambda r: text.seconds(_stages(r).whole / r.record.units), numeric=True),
+    Column("Sum / whole", lambda r: f"{100 * _stages(r).share:.1f}%", numeric=True),
+    Column("Repeats", lambda r: text.whole(_stages(r).repeats), numeric=True),
 )
 
 
-def _plot(workload: str, figures: Sequence[Result], labels: MachineLabels) -> Plot:
-    unit, footer = figures[0].record.unit, series.machines_footer(figures, labels)
+def _plot(workload: str, results: Sequence[Result], labels: MachineLabels) -> Plot:
+    unit, footer = results[0].record.unit, series.machines_footer(results, labels)
     chart = StackChart(
         title=workload,
         subtitle="Where its time goes, stage by stage",
         footer=footer,
         axis=f"Time per {unit}",
-        stages=tuple(_names(figures)),
-        bars=tuple(map(_bar, _labels(figures, labels), figures)),
+        stages=tuple(_names(results)),
+        bars=tuple(map(_bar, _labels(results, labels), results)),
     )
-    alt = f"{workload}: time per {unit} of each stage, a bar a case. The figures are in the table below."
-    caption = f"Time per {unit} by stage; the black mark is a whole call, timed in turn with the stages. {footer}"
+    alt = f"{workload}: time per {unit} of each stage, one bar per case. The numbers are in the table below."
+    caption = f"Time per {unit} by stage; the black mark is a whole call, timed alternately with the stages. {footer}"
     return Plot(file_name(workload, "stages"), chart, alt, caption)
 
 
-def _bar(label: str, figure: Result) -> Bar:
-    stages, units = _stages(figure), figure.record.units
+def _bar(label: str, result: Result) -> Bar:
+    stages, units = _stages(result), result.record.units
     return Bar(label, {name: seconds / units for name, seconds in stages.seconds.items()}, stages.whole / units)
 
 
-def _labels(figures: Sequence[Result], labels: MachineLabels) -> list[str]:
+def _labels(results: Sequence[Result], labels: MachineLabels) -> list[str]:
     """What distinguishes each bar: setting, dtype, variant, machine, batch and device."""
-    others = series.distinguishing(figures, labels)
-    batches = [f"b{f.case.batch_size}" for f in figures]
-    devices = [series.device_words(f) for f in figures]
+    others = series.distinguishing(results, labels)
+    batches = [f"b{result.case.batch_size}" for result in results]
+    devices = [series.device_words(result) for result in results]
     parts = [others, *(part for part in (batches, devices) if len(set(part)) > 1)]
     names = [", ".join(word for word in words if word) for words in zip(*parts, strict=True)]
     return [name or device for name, device in zip(names, devices, strict=True)]

@@ -1,4 +1,4 @@
-"""A study's section of the page, and which of several runs' studies counts."""
+"""A study's section of the page, and which runs of a study count."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench_core.report.tables.table import Table
 
 @dataclass(frozen=True)
 class Study:
-    """One study: a question asked beside the sweep, with an answer of its own."""
+    """One study: a question of its own beside the sweep, and its answer."""
 
     name: str
     about: str
@@ -24,13 +24,13 @@ class Study:
 def newest(runs: Iterable[Run], study: str) -> list[Run]:
     """The newest run of each machine that has rows of a study.
 
-    As with figures, only runs with the software of that machine's newest run count.
+    As with records, only runs with the software of that machine's newest run count.
     """
     ordered = oldest_first(runs)
     software = {run.info.machine.hardware: run.info.machine.software for run in ordered}
     latest = {
         run.info.machine.hardware: run
         for run in ordered
-        if study in run.info.studies and run.info.machine.software == software[run.info.machine.hardware]
+        if run.info.studies.get(study) and run.info.machine.software == software[run.info.machine.hardware]
     }
     return list(latest.values())

@@ -1,4 +1,4 @@
-"""Figures and comparisons as tables for further work: pandas DataFrames, times in seconds."""
+"""Results and comparisons as pandas DataFrames, to be analyzed further; times are in seconds."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pandas as pd
 from bench_core.analysis.comparison import Comparison, Result
 
 
-def records_frame(figures: Iterable[Result]) -> pd.DataFrame:
-    """One row a figure."""
-    return pd.DataFrame([_figure_row(figure) for figure in figures])
+def records_frame(results: Iterable[Result]) -> pd.DataFrame:
+    """One row per result."""
+    return pd.DataFrame([_result_row(result) for result in results])
 
 
 def speedups_frame(comparisons: Iterable[Comparison]) -> pd.DataFrame:
-    """One row a comparison: the ratio with its interval and verdict, and both sides with their absolute times."""
+    """One row per comparison: the ratio with its interval and verdict, and both sides with their absolute times."""
     columns = [*_comparison_row(None), *_side_row("base", None), *_side_row("contender", None), "notes"]
     rows = [
         _comparison_row(c)
@@ -30,27 +30,27 @@ def speedups_frame(comparisons: Iterable[Comparison]) -> pd.DataFrame:
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """Write with six significant digits, one newline a row on every system."""
+    """Write with six significant digits, the same line ends on every system."""
     frame.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
 
 
-def _figure_row(figure: Result) -> dict[str, Any]:
-    record, timing, latency = figure.record, figure.record.timing, figure.record.timing.latency
+def _result_row(result: Result) -> dict[str, Any]:
+    record, timing, latency = result.record, result.record.timing, result.record.timing.latency
     parity = record.parity
-    low, high = figure.interval or (None, None)
+    low, high = result.interval or (None, None)
     return {
-        "workload": figure.case.workload,
+        "workload": result.case.workload,
         "family": record.family,
-        "setting": figure.case.setting,
-        "device": figure.case.device,
-        "batch_size": figure.case.batch_size,
-        "dtype": figure.case.dtype,
-        "variant": figure.case.variant,
-        "caches": figure.case.caches,
+        "setting": result.case.setting,
+        "device": result.case.device,
+        "batch_size": result.case.batch_size,
+        "dtype": result.case.dtype,
+        "variant": result.case.variant,
+        "caches": result.case.caches,
         "threads": record.threads,
-        "machine": figure.machine.label,
+        "machine": result.machine.label,
         "device_model": record.device_model,
-        "torch": figure.machine.torch,
+        "torch": result.machine.torch,
         "data": record.data,
         "unit": record.unit,
         "units_per_call": record.units,
@@ -72,9 +72,9 @@ def _figure_row(figure: Result) -> dict[str, Any]:
         "parity_error": parity and parity.error,
         "parity_tolerance": parity and parity.tolerance,
         "flags": "; ".join(flag.text for flag in record.flags),
-        "run_id": figure.info.run_id,
-        "started": figure.info.started,
-        "partial_run": figure.info.partial,
+        "run_id": result.info.run_id,
+        "started": result.info.started,
+        "partial_run": result.info.partial,
     }
 
 
@@ -92,8 +92,8 @@ def _comparison_row(c: Comparison | None) -> dict[str, Any]:
     }
 
 
-def _side_row(side: str, figure: Result | None) -> dict[str, Any]:
-    row = {} if figure is None else _figure_row(figure)
+def _side_row(side: str, result: Result | None) -> dict[str, Any]:
+    row = {} if result is None else _result_row(result)
     names = (
         "device", "batch_size", "dtype", "variant", "caches", "threads", "seconds_per_unit", "seconds_per_unit_low",
         "seconds_per_unit_high", "samples", "met_target", "device_model", "machine", "run_id",

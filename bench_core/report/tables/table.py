@@ -1,4 +1,4 @@
-"""A table as both templates print it: columns with their side, rows of text."""
+"""A table as both templates print it: columns, aligned left or right, and rows of text."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from bench_core.analysis.comparison import Verdict
 from bench_core.core.text import NONE
 
 T = TypeVar("T")
@@ -13,20 +14,20 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Link:
-    """A cell that leads to a section of the same page."""
+    """A cell that links to a section of the same page."""
 
     text: str
     anchor: str
 
 
-Cell = str | Link
+Cell = str | Link | Verdict
 
 
 @dataclass(frozen=True)
 class Column(Generic[T]):
-    """A heading and how to make its cell from an item; ``numeric`` cells stand on the right.
+    """A heading and how to make its cell from an item; ``numeric`` cells are aligned right.
 
-    Where a column marked ``once`` has the same text in all rows, the caption says it and the column is left out.
+    If a column marked ``once`` has the same text in all rows, the text is in the caption instead of the column.
     """
 
     name: str
@@ -47,19 +48,19 @@ class Table:
 
 
 def table(caption: str, columns: Iterable[Column[T]], items: Iterable[T], notes: Iterable[str] = ()) -> Table | None:
-    """A table with a row for each item, without the columns that say nothing; ``None`` without items."""
+    """A table with one row per item, without the columns that are empty in all rows; ``None`` without items."""
     columns, items = tuple(columns), tuple(items)
     if not items:
         return None
     cells = [[column.cell(item) for item in items] for column in columns]
-    said = {i for i, column in enumerate(cells) if any(cell not in ("", NONE) for cell in column)}
-    once = [i for i in said if columns[i].once and len(set(cells[i])) == 1]
-    kept = sorted(said.difference(once))
+    filled = {i for i, column in enumerate(cells) if any(cell not in ("", NONE) for cell in column)}
+    once = [i for i in filled if columns[i].once and len(set(cells[i])) == 1]
+    shown = sorted(filled.difference(once))
     shared = ", ".join(f"{columns[i].name.lower()} {cells[i][0]}" for i in sorted(once))
     return Table(
         caption=f"{caption}: {shared}" if shared else caption,
-        headings=tuple(columns[i].name for i in kept),
-        numeric=tuple(columns[i].numeric for i in kept),
-        rows=tuple(zip(*(cells[i] for i in kept), strict=True)),
+        headings=tuple(columns[i].name for i in shown),
+        numeric=tuple(columns[i].numeric for i in shown),
+        rows=tuple(zip(*(cells[i] for i in shown), strict=True)),
         notes=tuple(dict.fromkeys(notes)),
     )

@@ -1,1 +1,1 @@
-"""Generators and discriminators that learn in turn."""
+"""Adversarial networks: generators and discriminators that learn in turn."""

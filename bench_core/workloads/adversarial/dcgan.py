@@ -24,12 +24,12 @@ NOISE, SIDE = 100, 64
     reference_batch=128,
     heavy=True,
     known_costs=KnownCosts("18,871,427 parameters in G, 17,232,897 in D", 36_104_324, 15_306_194_944),
-    regime="Arithmetic in large convolutions; at batch 1 also memory bandwidth, as Adam reads and writes 36 million "
-    "weights, their gradients and its two averages, and on a GPU launches, some hundred and seventy operations "
-    "a step beside Adam's",
+    regime="Arithmetic in large convolutions. At batch 1 also memory bandwidth, since Adam reads and writes 36 million "
+    "weights, their gradients and its two averages; and on a GPU launches, about 170 operations per step (without "
+    "Adam's)",
 )
 def dcgan64_step(ctx: BuildContext) -> Step:
-    """One alternating step of a DCGAN that learns to paint 64x64 pieces of photos: discriminator, then generator."""
+    """One alternating step of a DCGAN that learns to generate 64x64 crops of photos: discriminator, then generator."""
     batches = []
     for _ in range(ctx.resident_batches(4 * ctx.batch_size * (3 * SIDE**2 + 2 * NOISE))):
         photos = photo_crops(ctx.rng, ctx.batch_size, SIDE).transpose(0, 3, 1, 2) / 127.5 - 1

@@ -1,4 +1,4 @@
-"""What all adversarial workloads share: two networks that learn in turn.
+"""The parts that all adversarial workloads share: two networks that learn in turn.
 
 Goodfellow et al., Generative Adversarial Nets, NIPS 2014.
 """
@@ -18,9 +18,10 @@ Optimize = Callable[[Iterator[nn.Parameter]], Optimizer]
 
 
 class Game:
-    """A generator and a discriminator that learn in turn, each with an optimizer of its own, made by ``optimize``.
+    """A generator and a discriminator that learn in turn, each with its own optimizer, created by ``optimize``.
 
-    ``forward`` makes of a network what is called in its place, and ``autocast`` the context of those calls.
+    ``forward`` returns the function to call in place of a network (such as its compiled form), ``autocast`` the context
+    of these calls.
     """
 
     def __init__(
@@ -37,14 +38,14 @@ class Game:
         self.autocast = autocast
 
     def descend(self, player: str, loss: Tensor) -> None:
-        """Let one player learn from its loss."""
+        """One optimizer step of one player on its loss."""
         self.optimizers[player].zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizers[player].step()
 
     @contextmanager
     def judging_only(self) -> Iterator[None]:
-        """While the generator learns: else the gradients of the discriminator's weights were computed for nothing."""
+        """For the generator's turn: the unused gradients of the discriminator's weights are not computed."""
         self.networks["discriminator"].requires_grad_(False)
         yield
         self.networks["discriminator"].requires_grad_(True)
@@ -53,15 +54,15 @@ class Game:
 def alternate(game: Game, wanted: Tensor, noise: Tensor, fresh_noise: Tensor, *given: Tensor) -> dict[str, Tensor]:
     """One round of algorithm 1 with k = 1 on a batch; returns the losses, detached and not yet synchronized.
 
-    The discriminator learns to tell ``wanted`` from what is generated of ``noise``; then the generator, with fresh
-    noise, learns to fool it: it maximizes log D rather than minimize log(1 - D) (section 3). Both are told what is
-    ``given``, if anything.
+    The discriminator learns to distinguish ``wanted`` from the images generated from ``noise``. Then the generator
+    learns, with fresh noise, to fool the discriminator: it maximizes log D instead of minimizing log(1 - D) (section
+    3). ``given`` is a further input of both, such as the classes.
     """
     with game.autocast():
         with torch.no_grad():
-            made = game.generate(noise, *given)
+            generated = game.generate(noise, *given)
         real = cross_entropy(game.judge(wanted, *given), 1)
-        fake = cross_entropy(game.judge(made, *given), 0)
+        fake = cross_entropy(game.judge(generated, *given), 0)
     game.descend("discriminator", real + fake)
     with game.judging_only():
         with game.autocast():
@@ -71,25 +72,25 @@ def alternate(game: Game, wanted: Tensor, noise: Tensor, fresh_noise: Tensor, *g
 
 
 class DrawnDropout(nn.Dropout):
-    """Dropout of a half with a mask of this shape, drawn once along with the weights and shared by the batch.
+    """Dropout with p = .5 and a mask of this shape, which is drawn once with the weights and shared by the batch.
 
-    Generators differ by device: with fresh masks no device could be held against another.
+    Random number generators differ by device: with fresh masks, the devices' results could not be compared.
     """
 
     mask: Tensor
 
     def __init__(self, *shape: int) -> None:
         super().__init__(p=0.5)
-        kept = torch.rand(1, *shape) >= self.p
-        self.register_buffer("mask", kept / (1 - self.p), persistent=False)
+        keep = torch.rand(1, *shape) >= self.p
+        self.register_buffer("mask", keep / (1 - self.p), persistent=False)
 
     def forward(self, input: Tensor) -> Tensor:
-        """The input, in training mode masked and scaled."""
+        """The input; in training mode, masked and scaled."""
         return input * self.mask if self.training else input
 
 
 def cross_entropy(logits: Tensor, target: float) -> Tensor:
-    """The mean binary cross-entropy of logits that should all say real (1) or fake (0)."""
+    """The mean binary cross-entropy of logits whose target is real (1) or fake (0) for all."""
     return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, target))
 
 
@@ -102,7 +103,7 @@ def adversarial_step(
     batches: Sequence[tuple[Tensor, ...]],
     data: str,
 ) -> Step:
-    """The step of a workload that plays one round of a game: ``play`` is given the game and the next batch's parts."""
+    """The step of a workload that plays one round of a game: it calls ``play(game, *batch)`` with the next batch."""
     players = ctx.model(generator, train=True), ctx.model(discriminator, train=True)
     game = Game(*players, optimize, ctx.forward, ctx.autocast)
     feed = ctx.feed(batches, restorer(players, list(game.optimizers.values())))

@@ -31,8 +31,8 @@ _gan = partial(
     source="Goodfellow et al., Generative Adversarial Nets, NIPS 2014: algorithm 1, log D as in section 3; ReLU and "
     f"sigmoid in the generator, maxout and dropout in the discriminator as in section 5; {_MAXOUT}",
     known_costs=KnownCosts("247,440 parameters in G, 1,169,409 in D", 1_416_849, 16_610_304),
-    regime="Launches and Python at small batches: five forward and four backward passes through small networks, one "
-    "after another. Arithmetic with thousands of images on a GPU, and on a CPU from some tens on",
+    regime="Small batches: launches and Python, in five forward and four backward passes through small networks, one "
+    "after another. Large batches: arithmetic, on a GPU with thousands of images, on a CPU from a few tens",
 )
 def gan_step(ctx: BuildContext) -> Step:
     """One alternating step of a GAN of perceptrons on handwritten digits: discriminator, then generator."""
@@ -43,16 +43,16 @@ def gan_step(ctx: BuildContext) -> Step:
     source="Mirza & Osindero, Conditional Generative Adversarial Nets, arXiv:1411.1784: objective 3.2, layers, batch "
     f"100, SGD of momentum .5 and dropout 4.1; {_MAXOUT}",
     known_costs=KnownCosts("2,413,984 parameters in G, 1,224,351 in D", 3_638_335, 34_999_240),
-    regime="As gan_step, with a layer more in each network and twice the arithmetic: launches and Python at small "
-    "batches, arithmetic with thousands of images on a GPU, and on a CPU from some tens on",
+    regime="As gan_step, with one more layer in each network and twice the arithmetic. Small batches: launches and "
+    "Python. Large batches: arithmetic, on a GPU with thousands of images, on a CPU from a few tens",
 )
 def cgan_step(ctx: BuildContext) -> Step:
-    """One alternating step of a GAN that draws the digit it is told: discriminator, then generator."""
+    """One alternating step of a conditional GAN, which draws digits of given classes: discriminator, then generator."""
     return digits_game(ctx, ConditionalGenerator, ConditionalDiscriminator, conditional=True)
 
 
 class Maxout(nn.Module):
-    """(batch, inputs) to (batch, units), each the largest of so many linear pieces."""
+    """(batch, inputs) to (batch, units), each unit the maximum of several linear pieces."""
 
     def __init__(self, inputs: int, units: int, pieces: int) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class Maxout(nn.Module):
         self.pieces = pieces
 
     def forward(self, x: Tensor) -> Tensor:
-        """The largest pieces."""
+        """The maximum over the pieces."""
         pieces: Tensor = self.linear(x)
         return pieces.view(len(x), -1, self.pieces).amax(-1)
 
@@ -101,7 +101,7 @@ class ConditionalGenerator(nn.Module):
         )
 
     def forward(self, noise: Tensor, label: Tensor) -> Tensor:
-        """The images drawn."""
+        """The generated images."""
         image: Tensor = self.joined(torch.cat((self.noise(noise), self.label(label)), 1))
         return image
 
@@ -117,7 +117,7 @@ class ConditionalDiscriminator(nn.Module):
         self.joined = nn.Sequential(DrawnDropout(290), joint, DrawnDropout(240), nn.Linear(240, 1))
 
     def forward(self, image: Tensor, label: Tensor) -> Tensor:
-        """How real the images look as drawings of these classes."""
+        """Logits of the images being real images of these classes."""
         logit: Tensor = self.joined(torch.cat((self.image(image), self.label(label)), 1))
         return logit
 
@@ -129,9 +129,10 @@ def digits_game(
     *,
     conditional: bool = False,
 ) -> Step:
-    """The step of a game on handwritten digits, by momentum SGD; ``conditional``: both players are told the classes.
+    """The step of a game on handwritten digits, with momentum SGD. ``conditional``: both players get the classes.
 
-    A batch holds digits, noise for each player's turn, uniform in the unit cube, and if wanted the classes, one-hot.
+    A batch contains digits, noise for each player's turn (uniform in the unit cube), and, if ``conditional``, the
+    classes, one-hot.
     """
     digits = mnist(ctx.data_dir, train=True)
     batches = []

@@ -34,12 +34,12 @@ _SOURCE = (
         57_182_660,
         86_940_057_600,
     ),
-    regime="Arithmetic in large convolutions; at batch 1 also memory bandwidth, as Adam reads and writes 57 million "
-    "weights, their gradients and its two averages, and on a GPU launches, some two hundred and fifty "
-    "operations a step beside Adam's",
+    regime="Arithmetic in large convolutions. At batch 1 also memory bandwidth, since Adam reads and writes 57 million "
+    "weights, their gradients and its two averages; and on a GPU launches, about 250 operations per step (without "
+    "Adam's)",
 )
 def pix2pix256_step(ctx: BuildContext) -> Step:
-    """One alternating step of pix2pix that colours photos of 256x256: the discriminator learns, then the generator."""
+    """One alternating step of pix2pix, which colors gray photos of 256x256: discriminator, then generator."""
     optimize = partial(Adam, lr=2e-4, betas=(0.5, 0.999))
     return adversarial_step(ctx, translate, UNet256, PatchGAN, optimize, pairs(ctx), PHOTOS_LABEL)
 
@@ -51,14 +51,14 @@ def pix2pix256_step(ctx: BuildContext) -> Step:
     full_batches={"cpu": (4,)},
     heavy=True,
     known_costs=KnownCosts("54,413,955 parameters; 6.048 billion multiply-adds", 54_413_955, 12_096_372_736),
-    regime="Arithmetic; at batch 1 on a GPU also memory bandwidth, as the weights of the innermost layers are read "
-    "for a few pixels, and some seventy launches",
+    regime="Arithmetic. On a GPU at batch 1 also memory bandwidth, since the weights of the innermost layers are read "
+    "for only a few pixels, and about 70 launches",
 )
 def pix2pix256_infer(ctx: BuildContext) -> Step:
-    """Inference of pix2pix's generator, which colours photos of 256x256; as in the paper it runs as in training."""
+    """Inference of pix2pix's generator, which colors gray photos of 256x256, in training mode as in the paper."""
     model = ctx.model(UNet256, train=True)
     return ctx.step(
-        inference(ctx, model, [grey for grey, _ in pairs(ctx)]),
+        inference(ctx, model, [gray for gray, _ in pairs(ctx)]),
         units=ctx.batch_size,
         flops=forward_flops(model, (ctx.batch_size, 3, _SIDE, _SIDE)),
         data=PHOTOS_LABEL,
@@ -67,43 +67,43 @@ def pix2pix256_infer(ctx: BuildContext) -> Step:
 
 
 def pairs(ctx: BuildContext) -> list[tuple[Tensor, Tensor]]:
-    """A few batches of photos without and with their colours."""
-    return [grey_and_colour(ctx) for _ in range(ctx.resident_batches(2 * 4 * ctx.batch_size * 3 * _SIDE**2))]
+    """A few batches of photos in gray and in color."""
+    return [gray_and_color(ctx) for _ in range(ctx.resident_batches(2 * 4 * ctx.batch_size * 3 * _SIDE**2))]
 
 
-def grey_and_colour(ctx: BuildContext) -> tuple[Tensor, Tensor]:
-    """A batch of photos without and with their colours, both (batch, 3, 256, 256) of -1 to 1."""
-    colour = photo_crops(ctx.rng, ctx.batch_size, _SIDE) / 127.5 - 1
-    grey = (colour @ np.array((0.299, 0.587, 0.114)))[..., None].repeat(3, axis=-1)
-    return ctx.tensor(grey.transpose(0, 3, 1, 2)), ctx.tensor(colour.transpose(0, 3, 1, 2))
+def gray_and_color(ctx: BuildContext) -> tuple[Tensor, Tensor]:
+    """A batch of photos in gray and in color, both (batch, 3, 256, 256) of -1 to 1."""
+    color = photo_crops(ctx.rng, ctx.batch_size, _SIDE) / 127.5 - 1
+    gray = (color @ np.array((0.299, 0.587, 0.114)))[..., None].repeat(3, axis=-1)
+    return ctx.tensor(gray.transpose(0, 3, 1, 2)), ctx.tensor(color.transpose(0, 3, 1, 2))
 
 
 def translate(game: Game, given: Tensor, wanted: Tensor) -> dict[str, Tensor]:
     """One step on a batch of pairs; returns the losses, detached and not yet synchronized.
 
     The discriminator's loss is halved to slow it down, and the generator maximizes log D (section 3.3). As in the
-    authors' code the discriminator learns on the very image that the generator then learns on.
+    authors' code, both learn on the same generated image.
     """
     with game.autocast():
-        made = game.generate(given)
+        generated = game.generate(given)
         real = cross_entropy(game.judge(torch.cat((given, wanted), 1)), 1)
-        fake = cross_entropy(game.judge(torch.cat((given, made.detach()), 1)), 0)
+        fake = cross_entropy(game.judge(torch.cat((given, generated.detach()), 1)), 0)
     game.descend("discriminator", (real + fake) / 2)
     with game.judging_only():
         with game.autocast():
-            fooled = cross_entropy(game.judge(torch.cat((given, made), 1)), 1)
-            distance = F.l1_loss(made, wanted)
+            fooled = cross_entropy(game.judge(torch.cat((given, generated), 1)), 1)
+            distance = F.l1_loss(generated, wanted)
         game.descend("generator", fooled + L1_WEIGHT * distance)
     losses = {"real": real, "fake": fake, "fooled": fooled, "l1": distance}
     return {name: loss.detach() for name, loss in losses.items()}
 
 
 class UNet256(nn.Module):
-    """The generator of section 6.1.1, (batch, 3, 256, 256) to the same, -1 to 1; 54,413,955 parameters.
+    """The generator of section 6.1.1, (batch, 3, 256, 256) to the same shape, -1 to 1; 54,413,955 parameters.
 
-    Eight 4x4 convolutions of stride 2 down to a 1x1 bottleneck, which has no norm (of one value it would leave
-    nothing), and eight up, each fed with the output of its mirror image. As in the authors' code a layer activates
-    its input.
+    Eight 4x4 convolutions of stride 2 lead down to a 1x1 bottleneck, which has no norm (normalizing a single value
+    would make it 0). Eight transposed convolutions lead up; each also gets the output of its counterpart on the way
+    down. As in the authors' code, a layer applies the activation to its input.
     """
 
     def __init__(self) -> None:

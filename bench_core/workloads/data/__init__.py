@@ -1,4 +1,4 @@
-"""Data without a download: digits, photos and time series, kept in a cache folder where they are made.
+"""Data without a download: digits, photos and time series. Generated files are kept in a cache folder.
 
 May import ``kit`` and ``core``.
 """

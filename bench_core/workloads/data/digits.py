@@ -1,6 +1,6 @@
 """Handwritten digits: real MNIST from a folder, or the digits stand-in.
 
-torchvision and scikit-learn are imported where they are used: torchvision alone takes seconds.
+torchvision and scikit-learn are imported where they are used, since importing torchvision alone takes seconds.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ MNIST = "MNIST"
 STAND_IN = "digits stand-in"
 
 _SIZES = {"train": 60_000, "t10k": 10_000}
-# Lies beside the files of the stand-in, so that it is not called MNIST when someone names its folder as real data.
+# A file next to those of the stand-in, so that its folder is not taken for MNIST if someone names it as real data.
 _MARK = "digits-stand-in"
-# Goes up whenever the files' content changes, so that no older cache is taken for the present one.
+# Increased whenever the files' content changes, so that an older cache is not used for the present one.
 _VERSION = 1
 
 
 @dataclass(frozen=True)
 class Digits:
-    """Labelled images of handwritten digits: (n, 28, 28) of 0 to 255, their (n,) classes, and what they are."""
+    """Labeled images of handwritten digits: (n, 28, 28) of 0 to 255, their (n,) classes, and the data's name."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
@@ -41,10 +41,10 @@ class Digits:
 
 
 def mnist(data_dir: Path | None = None, *, train: bool) -> Digits:
-    """MNIST's training or test part from ``data_dir``, or that of the digits stand-in without one.
+    """MNIST's training or test part from ``data_dir``, or that of the digits stand-in without ``data_dir``.
 
-    ``data_dir`` is laid out as ``torchvision.datasets.MNIST`` wants it. Nothing is ever downloaded: a folder without
-    usable files raises ``ValueError``.
+    ``data_dir`` has the layout that ``torchvision.datasets.MNIST`` expects. Nothing is ever downloaded. Raises
+    ``DataError`` (a ``ValueError``) for a folder without usable files.
     """
     root, source = mnist_root(data_dir)
     from torchvision import datasets
@@ -54,15 +54,15 @@ def mnist(data_dir: Path | None = None, *, train: bool) -> Digits:
         images, labels = part.data.numpy(), part.targets.numpy()
         if images.shape != (len(labels), 28, 28):
             raise ValueError(f"{len(labels)} labels for images of shape {images.shape}")
-    except Exception as error:  # a damaged file raises nearly anything, from AssertionError to TypeError
+    except Exception as error:  # a damaged file raises almost any exception, from AssertionError to TypeError
         raise DataError(f"cannot read the MNIST files in {root} (damaged or cut short?); {_fix(data_dir)}") from error
     return Digits(images, labels, source)
 
 
 def mnist_root(data_dir: Path | None = None) -> tuple[Path, str]:
-    """The folder to give to ``torchvision.datasets.MNIST`` and what lies there: MNIST or the digits stand-in.
+    """The folder for ``torchvision.datasets.MNIST``, and the name of the data in it: MNIST or the digits stand-in.
 
-    Raises ``ValueError`` if ``data_dir`` is not a folder or lacks one of the four files.
+    Raises ``DataError`` (a ``ValueError``) if ``data_dir`` is not a folder or lacks one of the four files.
     """
     root = data_dir if data_dir is not None else digits_stand_in()
     if not root.is_dir():
@@ -76,10 +76,10 @@ def mnist_root(data_dir: Path | None = None) -> tuple[Path, str]:
 
 @cache
 def digits_stand_in() -> Path:
-    """The folder of the digits stand-in for MNIST, written first if it is not there.
+    """The folder of the digits stand-in for MNIST; its files are written first if they do not exist.
 
     scikit-learn's 1,797 digits of 8x8 are split into train and test, enlarged to 28x28, and repeated to 60,000 and
-    10,000. The folder is in the cache directory, or a temporary one for this process where that is not writable.
+    10,000. The folder is in the cache directory; if that is not writable, it is a temporary one for this process.
     """
     try:
         return _written_once(cache_dir() / f"{_MARK}-{_VERSION}")
@@ -96,7 +96,7 @@ def write_idx(path: Path, array: NDArray[np.uint8]) -> None:
 
 
 def _fix(data_dir: Path | None) -> str:
-    return "put the unpacked files there" if data_dir else "delete that folder and it is made anew"
+    return "put the unpacked files there" if data_dir else "delete that folder; it will be generated again"
 
 
 def _file_names(part: str) -> tuple[str, str]:
@@ -104,7 +104,7 @@ def _file_names(part: str) -> tuple[str, str]:
 
 
 def _written_once(root: Path) -> Path:
-    """``root`` with the stand-in's files; renamed into place whole, so that nobody ever sees a part of it."""
+    """``root`` with the stand-in's files. A complete folder is renamed to it, so that no process ever sees a part."""
     if root.is_dir():
         return root
     root.parent.mkdir(parents=True, exist_ok=True)
@@ -114,7 +114,7 @@ def _written_once(root: Path) -> Path:
         draft.chmod(0o755)
         draft.rename(root)
     except OSError:
-        if not root.is_dir():  # else another process was quicker, and its files are the same
+        if not root.is_dir():  # otherwise another process was faster, and its files are the same
             raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -126,7 +126,7 @@ def _write_stand_in(root: Path) -> None:
     from sklearn.model_selection import train_test_split
 
     digits = load_digits()
-    # Split before repeating: else every test image would be among the training images. 6 to 1, as in MNIST.
+    # Split before repeating: otherwise the training images would contain every test image. 6 to 1, as in MNIST.
     images, test_images, labels, test_labels = train_test_split(
         digits.images, digits.target, test_size=1 / 7, random_state=0, stratify=digits.target
     )
@@ -141,6 +141,6 @@ def _write_stand_in(root: Path) -> None:
 
 
 def _enlarged(images: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """8x8 images of 0 to 16 as 28x28 of 0 to 255: every pixel three times each way, and a margin of 2."""
+    """8x8 images of 0 to 16 as 28x28 of 0 to 255: every pixel three times in each direction, and a margin of 2."""
     bytes_ = np.rint(images * (255 / 16)).astype(np.uint8)
     return np.pad(bytes_.repeat(3, axis=1).repeat(3, axis=2), ((0, 0), (2, 2), (2, 2)))

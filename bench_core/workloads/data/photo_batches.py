@@ -1,4 +1,4 @@
-"""Photos as networks for ImageNet take them."""
+"""Photos in the form that ImageNet networks expect."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,13 +7,13 @@ from torch import Tensor
 from bench_core.workloads.data.photos import photo_crops, photos
 from bench_core.workloads.kit import BuildContext
 
-# Mean and deviation of ImageNet's channels, as torchvision's weights expect.
+# Mean and standard deviation of ImageNet's channels, as torchvision's weights expect.
 _MEAN = np.array((0.485, 0.456, 0.406))
 _DEVIATION = np.array((0.229, 0.224, 0.225))
 
 
 def photo_batches(ctx: BuildContext, side: int) -> list[tuple[Tensor, Tensor]]:
-    """A few batches of crops of photos, (batch, 3, side, side), normalized, and of which photo each is, (batch,)."""
+    """A few batches of normalized photo crops, (batch, 3, side, side), and the index of each crop's photo (batch,)."""
     count = ctx.resident_batches(4 * ctx.batch_size * 3 * side**2)
     crops = photo_crops(ctx.rng, count * ctx.batch_size, side)
     which = np.arange(len(crops)) % len(photos())
@@ -24,6 +24,6 @@ def photo_batches(ctx: BuildContext, side: int) -> list[tuple[Tensor, Tensor]]:
 
 
 def normalized(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """(batch, side, side, 3) of 0 to 255 as (batch, 3, side, side) with ImageNet's mean and deviation taken out."""
+    """(batch, side, side, 3) of 0 to 255 as (batch, 3, side, side), normalized by ImageNet's mean and deviation."""
     scaled: NDArray[np.float64] = (images / 255 - _MEAN) / _DEVIATION
     return scaled.transpose(0, 3, 1, 2)

@@ -28,7 +28,7 @@ def photos() -> Mapping[str, NDArray[np.uint8]]:
 
 
 def photo_crops(rng: np.random.Generator, count: int, side: int) -> NDArray[np.uint8]:
-    """Square crops of the photos in turn, each at a place of its own: (count, side, side, 3) of 0 to 255."""
+    """Square crops of the photos in turn, each at a random position: (count, side, side, 3) of 0 to 255."""
     sources = list(photos().values())
     crops = np.empty((count, side, side, 3), dtype=np.uint8)
     for i in range(count):

@@ -36,13 +36,13 @@ def ar1(n: int = 1000, seed: int = 42) -> NDArray[np.float64]:
 
 
 def ar1_noise(n: int = 1000, seed: int = 42) -> NDArray[np.float64]:
-    """The innovations of ``ar1``, one a value; the first is 0."""
+    """The innovations of ``ar1``, one per value; the first is 0."""
     return np.append(0.0, np.random.RandomState(seed).normal(0.0, 0.1, n - 1))
 
 
 @cache
 def air_passengers() -> AirPassengers:
-    """Passengers of international airlines a month, January 1949 to December 1960, in thousands.
+    """Monthly passengers of international airlines, January 1949 to December 1960, in thousands.
 
     Series G of Box & Jenkins, Time Series Analysis, 1970.
     """
@@ -51,9 +51,9 @@ def air_passengers() -> AirPassengers:
 
 
 def windows(series: NDArray[np.float64], k: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Every run of ``k`` values and the value after it: (n - k, k) and (n - k,).
+    """Every window of ``k`` consecutive values and the value after it: (n - k, k) and (n - k,).
 
-    Raises ``ValueError`` if the series is too short to hold one.
+    Raises ``ValueError`` if the series is too short for one window.
     """
     if not 1 <= k < len(series):
         raise ValueError(f"a window of {k} values and the next one does not fit a series of {len(series)}")

@@ -1,4 +1,4 @@
-"""Activations and losses alone: they read and write memory and compute little."""
+"""Activations and losses by themselves: they read and write memory and compute little."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,7 +14,7 @@ CLASSES = 1024
 
 
 class Elementwise(NamedTuple):
-    """A function of tensors and its cost in FLOPs an element.
+    """A function of tensors and its cost in FLOPs per element.
 
     A comparison, sum, product, quotient, absolute value, exponential, logarithm or hyperbolic tangent counts as one.
     """
@@ -29,8 +29,8 @@ ACTIVATIONS = {
     "tanh": Elementwise(torch.tanh, 1),
     "sigmoid": Elementwise(torch.sigmoid, 3),
 }
-# Each ends with a sum into the mean. On logits, BCE is max(x, 0) - x y + log(1 + exp(-|x|)), and cross-entropy finds
-# the row's maximum, takes it off, exponentiates and sums; what it does once a row is left out.
+# Each ends with a sum for the mean. On logits, BCE is max(x, 0) - x y + log(1 + exp(-|x|)). Cross-entropy finds the
+# maximum of a row, subtracts it, exponentiates and sums; operations done once per row are not counted.
 LOSSES = {
     "bce": Elementwise(F.binary_cross_entropy_with_logits, 9),
     "cross_entropy": Elementwise(F.cross_entropy, 4),
@@ -51,13 +51,13 @@ LOSSES = {
     reference_batch=2**20,
     settings=ACTIVATIONS | LOSSES,
     variants=("eager", "compile", "cuda_graph"),
-    known_costs=KnownCosts("equal to their formulas", flops=1),
-    regime="Memory bandwidth with large inputs: each element is read, used for a few operations and written; on a CPU "
-    "the exponentials of tanh, sigmoid, bce and cross_entropy cost arithmetic as well. Small inputs: the fixed "
-    "cost of a call, Python and on a GPU a launch; the GPU wins once the CPU takes longer than a launch",
+    known_costs=KnownCosts("the results equal the formulas", flops=1),
+    regime="Large inputs: memory bandwidth, since each element is read, used in a few operations and written; on a CPU "
+    "the exponentials of tanh, sigmoid, bce and cross_entropy also cost arithmetic. Small inputs: the fixed cost of a "
+    "call, which is Python and, on a GPU, a launch; the GPU wins once the CPU needs longer than a launch",
 )
 def activations_losses(ctx: BuildContext) -> Step:
-    """An activation or a mean loss of so many elements; losses by probability take logits, as is stable."""
+    """An activation, or a loss averaged over all elements; losses on probabilities take logits, which is stable."""
     name = ctx.case.setting
     elementwise: Elementwise = ctx.setting
     shape: tuple[int, ...] = (ctx.batch_size,)
@@ -70,17 +70,17 @@ def activations_losses(ctx: BuildContext) -> Step:
 
     def run() -> Tensor:
         with torch.inference_mode(), ctx.autocast():
-            made: Tensor = apply(*next(feed))
-        return made
+            result: Tensor = apply(*next(feed))
+        return result
 
     return ctx.step(run, units=elements, flops=elementwise.flops * elements, data="normal random numbers")
 
 
 def operands(ctx: BuildContext, name: str, shape: tuple[int, ...]) -> tuple[Tensor, ...]:
-    """Inputs of a shape, and for a loss their targets: classes, zeros and ones, or numbers."""
+    """Inputs of a shape, and for a loss their targets: classes, zeros and ones, or real numbers."""
     inputs = ctx.normal(*shape)
     if ctx.case.dtype in precision.AUTOCAST:
-        # What a layer hands on under autocast; these functions themselves keep the dtype they are given.
+        # Under autocast a layer outputs this dtype; the functions measured here keep the dtype of their inputs.
         inputs = inputs.to(precision.AUTOCAST[ctx.case.dtype])
     if name in ACTIVATIONS:
         return (inputs,)

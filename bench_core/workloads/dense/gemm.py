@@ -1,4 +1,4 @@
-"""Matrix product: the control, whose cost is known exactly."""
+"""Matrix product: the control workload, whose cost is known exactly."""
 
 import torch
 
@@ -16,11 +16,11 @@ _SIZES = (64, 128, 256, 512, 1024, 2048)
     reference_batch=1024,
     variants=("eager", "cuda_graph"),
     known_costs=KnownCosts("2 n^3 floating-point operations", flops=1),
-    regime="Arithmetic: on a CPU from n of about a hundred on, on a GPU from about a thousand; below, the fixed cost "
-    "of a call. The control, as its cost is known exactly",
+    regime="Arithmetic: on a CPU for n of about 100 and more, on a GPU for n of about 1,000 and more; below that, the "
+    "fixed cost of a call. It serves as the control, because its cost is known exactly",
 )
 def gemm(ctx: BuildContext) -> Step:
-    """Product of two n x n matrices; the batch size is n and the unit a floating-point operation."""
+    """Product of two n x n matrices; the batch size is n, and the unit is a floating-point operation."""
     n = ctx.batch_size
     pairs = [(ctx.normal(n, n), ctx.normal(n, n)) for _ in range(ctx.resident_batches(2 * 4 * n * n))]
     feed = ctx.feed(pairs)

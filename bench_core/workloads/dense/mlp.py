@@ -1,4 +1,4 @@
-"""Multilayer perceptrons on handwritten digits: small layers, so that launches and Python weigh most."""
+"""Multilayer perceptrons on handwritten digits: small layers, so that launches and Python dominate."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -44,8 +44,8 @@ _sgd = partial(SGD, lr=0.01)
 @_mlp(
     kind="train",
     known_costs=KnownCosts("101,770 parameters; 101,632 multiply-adds forward", 101_770, 409_088),
-    regime="Launches on a GPU up to some hundred images: about twenty small operations a step, each shorter than its "
-    "launch. Python on a CPU at batch 1, the matrix products from some tens of images on",
+    regime="GPU: launches up to a few hundred images, since a step has about twenty small operations, each shorter "
+    "than its launch. CPU: Python at batch 1, the matrix products from a few tens of images",
 )
 def mlp_train(ctx: BuildContext) -> Step:
     """Training of a 784-128-10 perceptron on handwritten digits: forward, backward and SGD."""
@@ -55,8 +55,8 @@ def mlp_train(ctx: BuildContext) -> Step:
 @_mlp(
     kind="infer",
     known_costs=KnownCosts("101,770 parameters; 101,632 multiply-adds", 101_770, 203_264),
-    regime="Launches and Python: three operations a call. With thousands of images arithmetic: the first layer's "
-    "product is 99% of it",
+    regime="Launches and Python: a call has three operations. With thousands of images: arithmetic, 99% of it in the "
+    "matrix product of the first layer",
 )
 def mlp_infer(ctx: BuildContext) -> Step:
     """Inference of a 784-128-10 perceptron on handwritten digits: logits."""
@@ -78,11 +78,11 @@ def mlp_infer(ctx: BuildContext) -> Step:
     batches={"cpu": (10, 64, 512, 4096), "cuda": (1, 10, 64, 512, 4096, 16_384, 65_536)},
     reference_batch=10,
     known_costs=KnownCosts("59,210 parameters; 59,008 multiply-adds forward; exp(outputs) sums to 1", 59_210, 253_696),
-    regime="Launches and Python: more and smaller layers than mlp_train, and Adam, which on a CPU makes about three "
-    "quarters of a step's operations, at the batch of 10 of its source",
+    regime="Launches and Python: it has more and smaller layers than mlp_train, and Adam. At the source's batch of 10, "
+    "about three quarters of the operations of a step on a CPU are Adam's",
 )
 def ann_train(ctx: BuildContext) -> Step:
-    """Training of a 784-64-64-64-10 perceptron on handwritten digits: log-probabilities, their likelihood, and Adam."""
+    """Training of a 784-64-64-64-10 perceptron on handwritten digits: log-softmax, negative log-likelihood, Adam."""
     return digits_training(ctx, deep_perceptron, F.nll_loss, partial(Adam, lr=0.001))
 
 
@@ -91,8 +91,7 @@ def ann_train(ctx: BuildContext) -> Step:
     source="PyTorch tutorials, Defining New autograd Functions, on the network of mlp_train and the data of " + _LECUN,
     batches={"cpu": (1, 64, 4096), "cuda": (1, 64, 4096, 65_536)},
     known_costs=KnownCosts("101,770 parameters; its ReLU passes gradcheck and equals torch.relu", 101_770, 409_088),
-    regime="As mlp_train, and Python: the activation and its gradient go through the interpreter, on both devices "
-    "alike",
+    regime="As mlp_train, and Python: on both devices the interpreter runs the activation and its gradient",
 )
 def custom_autograd_mlp(ctx: BuildContext) -> Step:
     """Training of mlp_train's perceptron with a ReLU whose gradient is written by hand in Python."""
@@ -100,12 +99,12 @@ def custom_autograd_mlp(ctx: BuildContext) -> Step:
 
 
 def perceptron(activation: Callable[[], nn.Module] = nn.ReLU) -> nn.Sequential:
-    """The model, from (batch, 1, 28, 28) to logits (batch, 10): 101,770 parameters, 101,632 multiply-adds an image."""
+    """The model, from (batch, 1, 28, 28) to logits (batch, 10): 101,770 parameters, 101,632 multiply-adds per image."""
     return nn.Sequential(nn.Flatten(), nn.Linear(784, 128), activation(), nn.Linear(128, 10))
 
 
 def deep_perceptron() -> nn.Sequential:
-    """From (batch, 1, 28, 28) to log-probabilities (batch, 10): 59,210 parameters, 59,008 multiply-adds an image."""
+    """From (batch, 1, 28, 28) to log-probabilities (batch, 10): 59,210 parameters, 59,008 multiply-adds per image."""
     hidden = [layer for width in (784, 64, 64) for layer in (nn.Linear(width, 64), nn.ReLU())]
     return nn.Sequential(nn.Flatten(), *hidden, nn.Linear(64, 10), nn.LogSoftmax(dim=1))
 
@@ -156,7 +155,7 @@ def digits_training(
 
 
 def normalized(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Images of 0 to 255, (batch, 28, 28), as (batch, 1, 28, 28) of -1 to 1: mean .5 and deviation .5 taken out."""
+    """Images (batch, 28, 28) of 0 to 255 as (batch, 1, 28, 28) of -1 to 1, that is (x / 255 - .5) / .5."""
     return ((images / 255 - 0.5) / 0.5)[:, None]
 
 
@@ -166,6 +165,6 @@ def batches(
     prepare: Callable[[NDArray[np.uint8]], NDArray[np.float64]] = normalized,
     shape: tuple[int, ...] = SHAPE,
 ) -> list[tuple[Tensor, Tensor]]:
-    """A few batches of images, prepared to this shape each, and their classes on the case's device."""
+    """A few batches of images, each image prepared to this shape, and their classes, on the case's device."""
     rows = ctx.draw_rows(len(digits.images), row_bytes=4 * prod(shape))
     return [(ctx.tensor(prepare(digits.images[r])), ctx.tensor(digits.labels[r])) for r in rows]

@@ -1,6 +1,6 @@
-"""The kit that workloads are made with, and what sweeps and the catalog ask of them.
+"""The building blocks of workloads, and what sweeps and the catalog need to know about workloads.
 
-A workload's file needs the names below and nothing else of bench-core but data. May import ``hardware`` and ``core``.
+Most files of workloads import only the names below and data. May import ``hardware`` and ``core``.
 """
 
 from bench_core.core.errors import CaseSkipped

@@ -1,4 +1,4 @@
-"""From a case to a step: what this machine and the workload can do, and why not."""
+"""From a case to a step, or the reason why this machine or the workload does not support the case."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from bench_core.core import extras
 from bench_core.core.case import CACHES, DEVICES, DTYPES, VARIANTS, Case, cpu_dtype
 from bench_core.core.errors import CaseError
 from bench_core.core.step import Step
@@ -20,8 +21,8 @@ from bench_core.workloads.kit.definition import Workload
 def build(workload: Workload, case: Case, *, data_dir: Path | None = None, **options: Any) -> Step:
     """Build a case of a workload into a step that is ready to call.
 
-    ``data_dir`` holds real data sets (see ``--bench-data``); ``options`` are further fields of ``BuildContext``. Raises
-    ``CaseError`` for whatever the case names that does not exist, and lists what does.
+    ``data_dir`` contains real data sets (see ``--bench-data``); ``options`` are further fields of ``BuildContext``.
+    Raises ``CaseError`` if the case names something that does not exist, and lists what exists.
     """
     reason = why_unsupported(workload, case)
     if reason:
@@ -30,23 +31,25 @@ def build(workload: Workload, case: Case, *, data_dir: Path | None = None, **opt
 
 
 def build_anywhere(workload: Workload, case: Case, **options: Any) -> Step:
-    """As ``build``, without asking whether the case makes sense on its device."""
+    """Like ``build``, without checking whether the case is supported on its device."""
     resolved = resolve_case(workload, case)
-    return workload.build(BuildContext(resolved, setting=workload.settings.get(resolved.setting), **options))
+    context = BuildContext(resolved, setting=workload.settings.get(resolved.setting), **options)
+    with extras.needs("workloads", f"workload {workload.name}"):
+        return workload.build(context)
 
 
 def resolve_case(workload: Workload, case: Case) -> Case:
-    """The case with the workload's first setting where it names none."""
+    """The case, with the workload's first setting if the case names none."""
     return replace(case, setting=case.setting or workload.first_setting)
 
 
 def why_unsupported(workload: Workload, case: Case) -> str | None:
-    """Why a case cannot be built here, in one line; ``None`` if it can."""
+    """The reason why a case cannot be built here, in one line; ``None`` if it can."""
     return next(_reasons(workload, case), None)
 
 
 def _reasons(w: Workload, case: Case) -> Iterator[str]:
-    # In this order: later reasons presuppose that the earlier ones do not hold.
+    # The order matters: each check assumes that the earlier ones found no reason.
     yield from _device_reasons(w, case)
     if case.threads is not None and case.threads < 1:
         yield f"threads is {case.threads}; it must be a whole number above 0, or None for all usable cores"
@@ -101,6 +104,6 @@ def _variant_reasons(w: Workload, case: Case) -> Iterator[str]:
     if case.device_type == "cpu":
         yield "CUDA graphs exist on GPUs only; the counterpart of cuda_graph on a CPU is eager"
     if "compile" in case.variant_parts:
-        yield "cuda_graph cannot be joined with compile: torch.compile captures its work by a mode of its own"
+        yield "cuda_graph cannot be joined with compile: torch.compile has its own mode to capture CUDA graphs"
     if case.caches == "cold":
         yield "cold caches are not defined with cuda_graph: it copies each batch, which leaves it in the cache"

@@ -1,4 +1,4 @@
-"""The workloads as a page of Markdown: what each says of itself. No model is built for it."""
+"""The workloads as a page of Markdown, from their declarations. No model is built for it."""
 
 from __future__ import annotations
 
@@ -16,42 +16,42 @@ DEVICE_NAMES = {"cpu": "a CPU", "cuda": "a GPU"}
 INTRODUCTION = """\
 # The workloads
 
-What the workloads of `bench_core/workloads/` say of themselves, put together by
-`{command}`.
+This page is generated from the declarations in `bench_core/workloads/` by
+`{command}`. Do not edit it by hand.
 
-- A **unit** is what a workload counts: an image, a series, an element. Its **FLOPs** are the floating-point operations
-  of one unit, 2 for a multiplication and the addition of its product; in training those of the forward and the
-  backward pass, the optimizer's left out.
-- **Known costs** are known in advance, from the source or by hand. Where FLOPs and parameters are known, a case is
-  checked against them before it is timed; what else they state is tested.
-- A **regime** is what the time is *expected* to go into, and why; what was measured stands in the reports.
-  *Arithmetic*: the device computes as fast as it can. *Memory bandwidth*: it waits for numbers to be read and written.
-  *Launches*: a GPU is given its work in small pieces, called kernels, and each costs some microseconds to hand over,
-  however little there is to compute. *Python*: the interpreter, and what torch does around an operation, take longer
+- **Unit**: what a workload counts, such as an image, a series or an element. **FLOPs** are the floating-point
+  operations per unit; a multiply-add counts as 2. For training they include the forward and the backward pass, but not
+  the optimizer.
+- **Known in advance**: from the source, or calculated by hand. If FLOPs and parameters are known, every case is checked
+  against them before it is timed; tests check the rest.
+- **Expected regime**: what the work is *expected* to be bound by, and why; the reports show what was measured.
+  *Arithmetic*: the device computes at its full speed. *Memory bandwidth*: the device waits for data to be read and
+  written. *Launches*: a GPU gets its work as small programs, called kernels, and launching each takes a few
+  microseconds, however little it computes. *Python*: the interpreter, and torch's work around an operation, take longer
   than the operation itself.
-- The first call of a case is held against the same work in **float64** on a CPU; where that cannot be done, the
-  workload says why.
-- The **default sweep** runs every case in fp32 and eager mode with all cores of the CPU. A full sweep runs every
-  setting at every batch size. Other dtypes and variants are run on request; where nothing else is said, there are the
-  dtypes {dtypes} (in training without fp16)
-  and the variants {variants}.
+- **float64**: the first call of a case is checked against the same work in float64 on a CPU. If a workload cannot be
+  checked, its entry says why.
+- **Sweeps**: the default sweep runs every case in fp32 and eager mode on all CPU cores. A full sweep runs every setting
+  at every batch size. Other dtypes and variants run on request. Unless stated otherwise, a workload has the dtypes
+  {dtypes} (for training without fp16) and the variants
+  {variants}.
 """
 
 
 def markdown(workloads: Iterable[Workload]) -> str:
     """The page: an introduction, a table of all workloads, and a section for each family."""
-    found = sorted(workloads, key=lambda w: w.family)
+    by_family = sorted(workloads, key=lambda w: w.family)
     introduction = INTRODUCTION.format(command=COMMAND, dtypes=_listed(DTYPES), variants=_listed(VARIANTS)).rstrip()
     sections = [
         f"## Family: {family}\n\n" + "\n\n".join(map(entry, members))
-        for family, members in groupby(found, key=lambda w: w.family)
+        for family, members in groupby(by_family, key=lambda w: w.family)
     ]
-    return "\n\n".join((introduction, table(found), *sections))
+    return "\n\n".join((introduction, table(by_family), *sections))
 
 
 def table(workloads: Iterable[Workload]) -> str:
-    """A line a workload, with a link to its entry."""
-    lines = ["| workload | what | unit | FLOPs a unit | parameters |", "| --- | --- | --- | ---: | ---: |"]
+    """One line per workload, with a link to its entry."""
+    lines = ["| workload | what | unit | FLOPs per unit | parameters |", "| --- | --- | --- | ---: | ---: |"]
     for w in workloads:
         figures = text.whole(w.known_costs.flops), text.whole(w.known_costs.parameters)
         lines.append(f"| [{w.name}](#{w.name}) | {w.summary} | {w.unit} | {figures[0]} | {figures[1]} |")
@@ -59,7 +59,7 @@ def table(workloads: Iterable[Workload]) -> str:
 
 
 def entry(w: Workload) -> str:
-    """All that a workload says of itself."""
+    """Everything that a workload declares."""
     return f"### {w.name}\n\n{_wrapped(w.summary)}\n\n" + "\n".join(
         _wrapped(f"- **{what}**: {_sentence(words)}", indent="  ") for what, words in _facts(w) if words
     )
@@ -67,7 +67,7 @@ def entry(w: Workload) -> str:
 
 def _facts(w: Workload) -> Iterator[tuple[str, str]]:
     yield "Source", w.source
-    yield "Known costs", w.known_costs.description
+    yield "Known in advance", w.known_costs.description
     yield "Cost", cost(w)
     for device in DEVICES:
         yield f"Batch sizes on {DEVICE_NAMES[device]}", swept(w, device)
@@ -76,43 +76,43 @@ def _facts(w: Workload) -> Iterator[tuple[str, str]]:
     yield "Dtypes", _listed(w.dtypes) if w.dtypes != usual else ""
     yield "Variants", _listed(w.variants) if w.variants != VARIANTS else ""
     yield "Expected regime", w.regime
-    yield "Not held against float64", w.no_parity
+    yield "Not checked against float64", w.no_parity
 
 
 def cost(w: Workload) -> str:
-    """FLOPs a unit and parameters, where there are any; they are those of the first setting."""
+    """FLOPs per unit and parameters, if there are any, for the first setting."""
     flops, parameters = w.known_costs.flops, w.known_costs.parameters
-    figures = [f"{text.whole(flops)} FLOPs a unit, the {w.unit}" if flops else f"FLOPs not defined; unit {w.unit}"]
+    costs = [f"{text.whole(flops)} FLOPs per unit ({w.unit})" if flops else f"FLOPs not defined; unit: {w.unit}"]
     if parameters:
-        figures.append(f"{text.whole(parameters)} parameters")
+        costs.append(f"{text.whole(parameters)} parameters")
     if w.settings and (flops or parameters):
-        figures.append(f"both with {w.first_setting}" if flops and parameters else f"with {w.first_setting}")
-    return "; ".join(figures)
+        costs.append(f"{'both ' if flops and parameters else ''}for setting {w.first_setting}")
+    return "; ".join(costs)
 
 
 def swept(w: Workload, device: str) -> str:
-    """The batch sizes of the default sweep, by setting, and what a full sweep adds to them."""
+    """The batch sizes of the default sweep, by setting, and what a full sweep adds."""
     default, full = (batches(w, device, kind) for kind in SWEEPS)
     if not full:
-        return "none: it is not defined there"
+        return "none: not defined for this device"
     parts = [
         (f"{_listed(settings)} at " if any(settings) else "") + _numbers(sizes)
         for sizes, settings in _alike(default).items()
     ]
     added = sorted({b for sizes in full.values() for b in sizes} - {b for sizes in default.values() for b in sizes})
     if added:
-        parts.append(f"only in a full sweep {_numbers(added)}")
+        parts.append(f"only in a full sweep: {_numbers(added)}")
     if default and (late := [setting for setting in full if setting not in default]):
-        parts.append(f"only in a full sweep the settings {_listed(late)}")
+        parts.append(f"settings only in a full sweep: {_listed(late)}")
     return "; ".join(parts)
 
 
 def batches(w: Workload, device: str, kind: str) -> dict[str, tuple[int, ...]]:
-    """The batch sizes of a sweep for each setting; empty where a device has none."""
-    found: dict[str, tuple[int, ...]] = {}
+    """The batch sizes of a sweep for each setting; empty if there are none for the device."""
+    by_setting: dict[str, tuple[int, ...]] = {}
     for case in candidates(w, Sweep((device,), usable_cpus=1, kind=kind)):
-        found[case.setting] = (*found.get(case.setting, ()), case.batch_size)
-    return found
+        by_setting[case.setting] = (*by_setting.get(case.setting, ()), case.batch_size)
+    return by_setting
 
 
 def _alike(by_setting: dict[str, tuple[int, ...]]) -> dict[tuple[int, ...], list[str]]:

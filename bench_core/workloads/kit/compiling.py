@@ -1,4 +1,4 @@
-"""The variant ``compile``: compiled afresh for each case, failing rather than falling back in silence."""
+"""The variant ``compile``: each case is compiled from scratch, and fails instead of silently falling back to eager."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from bench_core.core.results import Compilation
 
 
 def compiled(model: Callable[..., Any]) -> Callable[..., Any]:
-    """The model, to be compiled for exactly the shapes it meets, after forgetting all that was compiled before.
+    """The model, which will be compiled for exactly the shapes of its inputs; everything compiled before is discarded.
 
-    Running into the recompile limit is an error: from there on torch would run eagerly under the name ``compile``.
+    Hitting the recompile limit is an error: after it, torch would run eagerly under the name ``compile``.
     """
     import torch._dynamo
     import torch._inductor.config
@@ -20,14 +20,14 @@ def compiled(model: Callable[..., Any]) -> Callable[..., Any]:
     torch._dynamo.utils.counters.clear()
     torch._dynamo.utils.compilation_time_metrics.clear()
     torch._dynamo.config.fail_on_recompile_limit_hit = True
-    # Else the compile time would depend on what an earlier run left on the disk.
+    # Otherwise the compile time would depend on the disk cache of an earlier run.
     torch._inductor.config.force_disable_caches = True
     compiling: Callable[..., Any] = torch.compile(model, dynamic=False)
     return compiling
 
 
 def compilation() -> Compilation:
-    """What was compiled since the last call of ``compiled``."""
+    """The cost of compiling since the last call of ``compiled``."""
     import torch._dynamo
 
     utils = torch._dynamo.utils

@@ -1,4 +1,4 @@
-"""What a workload is built with: seeded models and inputs, cast and moved; feeds; the step itself."""
+"""The means to build a workload: seeded models and inputs, cast and moved to the device; feeds; the step itself."""
 
 from __future__ import annotations
 
@@ -27,21 +27,23 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 MAX_HOT_BATCHES = 8
+"""Input batches of a case with hot caches, at most."""
 RESIDENT_BYTES = 64 * 2**20
-"""What the input batches of a case with hot caches may take up on its device, unless a single one takes more."""
+"""Device memory that the input batches of a case with hot caches may use, unless a single batch needs more."""
 MAX_BATCHES = 4096
+"""Input batches of a case with cold caches, at most."""
 
 
 @dataclass(frozen=True)
 class BuildContext:
-    """What a workload's build function is given: the case, and the means to make models and inputs for it.
+    """The argument of a workload's build function: the case, and the means to create models and inputs for it.
 
     ``setting`` is the value that the workload declared for the case's setting. Weights and inputs are drawn once in
-    float64 on the CPU from the case's seed and then cast and moved, since generators differ by dtype and device: every
-    device and dtype gets the same numbers. With a ``significand`` they are rounded to that many bits. With hot caches
-    there are at most ``max_batches`` of inputs. With ``full_epochs``, a training that takes its rows from ``draw_rows``
-    goes through the whole data set again and again, shuffled each time, and is never restored to its first state.
-    ``capture`` captures the work of the variant ``cuda_graph``.
+    float64 on the CPU from the case's seed, and then cast and moved. Random number generators differ by dtype and
+    device; this way every device and dtype gets the same numbers. If ``significand`` is given, they are rounded to that
+    many bits. With hot caches there are at most ``max_batches`` batches of inputs. With ``full_epochs``, a training
+    that takes its rows from ``draw_rows`` repeats the whole data set, shuffled each time, and is never restored to its
+    first state. ``capture`` captures the work of the variant ``cuda_graph``.
     """
 
     case: Case
@@ -94,7 +96,7 @@ class BuildContext:
         """An array (floating: cast to the case's storage dtype; integer: int64) on the case's device."""
         source = torch.as_tensor(np.asarray(array))
         dtype = self.storage if source.is_floating_point() else torch.int64
-        # A transposed photo (height, width, channel) would otherwise stay channels_last under every variant.
+        # Without contiguous(), a transposed photo (height, width, channel) would be channels_last in every variant.
         tensor = self._rounded(source.to(device=self.device, dtype=dtype).contiguous())
         if "channels_last" in self.case.variant_parts and tensor.ndim == 4:
             tensor = tensor.contiguous(memory_format=torch.channels_last)
@@ -112,9 +114,9 @@ class BuildContext:
         return self.tensor(self.rng.standard_normal(shape))
 
     def draw_rows(self, population: int, row_bytes: int) -> list[NDArray[np.intp]]:
-        """Row numbers of a few batches, drawn from a data set without replacement and repeated if it is too small.
+        """Row numbers for a few batches, drawn from a data set without replacement, and repeated if it is too small.
 
-        With ``full_epochs``, every row once: the last batch may be smaller.
+        With ``full_epochs``, every row once; the last batch may be smaller.
         """
         if self.full_epochs:
             return np.split(self.rng.permutation(population), range(self.batch_size, population, self.batch_size))
@@ -125,9 +127,9 @@ class BuildContext:
     def resident_batches(self, batch_bytes: int) -> int:
         """How many input batches of this size to keep on the device and rotate over.
 
-        With hot caches one to ``max_batches``; with cold ones as many as together exceed twice the last-level cache,
-        so that each is gone from it when its turn comes again. Raises ``CaseSkipped`` where those would be too many to
-        hold apart.
+        With hot caches, one to ``max_batches``. With cold caches, so many that together they exceed twice the
+        last-level cache, so that each batch has left the cache when it is used again. Raises ``CaseSkipped`` if that
+        would be more than ``MAX_BATCHES``.
         """
         self._rotated.append(batch_bytes)
         if self.case.caches == "hot":
@@ -144,7 +146,7 @@ class BuildContext:
     resident = resident_batches  # its name for workloads written for bench-core 0.1
 
     def feed(self, batches: Sequence[Any], restore: Callable[[], None] | None = None) -> Iterator[Any]:
-        """The batches in turn (see ``rotate``); with ``cuda_graph`` each is copied into the same tensors."""
+        """The batches in turn (see ``rotate``); with ``cuda_graph``, each is copied into the same tensors."""
         turn = rotate(batches, restore)
         if "cuda_graph" not in self.case.variant_parts:
             return turn
@@ -152,7 +154,7 @@ class BuildContext:
         return self._static[-1]
 
     def forward(self, model: Callable[..., Any]) -> Callable[..., Any]:
-        """The model as the variant calls it: compiled or as it is."""
+        """The model as the variant calls it: compiled or unchanged."""
         return compiled(model) if "compile" in self.case.variant_parts else model
 
     @cached_property
@@ -160,26 +162,26 @@ class BuildContext:
         return precision.autocast(self.case.dtype, self.device.type)
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
-        """The autocast context of the case's dtype, made once: in each call of a step it would take microseconds."""
+        """The autocast context of the case's dtype, created once: creating it in each call takes microseconds."""
         return self._autocast
 
     def autocasted(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        """``fn`` under autocast; ``fn`` itself where the dtype has none, since a short call feels an empty context."""
+        """``fn`` under autocast; ``fn`` itself for other dtypes: even an empty context slows down a short call."""
         context = self.autocast()
         return context(fn) if isinstance(context, torch.autocast) else fn
 
     def step(self, fn: Callable[[], Any], *, units: int, flops: int | None, data: str, **parts: Any) -> Step:
-        """A step on the case's device; ``parts`` are the further fields of ``Step``.
+        """A step on the case's device; ``parts`` are further fields of ``Step``.
 
-        Raises ``CaseSkipped`` for cold caches where the number of input batches was not taken from
-        ``resident_batches``, and for ``cuda_graph`` where the batches do not come from ``feed``.
+        Raises ``CaseSkipped`` for cold caches if the number of input batches does not come from ``resident_batches``,
+        and for ``cuda_graph`` if the batches do not come from ``feed``.
         """
         if self.case.caches == "cold" and not self._rotated:
             raise CaseSkipped(f"cold caches are not defined for {self.case.workload}: its inputs are not rotated")
         if "cuda_graph" in self.case.variant_parts:
             fn = self._replayed(fn, parts.get("modules", {}), parts.get("optimizers", {}))
         precision.Guard.ensure(precision.settings_for(self.case.dtype))
-        # On a CPU all dtypes but the backends' defaults mean plain fp32, so the guard would only cost time there.
+        # On a CPU, every dtype but ``default`` sets the backends to plain fp32: a guard would only cost time there.
         if self.device.type != "cpu":
             fn = precision.guarded(fn, self.case.dtype)
             stages = parts.get("stages", {})

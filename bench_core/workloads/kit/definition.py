@@ -1,4 +1,4 @@
-"""What a workload states about itself, checked when it is declared. No torch is needed to read it."""
+"""The declaration of a workload, checked on creation. Reading it does not need torch."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Kind = Literal["train", "infer", "op", "pipeline"]
 
 @dataclass(frozen=True)
 class KnownCosts:
-    """What is known of a workload in advance, from its source or by hand; a case that differs fails.
+    """What is known about a workload in advance, from its source or calculated by hand; a case that differs fails.
 
-    ``parameters`` are those of all modules and ``flops`` those of a unit of work, both at the workload's first setting;
-    ``None`` where there are none or they are not defined. ``description`` says it for people, with whatever else is
-    known.
+    ``parameters`` is the number of all modules' parameters, ``flops`` the FLOPs per unit of work, both for the
+    workload's first setting; ``None`` if there are none or they are not defined. ``description`` states this and
+    whatever else is known, for people.
     """
 
     description: str = ""
@@ -35,24 +35,25 @@ class KnownCosts:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What is stated of a workload beside its build function.
+    """What the declaration of a workload states, in addition to its build function.
 
     Required:
 
     - ``family``: the workloads that belong together. ``kind``: ``train``, ``infer``, ``op`` or ``pipeline``.
-    - ``unit``: what is counted (image, series, element). ``source``: where the work is from, with the section.
-    - ``batches``: batch sizes of the default sweep by device type; a type without any cannot run the work.
-    - ``reference_batch``: the batch of the source. There every further setting and the single-thread case are measured.
+    - ``unit``: what is counted (image, series, element). ``source``: where the work comes from, with the section.
+    - ``batches``: batch sizes of the default sweep by device type; a device type without any cannot run the work.
+    - ``reference_batch``: the batch of the source. Further settings and the single-thread case are measured at it.
 
     Optional:
 
     - ``settings``: the workload's own choices by name (a kernel size, a sequence length); ``ctx.setting`` is the value.
-    - ``dtypes``: default all, in training all but ``fp16``, which needs a gradient scaler. ``variants``: default all.
-    - ``heavy``: one CPU step takes longer than about 0.2 s. Such work is given more time per case, and its
-      single-thread case only in a full sweep.
-    - ``full_batches``: further batch sizes of a full sweep, too heavy for the default one; ``full_settings``: settings
-      that only a full sweep measures; both by device type. ``gpu_settings``: settings that need a CUDA device.
-    - ``grid``: the default sweep, too, measures every setting at every batch.
+    - ``dtypes``: default all; for training all except ``fp16``, which needs a gradient scaler. ``variants``: default
+      all.
+    - ``heavy``: one CPU step takes longer than about 0.2 s. Such work gets more time per case, and its single-thread
+      case is measured only in a full sweep.
+    - ``full_batches``: further batch sizes for a full sweep, too heavy for the default one. ``full_settings``: settings
+      that only a full sweep measures. Both by device type. ``gpu_settings``: settings that need a CUDA device.
+    - ``grid``: the default sweep also measures every setting at every batch.
     - ``known_costs``: what is known in advance; each case is checked against it. ``regime``: what the work is expected
       to be bound by, and why. ``no_parity``: why there is no float64 reference to check it against.
     """
@@ -80,7 +81,10 @@ class Facts:
             object.__setattr__(self, "dtypes", default_dtypes(self.kind))
 
     def batch_sizes(self, device_type: str, sweep: str = "default") -> tuple[int, ...]:
-        """The batch sizes of a sweep (``default`` or ``full``) on a device type (``cpu`` or ``cuda``)."""
+        """The batch sizes of a sweep (``default`` or ``full``) on a device type (``cpu`` or ``cuda``).
+
+        Raises ``CaseError`` for another device type.
+        """
         if device_type not in self.batches:
             there_are = ", ".join(self.batches)
             raise CaseError(f"no batches are defined for device {device_type!r}; there are: {there_are}")
@@ -89,13 +93,13 @@ class Facts:
 
     @property
     def gpu_only(self) -> bool:
-        """Whether no sweep measures it on a CPU."""
+        """Whether it has no batch sizes for a CPU."""
         return not self.batch_sizes("cpu", "full")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Workload(Facts):
-    """A named, seeded piece of PyTorch work: its facts, and ``build``, which makes a step of a case."""
+    """A named, seeded piece of PyTorch work: its facts, and ``build``, which makes a step from a case."""
 
     name: str
     summary: str
@@ -113,7 +117,7 @@ class Workload(Facts):
 
 
 def default_dtypes(kind: Kind) -> tuple[str, ...]:
-    """The dtypes of a workload that states none."""
+    """The dtypes of a workload that declares none."""
     return tuple(dtype for dtype in DTYPES if not (kind == "train" and dtype in INFERENCE_ONLY_DTYPES))
 
 
@@ -123,8 +127,8 @@ def _declares(facts: Callable[P, Facts]) -> Callable[P, Callable[[Build], Worklo
     def workload(*args: P.args, **kwargs: P.kwargs) -> Callable[[Build], Workload]:
         """Declare a workload by its build function: see ``Facts``.
 
-        The function's name is the workload's name, the first line of its docstring the summary. Raises
-        ``DefinitionError`` where the declaration lacks something or contradicts itself.
+        The function's name is the workload's name; the first line of its docstring is the summary. Raises
+        ``DefinitionError`` if the declaration is incomplete or contradicts itself.
         """
         stated = vars(facts(*args, **kwargs))
 

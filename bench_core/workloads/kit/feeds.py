@@ -1,4 +1,4 @@
-"""Inputs in turn, and the way back to the first weights, so that thousands of calls stay the same work."""
+"""Inputs in turn, and restoring the first weights, so that thousands of calls stay the same work."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 RESTORE_EVERY = 256
-"""Training calls after which the weights and the optimizer go back to their first state, so that thousands of calls
-stay the same work: no collapsed loss, no denormals."""
+"""After this many training calls, the weights and the optimizer are restored to their first state. So thousands of
+calls stay the same work: no collapsed loss, no denormals."""
 
 
 def rotate(batches: Sequence[Any], restore: Callable[[], None] | None = None) -> Iterator[Any]:
-    """The batches in turn, for ever; after every ``RESTORE_EVERY`` of them ``restore`` is called."""
+    """The batches in turn, forever; ``restore`` is called after every ``RESTORE_EVERY`` of them."""
     return _restoring(cycle(batches), restore) if restore else cycle(batches)
 
 
@@ -33,9 +33,9 @@ def _restoring(turn: Iterator[Any], restore: Callable[[], None]) -> Iterator[Any
 
 
 def epochs(inputs: Tensor, targets: Tensor, size: int, rng: np.random.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches of this size for ever: all rows in an order drawn anew each time, without a last smaller batch.
+    """Batches of this size, forever: all rows in a new random order for each epoch, without a smaller last batch.
 
-    Rows are gathered on their device. Raises ``ValueError`` where there are too few rows for one batch.
+    Rows are gathered on their device. Raises ``ValueError`` if there are too few rows for one batch.
     """
     if len(targets) < size:
         raise ValueError(f"{len(targets)} rows are too few for a batch of {size}")
@@ -46,7 +46,7 @@ def epochs(inputs: Tensor, targets: Tensor, size: int, rng: np.random.Generator)
 
 
 def restorer(models: Sequence[nn.Module], optimizers: Sequence[Optimizer]) -> Callable[[], None]:
-    """A call that puts models and optimizers back to the state they are in now, in place, without synchronizing."""
+    """A function that restores models and optimizers to their present state, in place, without synchronizing."""
     tensors = [t for model in models for t in chain(model.parameters(), model.buffers())]
     first = [t.detach().clone() for t in tensors]
 

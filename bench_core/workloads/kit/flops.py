@@ -1,4 +1,4 @@
-"""FLOPs of a call, counted on tensors without storage."""
+"""The FLOPs of a call, counted on tensors without storage."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def forward_flops(model: nn.Module, *shapes: Sequence[int]) -> int:
 def training_flops(model: nn.Module, *shapes: Sequence[int], inputs_need_grad: bool = False) -> int:
     """FLOPs of one forward and backward call on inputs of these shapes; the optimizer's are not counted.
 
-    The gradient with respect to the first layer's input is left out unless ``inputs_need_grad``, as autograd does.
+    The gradient with respect to the first layer's input is not counted unless ``inputs_need_grad``, as in autograd.
     """
     weights: Mapping[str, Tensor] = {
         name: torch.empty_like(t, device="meta", requires_grad=isinstance(t, nn.Parameter) and t.requires_grad)
@@ -50,7 +50,7 @@ def _dtype_of(model: nn.Module) -> torch.dtype:
 
 def flop_counter() -> FlopCounterMode:
     """A context that counts the FLOPs of matrix products and convolutions; see ``get_total_flops``."""
-    # Imported here, as it takes a tenth of a second that merely listing the cases should not cost.
+    # Imported here, because it takes a tenth of a second that listing the cases should not cost.
     from torch.utils.flop_counter import FlopCounterMode
 
     return FlopCounterMode(display=False)

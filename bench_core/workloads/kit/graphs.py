@@ -1,7 +1,7 @@
 """The variant ``cuda_graph``: a step's work is captured once on the GPU and then replayed by a single launch.
 
-Python and the launches of single kernels are left out of all calls but the first, which is therefore a slow cold start.
-Each call copies the next batch into the memory that was captured and replays; nothing else differs from eager.
+All calls but the first skip Python and the launches of single kernels; the first call is therefore a slow cold start.
+Each call copies the next batch into the captured memory and replays; nothing else differs from eager.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 WARM_UPS = 3
-"""Calls before the capture, as torch's notes on CUDA graphs advise: libraries make their handles and workspaces, and
-optimizers their state."""
+"""Calls before the capture, as torch's notes on CUDA graphs advise: in them, libraries create their handles and
+workspaces, and optimizers their state."""
 
 
 @dataclass(frozen=True)
 class CapturedGraph:
-    """Work that was captured: ``replay`` does it again, on the same memory, and overwrites ``output``."""
+    """Captured work: ``replay`` executes it again on the same memory and overwrites ``output``."""
 
     replay: Callable[[], None]
     output: Any
@@ -32,11 +32,11 @@ Capture = Callable[[Callable[[], Any], torch.device], CapturedGraph]
 
 
 def capture(work: Callable[[], Any], device: torch.device) -> CapturedGraph:
-    """Warm up, then capture, on a stream of its own as torch requires. Capturing does not execute the work."""
+    """Warm up, then capture, on a separate stream as torch requires. Capturing does not execute the work."""
     stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream(device))
     with torch.cuda.stream(stream), warnings.catch_warnings():
-        # Optimizers warn that their step could be captured and is not.
+        # Optimizers warn that their step can be captured but is not being captured.
         warnings.filterwarnings("ignore", message=".*capturable", category=UserWarning)
         for _ in range(WARM_UPS):
             work()
@@ -48,7 +48,7 @@ def capture(work: Callable[[], Any], device: torch.device) -> CapturedGraph:
 
 
 class StaticFeed:
-    """Feeds the same tensors every time; ``advance`` copies the next batch of another feed into them."""
+    """Yields the same tensors every time; ``advance`` copies the next batch of another feed into them."""
 
     def __init__(self, feed: Iterator[Any]) -> None:
         self._feed = feed
@@ -75,10 +75,11 @@ def _parts(batch: Any) -> Iterable[Tensor]:
 
 
 class Replayed:
-    """A call that does ``work`` on the next batch of ``feed``: the first call captures it, each replays it.
+    """A callable that does ``work`` on the next batch of ``feed``: the first call captures it, every call replays it.
 
-    The calls before the capture train, so the state that ``keep`` saves is restored after them: the first replay is the
-    first step from the first weights. What a call returns, and what it leaves in ``.grad``, hold until the next call.
+    The warm-up calls before the capture train the model. So ``keep`` saves the state before them and returns the
+    function that restores it: the first replay is the first step, from the first weights. What a call returns and what
+    it leaves in ``.grad`` is valid until the next call.
     """
 
     def __init__(
@@ -97,7 +98,7 @@ class Replayed:
         self._graph: CapturedGraph | None = None
 
     def __call__(self) -> Any:
-        """Do the work once; what it returns is overwritten by the next call."""
+        """Do the work once; the next call overwrites what it returns."""
         self._feed.advance()
         if self._graph is None:
             restore = self._keep()
@@ -108,7 +109,7 @@ class Replayed:
 
 
 def count_on_device(optimizer: Optimizer) -> None:
-    """Let an optimizer that counts its steps (Adam) do so on the GPU: read from the host, the count would be frozen."""
+    """Let an optimizer that counts its steps (Adam) count on the GPU: a count on the host would not advance."""
     for group in optimizer.param_groups:
         if "capturable" in group:
             group["capturable"] = True

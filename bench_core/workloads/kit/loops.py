@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def inference(ctx: BuildContext, model: nn.Module, batches: Sequence[Tensor]) -> Callable[[], Tensor]:
-    """A call that runs the model on the next batch, without gradients."""
+    """A function that runs the model on the next batch, without gradients."""
     forward = ctx.autocasted(ctx.forward(model))
     feed = ctx.feed(batches)
 
@@ -35,7 +35,7 @@ def training(
     loss_fn: Callable[[Tensor, Tensor], Tensor],
     batches: Sequence[tuple[Tensor, Tensor]],
 ) -> Callable[[], Tensor]:
-    """A call that trains the model on the next batch and returns the loss, detached and not yet synchronized."""
+    """A function that trains the model on the next batch and returns the loss, detached and not yet synchronized."""
     forward = ctx.forward(model)
     loss_of = ctx.autocasted(lambda inputs, targets: loss_fn(forward(inputs), targets))
     if ctx.full_epochs:

@@ -1,4 +1,4 @@
-"""Which cases a sweep has, and which it leaves to a full sweep."""
+"""The cases of a sweep, and those that only a full sweep has."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from bench_core.workloads.kit.definition import Workload
 
 @dataclass(frozen=True)
 class Sweep:
-    """What was asked for; ``None`` stands for the default of each workload.
+    """What was requested; ``None`` means the default of each workload.
 
-    ``kind`` is ``default`` (further settings and one thread at the reference batch only, nothing that takes very long)
-    or ``full``.
+    ``kind`` is ``default`` (further settings and a single thread at the reference batch only, nothing that takes very
+    long) or ``full``.
     """
 
     devices: tuple[str, ...]
@@ -29,17 +29,17 @@ class Sweep:
 
 
 def candidates(workload: Workload, sweep: Sweep) -> list[Case]:
-    """The cases of a workload, without asking yet which of them can be built here."""
-    found: dict[Case, None] = {}
+    """The cases of a workload, including those that cannot be built here."""
+    cases: dict[Case, None] = {}
     for device, dtype, variant, caches in product(sweep.devices, sweep.dtypes, sweep.variants, sweep.caches):
         there = cpu_dtype(dtype) if device == "cpu" else dtype
         base = Case(workload.name, device, dtype=there, variant=variant, caches=caches)
-        found |= dict.fromkeys(_points(base, workload, sweep))
-    return list(found)
+        cases |= dict.fromkeys(_points(base, workload, sweep))
+    return list(cases)
 
 
 def too_heavy(workload: Workload, sweep: Sweep) -> list[Case]:
-    """The cases that a full sweep would add and a default one leaves out because they take long."""
+    """The cases that the default sweep leaves out because they take long, and a full sweep includes."""
     default = set(candidates(workload, sweep))
     return [
         case

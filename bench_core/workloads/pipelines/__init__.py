@@ -1,1 +1,1 @@
-"""Whole pipelines whose parts are timed apart: loading, moving, computing."""
+"""Complete pipelines with stages that are timed one by one: loading, transfer, computing."""

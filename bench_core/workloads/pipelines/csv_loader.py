@@ -1,4 +1,4 @@
-"""A table in a CSV file, on its way to a training loop: what comes before a model sees a row."""
+"""From a table in a CSV file to a training loop: the work that comes before a model gets a row."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ Batch = tuple[Tensor, Tensor]
     reference_batch=64,
     dtypes=("fp32",),
     variants=("eager",),
-    known_costs=KnownCosts("float32 features and int64 classes; the scaler knows the training part only"),
-    regime="By Python: rows are picked and stacked one by one, and text is parsed to numbers on one core. A GPU adds "
-    "copies and takes nothing off.",
+    known_costs=KnownCosts("float32 features and int64 classes; the scaler is fitted on the training part only"),
+    regime="Python: rows are selected and stacked one by one, and text is parsed to numbers on one core. A GPU only "
+    "adds copies",
 )
 def csv_loader(ctx: BuildContext) -> Step:
-    """A CSV file read, scaled and handed out in shuffled batches: 4,000 training rows of 16 features and a class."""
+    """A CSV file, read, scaled and loaded in shuffled batches: 4,000 training rows of 16 features and a class."""
     pipeline = Pipeline(ctx)
     return ctx.step(
         pipeline,
@@ -60,7 +60,7 @@ def csv_loader(ctx: BuildContext) -> Step:
 class Pipeline:
     """From a CSV file to batches of the training part on the device.
 
-    Called, it does all stages; each stage works on what the one before it left.
+    Calling it runs all stages; each stage works on the result of the one before.
     """
 
     def __init__(self, ctx: BuildContext) -> None:
@@ -78,7 +78,7 @@ class Pipeline:
         return self.transfer()
 
     def read(self) -> None:
-        """Text to a table."""
+        """Parse the text to a table."""
         import pandas as pd
 
         self._table = pd.read_csv(self._path)
@@ -88,7 +88,7 @@ class Pipeline:
         self._rows = Rows(self._table, self.training_rows, self._ctx.storage)
 
     def batch(self) -> None:
-        """Pick and stack all rows, in the same shuffled order in each call."""
+        """Select and stack all rows, in the same shuffled order in each call."""
         order = torch.Generator().manual_seed(self._ctx.case.seed)
         self._batches: list[Batch] = list(DataLoader(self._rows, self._ctx.batch_size, shuffle=True, generator=order))
 
@@ -101,7 +101,7 @@ class Pipeline:
 class Rows(Dataset[Batch]):
     """Rows of a table: its features, scaled to mean 0 and deviation 1 over these rows, and its class.
 
-    A scaler that saw rows kept for testing would tell the model about them.
+    A scaler that was also fitted on the test rows would leak them to the model.
     """
 
     def __init__(self, table: pd.DataFrame, rows: NDArray[np.intp], dtype: torch.dtype = torch.float32) -> None:
@@ -121,7 +121,7 @@ class Rows(Dataset[Batch]):
 
 
 def made_up(rng: np.random.Generator) -> pd.DataFrame:
-    """A table of features on scales of their own, about a centre for each class, and the class."""
+    """A table of random features, each on its own scale and around a center for each class, and the class."""
     import pandas as pd
 
     classes = rng.integers(0, CLASSES, ROWS)

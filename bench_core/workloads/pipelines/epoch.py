@@ -1,4 +1,4 @@
-"""A whole training epoch through torch's DataLoader: what surrounds the training steps of common code."""
+"""A complete training epoch with torch's DataLoader, that is, with everything around the training steps."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ from bench_core.workloads.dense.mlp import SHAPE, normalized, perceptron
 from bench_core.workloads.kit import BuildContext, KnownCosts, Step, restorer, training_flops, workload
 
 IMAGES = 60_000
-"""Images of an epoch."""
+"""Images per epoch."""
 
 
 @dataclass(frozen=True)
 class Loading:
-    """How batches come to the device: from a loader with worker processes, or ``resident``, by an index_select.
+    """How batches get to the device: from a loader with worker processes or, if ``resident``, by an index_select.
 
-    ``pinned``: in pinned memory, copied without waiting. ``pil``: images are decoded and transformed one by one.
+    ``pinned``: batches are in pinned memory and copied without waiting. ``pil``: images are decoded and transformed one
+    by one.
     """
 
     workers: int = 0
@@ -54,8 +55,8 @@ Batches = Iterator[tuple[Tensor, Tensor]]
     unit="image",
     source="The training epoch of common PyTorch tutorials: torch.utils.data.DataLoader, shuffled, batch 64, and the "
     "network, loss and optimizer of mlp_train. w0, w2, w4: a TensorDataset of images normalized beforehand, with that "
-    "many worker processes, which live on from epoch to epoch; pinned: batches in pinned memory, copied without "
-    "waiting; pil: torchvision.datasets.MNIST, with ToTensor and Normalize on each image; resident: the data lie on "
+    "many worker processes, which persist from epoch to epoch; pinned: batches in pinned memory, copied without "
+    "waiting; pil: torchvision.datasets.MNIST, with ToTensor and Normalize on each image; resident: the data are on "
     "the device, a batch is an index_select",
     batches={"cpu": (64,), "cuda": (64,)},
     reference_batch=64,
@@ -67,18 +68,18 @@ Batches = Iterator[tuple[Tensor, Tensor]]
     heavy=True,
     known_costs=KnownCosts(
         "938 batches of 64, the last of 32, each image once; 60,000 times the training FLOPs of an image: 2 x 101,632 "
-        "forward, as many for the weights, and 2 x 1,280 for what flows back through the second layer",
+        "forward, as many for the weights, and 2 x 1,280 for the gradient through the second layer",
         parameters=101_770,
         flops=2 * (2 * 101_632 + 1_280),
     ),
-    regime="On a CPU by Python: picking 60,000 items one by one and launching 938 small training steps; with pil the "
-    "decoding of images to tensors, one by one, outweighs the training. On a GPU the loader, as the network is "
-    "small; resident is the bound without one, and launches are what is left.",
-    no_parity="a float64 epoch through the loader would take as long as the measurement; its training step is that of "
-    "mlp_train, which is held against float64",
+    regime="CPU: Python, which selects 60,000 items one by one and starts 938 small training steps; with pil, decoding "
+    "the images one by one takes longer than the training. GPU: the loader, since the network is small; resident shows "
+    "the limit without a loader, where only launches are left",
+    no_parity="a float64 epoch with the loader would take as long as the measurement; its training step is that of "
+    "mlp_train, which is checked against float64",
 )
 def mnist_epoch_e2e(ctx: BuildContext) -> Step:
-    """A whole training epoch on 60,000 handwritten digits: loading, moving and training, 938 batches of 64."""
+    """A complete training epoch on 60,000 handwritten digits: loading, transfer and training, 938 batches of 64."""
     loading: Loading = ctx.setting
     root, source = mnist_root(ctx.data_dir)
     data: Any = pictures(root, IMAGES) if loading.pil else Prepared(root, IMAGES)
@@ -99,10 +100,10 @@ def mnist_epoch_e2e(ctx: BuildContext) -> Step:
 
 
 class Epoch:
-    """A training epoch; each begins with the first weights and has the same order, so that all are the same work.
+    """A training epoch. Each epoch starts with the first weights and has the same order, so all are the same work.
 
-    Called, it is the loop of common code. ``load``, ``transfer`` and ``compute`` in turn, once a batch, do the same
-    with the parts apart. ``begin`` gives the batches of one epoch.
+    Calling it runs the usual training loop. ``load``, ``transfer`` and ``compute``, called in turn once per batch, do
+    the same work as separate stages. ``begin`` returns the batches of one epoch.
     """
 
     def __init__(self, ctx: BuildContext, begin: Callable[[], Batches]) -> None:
@@ -115,13 +116,13 @@ class Epoch:
         self._running: Batches = iter(())
 
     def __call__(self) -> Tensor:
-        """Train for an epoch; the loss of the last batch, detached and not yet synchronized."""
+        """Train for an epoch; returns the loss of the last batch, detached and not yet synchronized."""
         for batch in self._started():
             loss = self._train(*self._moved(batch))
         return loss
 
     def load(self) -> None:
-        """Wait for the next batch; after the last one the next epoch begins."""
+        """Wait for the next batch; after the last one, start the next epoch."""
         batch = next(self._running, None)
         if batch is None:
             self._running = self._started()
@@ -157,7 +158,7 @@ class Epoch:
 
 
 def feed(ctx: BuildContext, data: Any) -> Callable[[], Batches]:
-    """A call that begins an epoch of batches: (batch, 1, 28, 28) and (batch,), each item once, the order seeded.
+    """A function that starts an epoch of batches, (batch, 1, 28, 28) and (batch,), each item once in a seeded order.
 
     The order is the same in each epoch and for all settings.
     """
@@ -175,8 +176,8 @@ def feed(ctx: BuildContext, data: Any) -> Callable[[], Batches]:
 def loader(ctx: BuildContext, data: Any, order: torch.Generator) -> DataLoader[Any]:
     """The DataLoader that a setting such as ``w2``, ``w4-pinned`` or ``pil-w0`` names.
 
-    Its workers end when it is forgotten. They never touch CUDA; where this process does already, they are not forked
-    from it, which CUDA forbids, but from a server that does not.
+    Its workers end when it is garbage collected. They never use CUDA. If this process already does, they are not forked
+    from it, which CUDA does not allow, but from a server process that does not use CUDA.
     """
     loading: Loading = ctx.setting
     start = "forkserver" if torch.cuda.is_initialized() else "fork"  # type: ignore[no-untyped-call]
@@ -186,7 +187,7 @@ def loader(ctx: BuildContext, data: Any, order: torch.Generator) -> DataLoader[A
         sampler=RandomSampler(data, generator=order),
         num_workers=loading.workers,
         pin_memory=loading.pinned,
-        # Else each epoch would begin by starting processes; now only the first does, which is the cold start.
+        # Without this, each epoch would start processes; with it only the first epoch does, which is the cold start.
         persistent_workers=loading.workers > 0,
         multiprocessing_context=start if loading.workers else None,
     )
@@ -200,30 +201,30 @@ class Resident:
         self._order, self._batch_size = order, ctx.batch_size
 
     def __call__(self) -> Batches:
-        """Begin an epoch."""
+        """Start an epoch."""
         order = torch.randperm(len(self._labels), generator=self._order).to(self._labels.device)
         for rows in order.split(self._batch_size):  # type: ignore[no-untyped-call]
             yield self._images.index_select(0, rows), self._labels.index_select(0, rows)
 
 
 class Prepared(TensorDataset):
-    """The first so many training images of a folder, normalized beforehand, and their classes."""
+    """The first ``images`` training images of a folder, normalized in advance, and their classes."""
 
     def __init__(self, root: Path, images: int) -> None:
         digits = mnist(root, train=True)
-        # A pixel has 256 values, so this table does for 60,000 images what would take a gigabyte in float64.
+        # A pixel has only 256 values. This table avoids float64 arithmetic on 60,000 images, which takes a gigabyte.
         table = normalized(np.arange(256, dtype=np.uint8)).astype(np.float32).ravel()
         pixels = torch.from_numpy(table[digits.images[:images]])
         super().__init__(pixels[:, None], torch.from_numpy(digits.labels[:images]))
         self._made_of = root, images
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A worker that is not forked reads the files itself, rather than be sent 188 MB."""
+        """A worker that is not forked reads the files itself, so that it need not be sent 188 MB."""
         return Prepared, self._made_of
 
 
 def pictures(root: Path, images: int) -> Dataset[Any]:
-    """The first so many training images as ``torchvision.datasets.MNIST`` gives them, each transformed by itself."""
+    """The first ``images`` training images as ``torchvision.datasets.MNIST`` gives them, transformed one by one."""
     from torchvision import datasets, transforms
 
     each = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.5,), (0.5,))])

@@ -1,4 +1,4 @@
-"""A model split over two devices, as it is done with models that do not fit one."""
+"""A model split over two devices, as is done with models that do not fit on one."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from bench_core.workloads.kit import BuildContext, KnownCosts, Step, training, t
     dtypes=("fp32",),
     variants=("eager",),
     known_costs=KnownCosts(
-        "165 parameters; equals the unsplit model in outputs, gradients and updates; 150 multiply-adds a row forward, "
-        "150 for the weights and 50 back through the second layer",
+        "165 parameters; equals the unsplit model in outputs, gradients and updates; 150 multiply-adds per row "
+        "forward, 150 for the weights and 50 back through the second layer",
         parameters=165,
         flops=2 * (150 + 150 + 50),
     ),
-    regime="By launches and by moving the activations from device to device. No speedup is to be expected: one device "
-    "waits while the other works, so at best the split takes as long as the whole on one.",
+    regime="Launches, and moving the activations from device to device. No speedup is expected: one device waits while "
+    "the other works, so at best the split model takes as long as the whole model on one device",
 )
 def model_parallel_toy(ctx: BuildContext) -> Step:
-    """Training of a perceptron split over two devices; no speedup is to be expected, as one waits for the other."""
+    """Training of a perceptron split over two devices; no speedup is expected, since one waits for the other."""
     first, second = devices(ctx.device, torch.cuda.device_count())
     model = ctx.model(Split, train=True)
     assert isinstance(model, Split)
@@ -64,14 +64,14 @@ class Split(nn.Module):
         self.second.to(second)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The activations move between the halves."""
+        """The output; the activations move from one device to the other between the halves."""
         hidden = torch.relu(self.first(x)).to(self.second.weight.device)
         output: Tensor = self.second(hidden)
         return output
 
 
 def devices(chosen: torch.device, gpus: int) -> tuple[str, str]:
-    """The chosen device and the one beside it: the next GPU, or the CPU where there is only one or none."""
+    """The chosen device and a second one: the next GPU, or the CPU if there is only one GPU or none."""
     if chosen.type == "cpu":
         return "cpu", "cpu"
     index = chosen.index or 0

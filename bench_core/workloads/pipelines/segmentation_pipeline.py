@@ -1,4 +1,4 @@
-"""Segmentation of photos from the bytes of a file to a map of classes on the host."""
+"""Segmentation of photos, from the bytes of a file to a map of classes on the host."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ if TYPE_CHECKING:
     reference_batch=1,
     heavy=True,
     known_costs=KnownCosts(
-        "39,638,869 parameters and 31.31 G multiply-adds an image, those of deeplabv3_r50_infer; the stages add up to "
-        "the whole",
+        "39,638,869 parameters and 31.31 billion multiply-adds per image, those of deeplabv3_r50_infer; the stages add "
+        "up to the whole call",
         parameters=39_638_869,
         flops=62_621_097_984,
     ),
-    regime="On a CPU by the network's convolutions, hundreds of times the rest. On a GPU decoding and resizing, which "
-    "stay on one CPU core, weigh as much as the network or more.",
-    no_parity="its output is a map of classes: whole numbers, which no tolerance fits; the logits are those of "
-    "deeplabv3_r50_infer, which is held against float64",
+    regime="CPU: the network's convolutions, which take hundreds of times as long as the rest. GPU: decoding and "
+    "resizing, which stay on one CPU core, take as long as the network or longer",
+    no_parity="its output is a map of classes, whole numbers for which no tolerance is useful; its logits are those of "
+    "deeplabv3_r50_infer, which is checked against float64",
 )
 def segmentation_pipeline(ctx: BuildContext) -> Step:
     """Segmentation of photos with DeepLabv3: decode JPEG, preprocess, move to the device, infer, argmax, move back."""
@@ -65,9 +65,9 @@ def segmentation_pipeline(ctx: BuildContext) -> Step:
 
 
 class Pipeline:
-    """From JPEG bytes to classes (batch, side, side) on the host; the photos come in turn.
+    """From JPEG bytes to classes (batch, side, side) on the host; the photos are used in turn.
 
-    Called, it does all stages; each stage works on what the one before it left.
+    Calling it runs all stages; each stage works on the result of the one before.
     """
 
     def __init__(self, ctx: BuildContext) -> None:
@@ -86,16 +86,16 @@ class Pipeline:
         return self.to_host()
 
     def decode(self) -> None:
-        """JPEG bytes to pixels."""
+        """Decode JPEG bytes to pixels."""
         self._photos = [decoded(data) for data in islice(self._files, self._ctx.batch_size)]
 
     def preprocess(self) -> None:
-        """The largest square in the middle of each, resized, normalized, as (batch, 3, side, side)."""
+        """Crop the largest square in the center of each photo, resize and normalize it: (batch, 3, side, side)."""
         crops = np.stack([squared(photo, self.side) for photo in self._photos])
         self._host = torch.from_numpy(normalized(crops)).to(self._ctx.storage).contiguous()
 
     def to_device(self) -> None:
-        """Move the images to the device, laid out as the variant says."""
+        """Move the images to the device, in the memory layout of the variant."""
         layout = torch.channels_last if "channels_last" in self._ctx.case.variant_parts else torch.contiguous_format
         self._images = self._host.to(self._ctx.device).contiguous(memory_format=layout)
 
@@ -105,7 +105,7 @@ class Pipeline:
             self._logits: Tensor = self._forward(self._images)["out"]
 
     def argmax(self) -> None:
-        """The likeliest class of each pixel."""
+        """The most likely class of each pixel."""
         self._classes = self._logits.argmax(1)
 
     def to_host(self) -> Tensor:
@@ -131,7 +131,7 @@ def decoded(data: bytes) -> Image:
 
 
 def squared(photo: Image, side: int) -> NDArray[np.uint8]:
-    """The largest square in the middle of a photo, resized: (side, side, 3) of 0 to 255."""
+    """The largest square in the center of a photo, resized: (side, side, 3) of 0 to 255."""
     from PIL import Image, ImageOps
 
     return np.asarray(ImageOps.fit(photo, (side, side), Image.Resampling.BILINEAR))

@@ -1,4 +1,4 @@
-"""Copies between the host's memory and a GPU's: what moving a batch costs before anything is computed."""
+"""Copies between the memories of host and GPU: what moving a batch costs before anything is computed."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class Route(NamedTuple):
     dtypes=("fp32",),
     variants=("eager",),
     grid=True,
-    known_costs=KnownCosts("what arrives is what was sent, byte for byte"),
-    regime="Small copies by the latency of a copy, some microseconds whatever their size; large ones by the bus. "
-    "Pageable memory is copied twice, by way of the driver's own pinned buffer.",
+    known_costs=KnownCosts("what arrives equals what was sent, byte for byte"),
+    regime="Small copies: the latency of a copy, a few microseconds for any size. Large copies: the bandwidth of the "
+    "bus. Pageable memory is copied twice, through the driver's own pinned buffer",
     no_parity="nothing is computed; that all bytes arrive is checked when the case is built",
 )
 def transfer(ctx: BuildContext) -> Step:
@@ -55,16 +55,16 @@ def transfer(ctx: BuildContext) -> Step:
 
 
 def endpoints(data: Tensor, device: torch.device, route: Route) -> tuple[Tensor, Tensor]:
-    """Where a copy begins, holding the data, and where it ends, empty: one on the host and one on the device."""
+    """A copy's source, with the data, and its empty target: one of them on the host and one on the device."""
     host = data.pin_memory() if route.pinned else data
     if route.to_device:
         return host, torch.zeros_like(data, device=device)
-    # Written to, so that the first copy does not have the kernel find its pages.
+    # Already written to, so that the first copy does not include page faults.
     return data.to(device, copy=True), torch.zeros_like(host, pin_memory=route.pinned)
 
 
 def copier(pairs: Sequence[tuple[Tensor, Tensor]], *, without_waiting: bool) -> Callable[[], Tensor]:
-    """A call that makes the next copy and returns where it went; from and to pinned memory it may not be done yet."""
+    """A function that makes the next copy and returns its target; with pinned memory, the copy may not be done yet."""
     feed = rotate(pairs)
 
     def run() -> Tensor:

@@ -1,4 +1,4 @@
-"""ARMA and ARIMA models of many short series, fitted at once; and one after another by statsmodels, for reference."""
+"""ARMA and ARIMA models of many short series, fitted at once; and, for reference, one after another by statsmodels."""
 
 import warnings
 from functools import partial
@@ -26,10 +26,9 @@ _css = partial(
     batches={"cpu": (1, 32, 256), "cuda": (1, 32, 256, 2048, 16_384)},
     reference_batch=256,
     settings=FORMULATIONS,
-    dtypes=("fp32", "default"),  # 8 bits of mantissa do not tell a step of a fit from rounding
-    regime="Python and launches with few series: a chain of small operations, some 3,300 a call with scan and 35,000 "
-    "with loop, each of which waits for the one before. With many series scan is bound by memory bandwidth; "
-    "loop stays bound by Python and launches",
+    dtypes=("fp32", "default"),  # with 8 bits of mantissa, rounding hides the steps of a fit
+    regime="Few series: Python and launches, in a chain of small operations that depend on each other, about 3,300 per "
+    "call with scan and 35,000 with loop. Many series: memory bandwidth with scan, still Python and launches with loop",
 )
 
 
@@ -39,7 +38,7 @@ _css = partial(
     known_costs=KnownCosts("finds phi .75 -.25 and theta .65 .35 within three standard errors", flops=642_232),
 )
 def arma_css_fit(ctx: BuildContext) -> Step:
-    """Fits of ARMA(2, 2) models to simulated series by conditional sum of squares: starts, 16 steps, errors."""
+    """ARMA(2, 2) fits of simulated series: start values, 16 steps of conditional least squares, standard errors."""
     return css_fits(ctx, ARMA)
 
 
@@ -49,7 +48,7 @@ def arma_css_fit(ctx: BuildContext) -> Step:
     known_costs=KnownCosts("finds phi .75 -.25 and theta .65 .35 within three standard errors", flops=640_942),
 )
 def arima_fit(ctx: BuildContext) -> Step:
-    """Fits of ARIMA(2, 1, 2) models to simulated series by conditional sum of squares: starts, 16 steps, errors."""
+    """ARIMA(2, 1, 2) fits of simulated series: start values, 16 steps of conditional least squares, standard errors."""
     return css_fits(ctx, ARIMA)
 
 
@@ -61,12 +60,12 @@ def arima_fit(ctx: BuildContext) -> Step:
     reference_batch=1,
     dtypes=("fp32",),
     heavy=True,
-    known_costs=KnownCosts("the reference of arima_fit: log-likelihoods agree within 1%"),
-    regime="One core: a Python loop over series, each of them filtered time by time; it never uses a GPU",
-    no_parity="statsmodels computes in float64 whatever the case says, and is itself the reference of arima_fit",
+    known_costs=KnownCosts("the reference for arima_fit: log-likelihoods agree within 1%"),
+    regime="One CPU core: a Python loop over the series, for each a filter over its time steps; it never uses a GPU",
+    no_parity="statsmodels computes in float64 for every dtype, and is itself the reference for arima_fit",
 )
 def arima_statsmodels_fit(ctx: BuildContext) -> Step:
-    """The reference: arima_fit's model and series fitted by statsmodels, in a Python loop, in float64 on the CPU."""
+    """The reference for arima_fit: the same fits by statsmodels, in a Python loop, in float64 on the CPU."""
     try:
         from statsmodels.tsa.arima.model import ARIMA as Model  # noqa: N811 - a class, not a constant
     except ImportError:
@@ -75,7 +74,7 @@ def arima_statsmodels_fit(ctx: BuildContext) -> Step:
 
     def run() -> Tensor:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # where it stops before its own criterion is met, it says so every time
+            warnings.simplefilter("ignore")  # it warns at every fit that stops before its own criterion is met
             fits = [Model(series, order=ARIMA).fit() for series in next(feed).T]
         return torch.as_tensor(np.stack([fit.params for fit in fits], axis=1))
 
@@ -83,7 +82,7 @@ def arima_statsmodels_fit(ctx: BuildContext) -> Step:
 
 
 def css_fits(ctx: BuildContext, order: css.Order) -> Step:
-    """The step of a workload that fits simulated series, the recursions in the setting's formulation."""
+    """The step of a workload that fits simulated series, with the recursions in the setting's formulation."""
     feed = rotate([ctx.tensor(series) for series in drawn(ctx, order.d)])
     formulation: Formulation = ctx.setting
 
@@ -103,7 +102,7 @@ def drawn(ctx: BuildContext, d: int) -> list[NDArray[np.float64]]:
 
 
 def simulated(rng: np.random.Generator, count: int, d: int) -> NDArray[np.float64]:
-    """ARIMA(2, d, 2) series, (LENGTH, count), of ``PHI``, ``THETA`` and standard normal noise; 100 values to settle."""
+    """ARIMA(2, d, 2) series, (LENGTH, count), of ``PHI``, ``THETA`` and standard normal noise, burn-in 100."""
     noise = rng.standard_normal((LENGTH + 100, count))
     series = noise.copy()
     for t in range(2, len(series)):

@@ -14,7 +14,7 @@ from bench_core.workloads.series.recursion import FORMULATIONS, Formulation
 
 LENGTH, PHI, DEVIATION = 1000, 0.5, 0.1
 HELD_BACK = 5
-"""Values of a series that are only regressed on: as many as the recurrent networks are given."""
+"""The first values of a series, which are used only as regressors: as many as the recurrent networks get."""
 LABEL = f"the {AR1_LABEL}, and others like it"
 
 _BOX = "Box, Jenkins, Reinsel & Ljung, Time Series Analysis, 5th ed."
@@ -25,7 +25,7 @@ _autoregression = partial(
     unit="series",
     reference_batch=1024,
     batches={"cpu": (1, 32, 1024), "cuda": (1, 32, 1024, 16_384, 131_072)},
-    dtypes=("fp32", "default"),  # elementwise work keeps the dtype it is given, and products of data need all bits
+    dtypes=("fp32", "default"),  # autocast leaves elementwise work as it is; products of data need full precision
     variants=("eager",),
 )
 
@@ -35,16 +35,15 @@ _autoregression = partial(
     "Efficient Solution of a General Class of Recurrence Equations, IEEE Trans. Computers C-22(8), 1973",
     settings=FORMULATIONS,
     known_costs=KnownCosts("the first series: x[1] .049671, x[999] .006109, variance .012662", flops=2 * (LENGTH - 1)),
-    regime="With loop Python and launches: 999 small steps, each of which waits for the one before, on both devices. "
-    "With scan six passes over all values, each a copy and a sum: Python and launches with few series, memory "
-    "bandwidth with many",
+    regime="loop: Python and launches on both devices, in 999 small steps that depend on each other. scan: six passes "
+    "over all values, each a copy and a sum, so Python and launches with few series and memory bandwidth with many",
 )
 def ar1_generate(ctx: BuildContext) -> Step:
-    """x[t] = .5 x[t-1] + noise for 1,000 times of many series at once; the noise is drawn beforehand."""
+    """x[t] = .5 x[t-1] + noise for 1,000 time steps of many series at once; the noise is drawn in advance."""
     count = ctx.resident_batches(4 * LENGTH * ctx.batch_size)
     feed = rotate([ctx.tensor(noise(ctx)) for _ in range(count)])
     formulation: Formulation = ctx.setting
-    # .5 to the power of 64 is far below rounding, so no pass needs to look farther back.
+    # .5 to the power of 64 is far below rounding, so no pass needs to reach further back.
     apply = formulation(ctx.tensor([[-PHI]]), 64)
 
     def run() -> Tensor:
@@ -60,9 +59,9 @@ def ar1_generate(ctx: BuildContext) -> Step:
     known_costs=KnownCosts(
         "the first series, order 1: phi .49293, mean squared error .009594", flops=2 * 995 * (2 * 2 + 2)
     ),
-    regime="Python and launches with few series. With many, memory bandwidth on a GPU, as the series are copied once "
-    "for every lag; on a CPU the products, one a series, of so few columns that its arithmetic units are badly "
-    "used",
+    regime="Few series: Python and launches. Many series: on a GPU memory bandwidth, since the series are copied once "
+    "per lag; on a CPU the matrix products, one per series, which use its arithmetic units poorly because they have "
+    "few columns",
 )
 def ar_ols_batched(ctx: BuildContext) -> Step:
     """Least-squares fits of autoregressions of order k, with a constant, to 1,000 values of many series at once."""
@@ -82,9 +81,10 @@ def ar_ols_batched(ctx: BuildContext) -> Step:
 def least_squares(series: Tensor, k: int) -> dict[str, Tensor]:
     """AR(k) with a constant for every row of (series, T): phi (k, series) and the mean squared error (series,).
 
-    By normal equations of centred columns: their condition is at most the ratio of the spectrum's ends, 9 for phi .5.
+    Solves the normal equations of centered columns. Their condition number is at most the ratio of the spectrum's
+    maximum to its minimum, which is 9 for phi = .5.
     """
-    rows = series[:, max(HELD_BACK, k) - k :].unfold(1, k + 1, 1)  # k values, and the one after them
+    rows = series[:, max(HELD_BACK, k) - k :].unfold(1, k + 1, 1)  # k values and the next one
     rows = rows - rows.mean(1, keepdim=True)
     weights = regressed(rows.mT @ rows, torch.zeros_like(rows[:, 0, 0]))
     residuals = rows @ torch.cat([-weights, torch.ones_like(weights[:1])]).T[:, :, None]
@@ -92,7 +92,7 @@ def least_squares(series: Tensor, k: int) -> dict[str, Tensor]:
 
 
 def noise(ctx: BuildContext) -> NDArray[np.float64]:
-    """The innovations of a batch, (LENGTH, batch): the first column the known series', the others from the seed."""
+    """The innovations of a batch, (LENGTH, batch): first those of the known series, then others from the seed."""
     drawn = ctx.rng.normal(0.0, DEVIATION, (LENGTH, ctx.batch_size))
     drawn[0] = 0
     drawn[:, 0] = ar1_noise(LENGTH)
@@ -101,7 +101,7 @@ def noise(ctx: BuildContext) -> NDArray[np.float64]:
 
 def series(noise: NDArray[np.float64]) -> NDArray[np.float64]:
     """The series that these innovations drive, (T, series)."""
-    made = noise.copy()
-    for t in range(1, len(made)):
-        made[t] += PHI * made[t - 1]
-    return made
+    values = noise.copy()
+    for t in range(1, len(values)):
+        values[t] += PHI * values[t - 1]
+    return values

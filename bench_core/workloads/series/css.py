@@ -1,14 +1,14 @@
 """ARIMA models of many series at once, fitted by conditional sum of squares (CSS): pure functions of tensors.
 
-With w the series differenced d times, an ARIMA(p, d, q) says
+An ARIMA(p, d, q) model of a series states, with w for the series differenced d times,
 
     w[t] = phi1 w[t-1] + ... + phip w[t-p] + e[t] + theta1 e[t-1] + ... + thetaq e[t-q].
 
-CSS takes e = 0 before t = p and makes the sum of the squares of e[p], e[p+1], ... least (Box, Jenkins, Reinsel &
-Ljung, Time Series Analysis, 5th ed., section 7.1). Without differences (d = 0) the mean is taken out of the series
-first; with them there is no constant. Start values by Hannan & Rissanen (Biometrika 69(1), 1982); then Gauss-Newton
-steps, damped as by Levenberg and Marquardt for each series apart. All series get the same work, and nothing of it waits
-for a figure.
+CSS sets e = 0 before t = p and minimizes the sum of the squares of e[p], e[p+1], ... (Box, Jenkins, Reinsel & Ljung,
+Time Series Analysis, 5th ed., section 7.1). Without differencing (d = 0) the mean of the series is subtracted first;
+with differencing there is no constant. Start values are those of Hannan & Rissanen (Biometrika 69(1), 1982); then come
+Gauss-Newton steps with Levenberg-Marquardt damping, separate for each series. All series get the same work, and no
+step waits for a value to reach the host.
 """
 
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ from torch import Tensor
 from bench_core.workloads.series.recursion import Formulation, scan
 
 ITERATIONS = 16
-"""Steps of a fit; fixed, so that all devices do the same work."""
+"""Steps of a fit; the number is fixed, so that all devices do the same work."""
 LONG = 12
-"""The order of the autoregression that stands in for the residuals when start values are sought."""
+"""The order of the autoregression whose residuals approximate e for the start values."""
 EDGE = 0.9995
-"""Partial autocorrelations stay below it: the model stationary and invertible."""
+"""Upper limit of the partial autocorrelations' absolute values; keeps the model stationary and invertible."""
 
 
 class Order(NamedTuple):
@@ -37,8 +37,8 @@ class Order(NamedTuple):
 
 @dataclass(frozen=True)
 class Fit:
-    """Estimates of each series: ``phi`` (p, series), ``theta`` (q, series), ``sigma2`` (series,), standard ``errors``
-    of phi and theta (p + q, series), and the ``residuals`` (T - d - p, series), the first of them that of w[p].
+    """Estimates for each series: ``phi`` (p, series), ``theta`` (q, series), ``sigma2`` (series,), standard ``errors``
+    of phi and theta (p + q, series), and the ``residuals`` (T - d - p, series), the first of which is that of w[p].
     """
 
     phi: Tensor
@@ -49,8 +49,8 @@ class Fit:
 
 
 class Slope(NamedTuple):
-    """At some parameters: the residuals e (n, series), and all products (series, k + 1, k + 1) of the k columns of
-    J = -de/d(phi, theta) and, last, e.
+    """For given parameters: the residuals e (n, series), and all products (series, k + 1, k + 1) of the k columns of
+    J = -de/d(phi, theta) and of e, which comes last.
     """
 
     residuals: Tensor
@@ -58,9 +58,9 @@ class Slope(NamedTuple):
 
 
 def fit(series: Tensor, order: Order, formulation: Formulation = scan, iterations: int = ITERATIONS) -> Fit:
-    """Fit every column of (T, series); standard errors from sigma^2 (J'J)^-1.
+    """Fit every column of (T, series); the standard errors come from sigma^2 (J'J)^-1.
 
-    Raises ``ValueError`` for an order without both kinds of lags, or a series too short for its start values.
+    Raises ``ValueError`` for an order without both kinds of lags, and for a series too short for its start values.
     """
     if min(order.p, order.q) < 1 or order.d < 0:
         raise ValueError(f"{order}: p and q must be whole numbers above 0, and d one of at least 0")
@@ -73,7 +73,7 @@ def fit(series: Tensor, order: Order, formulation: Formulation = scan, iteration
     best = start(w, order)
     at = slope(lagged, best, order, formulation)
     damping = torch.full_like(scale, 1e-2)
-    # A sum of squares is known to a few units in its last place only; the steps themselves are more exact.
+    # A sum of squares is exact only to a few units in the last place; the steps themselves are more exact.
     slack = 1 + 32 * torch.finfo(w.dtype).eps
     for _ in range(iterations):
         tried = best + regressed(at.products, damping)
@@ -99,7 +99,7 @@ def fit(series: Tensor, order: Order, formulation: Formulation = scan, iteration
 def slope(lagged: Tensor, parameters: Tensor, order: Order, formulation: Formulation) -> Slope:
     """Residuals and their derivatives at parameters (p + q, series), from w and its p lags (n, 1 + p, series).
 
-    Derivatives obey the residuals' own recursion: with respect to phi_i it is driven by w[t-i], to theta_j by e[t-j].
+    The derivatives follow the same recursion as the residuals. Its input is w[t-i] for phi_i and e[t-j] for theta_j.
     """
     phi, theta = parameters[: order.p], parameters[order.p :]
     unravel = formulation(theta, len(lagged))
@@ -112,22 +112,22 @@ def slope(lagged: Tensor, parameters: Tensor, order: Order, formulation: Formula
 
 
 def start(w: Tensor, order: Order) -> Tensor:
-    """Start values (p + q, series): residuals of a long autoregression stand in for e, and w is regressed on lags."""
+    """Start values (p + q, series): regresses w on its lags and on those of a long autoregression's residuals."""
     moments = torch.stack([(w[k:] * w[: len(w) - k]).sum(0) for k in range(LONG + 1)], dim=1)
     times = torch.arange(LONG, device=w.device)
     long = solve(moments[:, (times[:, None] - times).abs()], moments[:, 1:])
     e = w[LONG:] - (long * lags(w, LONG, LONG)).sum(1)
     w, most = w[LONG:], max(order.p, order.q)
     columns = torch.cat([lags(w, order.p, most), lags(e, order.q, most), w[most:, None]], dim=1)
-    found = regressed(products(columns), torch.zeros_like(w[0]))
+    values = regressed(products(columns), torch.zeros_like(w[0]))
     powers = (torch.cat([times[: order.p], times[: order.q]])[:, None] + 1).to(w)
-    for _ in range(12):  # roots that lie inside the unit circle or too near are moved outwards
-        found = torch.where(admissible(found, order), found, found * 0.85**powers)
-    return torch.where(admissible(found, order), found, 0)
+    for _ in range(12):  # roots inside the unit circle or too close to it are moved outward
+        values = torch.where(admissible(values, order), values, values * 0.85**powers)
+    return torch.where(admissible(values, order), values, 0)
 
 
 def lags(x: Tensor, count: int, begin: int, first: int = 1) -> Tensor:
-    """x (T, series) at lags ``first`` to ``count`` of the times from ``begin`` on: (T - begin, lags, series)."""
+    """x (T, series) at lags ``first`` to ``count``, for the times from ``begin`` on: (T - begin, lags, series)."""
     return torch.stack([x[begin - i : len(x) - i] for i in range(first, count + 1)], dim=1)
 
 
@@ -138,19 +138,19 @@ def products(columns: Tensor) -> Tensor:
 
 
 def regressed(products: Tensor, damping: Tensor) -> Tensor:
-    """Coefficients (k, series) of the last column's regression on the others, the diagonal raised by ``damping``."""
+    """Coefficients (k, series) of the last column's regression on the others; ``damping`` increases the diagonal."""
     gram, right = products[:, :-1, :-1], products[:, :-1, -1]
     return solve(gram + torch.diag_embed(gram.diagonal(dim1=1, dim2=2) * damping[:, None]), right)
 
 
 def solve(gram: Tensor, right: Tensor) -> Tensor:
-    """x (k, series) of G x = r for positive definite G (series, k, k) and r (series, k); never waits for the device."""
+    """x (k, series) of G x = r for positive definite G (series, k, k) and r (series, k), without synchronizing."""
     factors = torch.linalg.cholesky_ex(gram).L
     return torch.cholesky_solve(right[:, :, None], factors)[:, :, 0].T
 
 
 def admissible(parameters: Tensor, order: Order) -> Tensor:
-    """Which series' (p + q, series) are stationary and invertible."""
+    """Whether the model with these parameters (p + q, series) is stationary and invertible, for each series."""
     phi, theta = parameters[: order.p], parameters[order.p :]
     return has_roots_outside(-phi) & has_roots_outside(theta)
 
@@ -158,7 +158,8 @@ def admissible(parameters: Tensor, order: Order) -> Tensor:
 def has_roots_outside(coefficients: Tensor) -> Tensor:
     """Whether 1 + c1 z + c2 z^2 + ... has all its roots outside the unit circle, for coefficients (lags, series).
 
-    So it is if every partial autocorrelation is below 1 (Monahan, Biometrika 71(2), 1984; here below ``EDGE``).
+    That is so if every partial autocorrelation is below 1 in absolute value (Monahan, Biometrika 71(2), 1984); here the
+    limit is ``EDGE``.
     """
     outside = torch.ones_like(coefficients[:1].sum(0), dtype=torch.bool)
     while len(coefficients):
@@ -169,7 +170,7 @@ def has_roots_outside(coefficients: Tensor) -> Tensor:
 
 
 def flops(order: Order, times: int, iterations: int = ITERATIONS) -> int:
-    """FLOPs of a fit of one series: recursions as ``loop`` has them, residuals, products; nothing of a few unknowns."""
+    """FLOPs of a fit of one series: recursions as in ``loop``, residuals, products; small systems are not counted."""
     n = times - order.d - order.p
     together = 2 * n * (order.p + order.q + 1) ** 2
     evaluation = 2 * n * (order.q * (order.p + 2) + order.p) + together

@@ -19,7 +19,7 @@ class Size(NamedTuple):
     hidden: int
 
 
-# One thing at a time: the length of the sequence, then the hidden size. The first is the source's.
+# The first is the source's. Each other one differs in either the length of the sequence or the hidden size.
 _SIZES = ((5, 64), (20, 64), (80, 64), (5, 256), (5, 1024))
 _SETTINGS = {f"T{size.length}h{size.hidden}": size for size in map(Size._make, _SIZES)}
 _BATCHES = (1, 8, 32, 256, 2048)
@@ -32,9 +32,9 @@ _ar_train = partial(
     reference_batch=32,
     settings=_SETTINGS,
     variants=("eager", "compile", "cuda_graph"),
-    regime="Launches and Python with few series: the T steps of a sequence wait for each other, forward and backward, "
-    "and each is small, which suits a CPU's short latency. Arithmetic only with thousands of series or hidden "
-    "1024",
+    regime="Few series: launches and Python, since the T steps of a sequence depend on each other, forward and "
+    "backward, and each is small, which favors the low latency of a CPU. Arithmetic only with thousands of series or "
+    "hidden size 1024",
 )
 _FORECASTER = "the forecaster of common PyTorch tutorials: k 5, hidden 64, Adam .001"
 

@@ -1,8 +1,8 @@
-"""Linear recursions over the times of many series at once, in two formulations: step by step, and by doubling.
+"""Linear recursions over the time of many series at once, in two formulations: step by step, and by doubling.
 
 Both solve y[t] = x[t] - c1 y[t-1] - c2 y[t-2] - ..., with y = 0 before the first time, for coefficients (lags, series)
-and inputs x (T, ..., series). This is the filter 1 / c(B) with c(B) = 1 + c1 B + c2 B^2 + ..., B being the shift by one
-time. Time comes first, so that what happens at one time lies together.
+and inputs x (T, ..., series). This is the filter 1 / c(B) with c(B) = 1 + c1 B + c2 B^2 + ..., where B shifts by one
+time. Time is the first dimension, so that the values of one time are contiguous in memory.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,8 +16,8 @@ Filter = Callable[[Tensor], Tensor]
 Formulation = Callable[[Tensor, int], Filter]
 
 
-def loop(coefficients: Tensor, times: int) -> Filter:  # noqa: ARG001 - as long as its inputs
-    """One time after another, as the recursion is written: T dependent small steps, the least arithmetic."""
+def loop(coefficients: Tensor, times: int) -> Filter:  # noqa: ARG001 - the inputs have the length
+    """One time after another, as the recursion is written: T small dependent steps, the least arithmetic."""
     lags = coefficients.unbind()
 
     def apply(inputs: Tensor) -> Tensor:
@@ -32,10 +32,10 @@ def loop(coefficients: Tensor, times: int) -> Filter:  # noqa: ARG001 - as long 
 
 
 def scan(coefficients: Tensor, times: int) -> Filter:
-    """In log2(times) passes over all times at once, each a short sum over lags that double from pass to pass.
+    """In log2(times) passes over all times at once; each is a short sum over lags, which double from pass to pass.
 
-    1 / c(B) = c(-B) / c2(B^2) = c(-B) c2(-B^2) / c4(B^4) = ..., where c2 has the squares of c's roots, c4 theirs. What
-    happened ``times`` before, or earlier, no longer counts.
+    1 / c(B) = c(-B) / c2(B^2) = c(-B) c2(-B^2) / c4(B^4) = ..., where the roots of c2 are the squares of those of c,
+    and the roots of c4 the squares of those of c2. The values of ``times`` or more times before have no influence.
     """
     passes = [coefficients]
     while 2 ** len(passes) < times:
@@ -43,12 +43,12 @@ def scan(coefficients: Tensor, times: int) -> Filter:
 
     def apply(inputs: Tensor) -> Tensor:
         for k, taps in enumerate(passes):
-            made = inputs.clone()
+            sums = inputs.clone()
             for lag, c in enumerate(taps, 1):
                 shift = lag * 2**k
                 if shift < len(inputs):
-                    made[shift:].addcmul_(inputs[:-shift], c, value=(-1) ** lag)
-            inputs = made
+                    sums[shift:].addcmul_(inputs[:-shift], c, value=(-1) ** lag)
+            inputs = sums
         return inputs
 
     return apply
@@ -66,10 +66,10 @@ def with_squared_roots(coefficients: Tensor) -> Tensor:
             other = c[2 * k - i - 1]
             term = torch.addcmul(term, c[i - 1], other, value=2 * (-1) ** i) if i else torch.add(term, other, alpha=2)
         squared.append(term)
-    made = torch.stack(squared)
-    # What is far below rounding goes to 0 before it becomes denormal, which some CPUs compute with very slowly.
-    return F.hardshrink(made, torch.finfo(made.dtype).eps ** 2)
+    stacked = torch.stack(squared)
+    # Values far below rounding become 0 before they become denormal: some CPUs are very slow with denormal numbers.
+    return F.hardshrink(stacked, torch.finfo(stacked.dtype).eps ** 2)
 
 
 FORMULATIONS: Mapping[str, Formulation] = MappingProxyType({"scan": scan, "loop": loop})
-"""The ways to evaluate a recursion, as settings of the workloads: first the one with fewer calls."""
+"""The ways to evaluate a recursion, as settings of the workloads; the one with fewer calls comes first."""

@@ -1,4 +1,4 @@
-"""A single convolution over a grid of kernels, strides, paddings and channels."""
+"""A single convolution, for a grid of kernels, strides, paddings and channels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SIDE = 56
 
 @dataclass(frozen=True)
 class Convolution:
-    """A point of the grid."""
+    """A point in the grid."""
 
     kernel: int
     stride: int
@@ -33,7 +33,8 @@ class Convolution:
         )
 
 
-# One thing at a time from the first on: kernel, then stride, padding, channels; the last opens a ResNet.
+# Compared with the first, each changes one thing: the kernel (with the padding that keeps the side), the stride, the
+# padding or the channels. The last is the first layer of a ResNet.
 _GRID = (
     Convolution(kernel=3, stride=1, padding=1, channels_in=64, channels_out=64),
     Convolution(kernel=1, stride=1, padding=0, channels_in=64, channels_out=64),
@@ -61,9 +62,9 @@ _GRID = (
         36_864,
         231_211_008,
     ),
-    regime="Arithmetic: more than a hundred operations for every byte with 3x3 kernels on 64 channels; with 1x1 "
-    "kernels (16 operations a byte) or 16 channels (35) nearer to memory bandwidth. On a GPU at batch 1 also "
-    "the launch, as the work takes no longer than that",
+    regime="Arithmetic: more than a hundred operations per byte with 3x3 kernels on 64 channels. Closer to memory "
+    "bandwidth with 1x1 kernels (16 operations per byte) or 16 channels (35). On a GPU at batch 1 also the launch, "
+    "since the work takes no longer than the launch",
 )
 def conv2d_grid(ctx: BuildContext) -> Step:
     """Forward convolution of 56x56 maps; a setting such as k3s1p1-64x64 names kernel, stride, padding and channels."""
@@ -78,14 +79,3 @@ def conv2d_grid(ctx: BuildContext) -> Step:
         data="normal random numbers",
         modules={"model": model},
     )
-
-
-def output_side(side: int, *, kernel: int, stride: int = 1, padding: int = 0) -> int:
-    """The side of a convolution's output, floor((i - k + 2p) / s) + 1 (Dumoulin & Visin, relationship 6).
-
-    Raises ``ValueError`` if the kernel is larger than the padded input.
-    """
-    room = side - kernel + 2 * padding
-    if room < 0:
-        raise ValueError(f"a kernel of {kernel} does not fit an input of {side} padded by {padding}")
-    return room // stride + 1

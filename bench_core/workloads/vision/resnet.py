@@ -1,4 +1,4 @@
-"""The blocks of residual networks, alone: identity and projection shortcut, squeeze and excitation."""
+"""The blocks of residual networks by themselves: identity and projection shortcut, squeeze-and-excitation."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -28,8 +28,8 @@ _SOURCE = "He, Zhang, Ren & Sun, Deep Residual Learning for Image Recognition, C
 @_block(
     source=f"{_SOURCE} 1; 64 channels of 56x56: conv2_x of table 1",
     known_costs=KnownCosts("73,984 parameters; 231,211,008 multiply-adds forward", 73_984, 462_422_016),
-    regime="Arithmetic: two 3x3 convolutions, with batch norm and ReLU between them, which are bound by memory "
-    "bandwidth. On a GPU at batch 1 launches",
+    regime="Arithmetic: two 3x3 convolutions; the batch norms and ReLUs between them are bound by memory bandwidth. On "
+    "a GPU at batch 1: launches",
 )
 def resblock_identity(ctx: BuildContext) -> Step:
     """Residual block of two 3x3 convolutions, 64 to 64 channels at 56x56, with an identity shortcut."""
@@ -40,8 +40,8 @@ def resblock_identity(ctx: BuildContext) -> Step:
 @_block(
     source=f"{_SOURCE} 2; 64 channels of 56x56 to 128 of 28x28: conv3_1 of table 1",
     known_costs=KnownCosts("230,144 parameters; 179,830,784 multiply-adds forward", 230_144, 359_661_568),
-    regime="Arithmetic: three convolutions, with batch norm and ReLU between them, which are bound by memory "
-    "bandwidth. On a GPU at batch 1 launches",
+    regime="Arithmetic: three convolutions; the batch norms and ReLUs between them are bound by memory bandwidth. On a "
+    "GPU at batch 1: launches",
 )
 def resblock_projection(ctx: BuildContext) -> Step:
     """Residual block of two 3x3 convolutions, 64 to 128 channels, 56x56 to 28x28, with a 1x1 projection shortcut."""
@@ -53,13 +53,13 @@ def resblock_projection(ctx: BuildContext) -> Step:
     source="Hu, Shen & Sun, Squeeze-and-Excitation Networks, CVPR 2018, section 3, equations 2 to 4, without biases; "
     "reduction 16 and 256 channels of 56x56: conv2_x of table 1",
     known_costs=KnownCosts("8,192 parameters; gates between 0 and 1", 8_192, 1_622_016),
-    regime="Memory bandwidth: all maps are read twice and written once for two operations an element. On a GPU at "
-    "batch 1 launches",
+    regime="Memory bandwidth: all maps are read twice and written once, for two operations per element. On a GPU at "
+    "batch 1: launches",
 )
 def se_block(ctx: BuildContext) -> Step:
-    """Squeeze-and-excitation block on 256 channels of 56x56: each channel scaled by a gate from all channels' means."""
+    """Squeeze-and-excitation block on 256 channels of 56x56: scales each channel by a gate from all channels' means."""
     shape = (256, _SIDE, _SIDE)
-    # The means and the products with the gate: here most of the work, and not what torch counts.
+    # The means and the products with the gate are most of the work here, and torch does not count them.
     return block_step(ctx, lambda: SEBlock(256), shape, shape, elementwise=2 * prod(shape))
 
 
@@ -84,7 +84,10 @@ class ResidualBlock(nn.Module):
 
 
 class SEBlock(nn.Module):
-    """x scaled by a gate of 0 to 1 a channel, which two linear layers make of the channels' means; r = 16, no bias."""
+    """Scales each channel of x by a gate of 0 to 1; two linear layers compute the gates from the channels' means.
+
+    Reduction r = 16, no bias.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -108,14 +111,14 @@ def block_step(
 ) -> Step:
     """The step of a block: its output in evaluation mode, or in training mode the gradients of its weights.
 
-    Shapes are those of one image: (channels, height, width). ``elementwise`` are its FLOPs forward, and again backward,
-    beside those of convolutions and matrix products.
+    Shapes are those of one image: (channels, height, width). ``elementwise`` is the number of FLOPs per image, forward
+    and again backward, in addition to those of convolutions and matrix products.
     """
     backward: bool = ctx.setting
     shape = (ctx.batch_size, *shape_in)
     model = ctx.model(make, train=backward)
     products = training_flops if backward else forward_flops
-    if backward:  # before the batches, of which there are more on some devices
+    if backward:  # drawn before the batches, whose number differs by device
         cotangent = ctx.normal(ctx.batch_size, *shape_out)
     batches = [ctx.normal(*shape) for _ in range(ctx.resident_batches(4 * prod(shape)))]
     return ctx.step(
@@ -132,7 +135,8 @@ def gradients(
 ) -> Callable[[], dict[str, Tensor]]:
     """A call that returns the gradient of every weight for the next batch, by the weight's name.
 
-    The loss is the output's product with ``cotangent``: under a plain sum, what reaches a batch norm nearly cancels.
+    The loss is the sum of the output times ``cotangent``: with a plain sum, the gradients that reach a batch norm would
+    nearly cancel.
     """
     names, weights = zip(*model.named_parameters(), strict=True)
     forward = ctx.forward(model)

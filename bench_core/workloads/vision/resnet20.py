@@ -21,19 +21,19 @@ _PAPER_BATCH = 128
     kind="train",
     unit="image",
     source="He, Zhang, Ren & Sun, Deep Residual Learning for Image Recognition, CVPR 2016, section 4.2 (n = 3, batch "
-    "128, SGD .1, momentum .9, decay .0001), but with projection shortcuts (option B of 4.1); the rate in proportion "
-    "to the batch: Goyal et al., arXiv:1706.02677, section 2.1",
+    "128, SGD .1, momentum .9, decay .0001), but with projection shortcuts (option B of 4.1); learning rate "
+    "proportional to the batch: Goyal et al., arXiv:1706.02677, section 2.1",
     batches={"cpu": (1, 16), "cuda": (1, 16, 128, 1024)},
     full_batches={"cpu": (128,)},
     reference_batch=_PAPER_BATCH,
     heavy=True,
     known_costs=KnownCosts("272,474 parameters; 40,813,184 multiply-adds forward", 272_474, 243_994_368),
-    regime="Launches and Python on a GPU at small batches: some hundred and seventy small operations a step beside "
-    "the optimizer's, most of one kernel or a few; memory bandwidth beyond, as the channels are few. On a CPU "
-    "arithmetic, most of it in convolutions",
+    regime="GPU: launches and Python at small batches, since a step has about 170 small operations (without the "
+    "optimizer's), most of them one or a few kernels; memory bandwidth at larger batches, since there are few "
+    "channels. CPU: arithmetic, most of it in convolutions",
 )
 def resnet20_cifar_train(ctx: BuildContext) -> Step:
-    """Training of the ResNet-20 for CIFAR, on handwritten digits in the shape of its photos."""
+    """Training of the ResNet-20 for CIFAR, on handwritten digits in the shape of CIFAR's images."""
     digits = mnist(ctx.data_dir, train=True)
     model = ctx.model(resnet20, train=True)
     optimizer = scaled_sgd(model, ctx.batch_size / _PAPER_BATCH)
@@ -48,7 +48,7 @@ def resnet20_cifar_train(ctx: BuildContext) -> Step:
 
 
 def resnet20() -> nn.Sequential:
-    """From (batch, 3, 32, 32) to logits (batch, 10): 272,474 parameters, about 40.8 million multiply-adds an image."""
+    """From (batch, 3, 32, 32) to logits (batch, 10): 272,474 parameters, about 40.8 million multiply-adds per image."""
     stages = ((16, 16, 1), (16, 32, 2), (32, 64, 2))
     blocks = [
         ResidualBlock(wide if i else narrow, wide, 1 if i else stride)
@@ -64,16 +64,16 @@ def resnet20() -> nn.Sequential:
 
 
 def he_normal(layer: nn.Module) -> None:
-    """Draw a convolution's weights as He et al., ICCV 2015, equation 10, which section 4.2 uses."""
+    """Draw a convolution's weights as in He et al., ICCV 2015, equation 10, which section 4.2 uses."""
     if isinstance(layer, nn.Conv2d):
         nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
 
 
 def scaled_sgd(model: nn.Module, share: float) -> SGD:
-    """SGD as He et al. train, the rate in proportion to the batch, which is this ``share`` of theirs."""
+    """SGD as in He et al.; the learning rate is proportional to the batch, which is ``share`` times theirs."""
     return SGD(model.parameters(), lr=0.1 * share, momentum=0.9, weight_decay=1e-4)
 
 
 def cifar_shaped(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Digits of 0 to 255, (batch, 28, 28), in CIFAR's shape: a margin of 2 and thrice the same channel, -1 to 1."""
+    """Digits (batch, 28, 28) of 0 to 255 as (batch, 3, 32, 32) of -1 to 1: a margin of 2, three equal channels."""
     return normalized(np.pad(images, ((0, 0), (2, 2), (2, 2)))).repeat(3, axis=1)

@@ -1,4 +1,4 @@
-"""ResNet-50, whole: training and inference, plain and with squeeze and excitation."""
+"""The complete ResNet-50: training and inference, plain and with squeeze-and-excitation."""
 
 from collections.abc import Callable
 from functools import partial
@@ -32,16 +32,16 @@ _resnet50 = partial(workload, family="resnet", unit="image", reference_batch=1, 
 
 @_resnet50(
     kind="train",
-    source=f"{_HE}, training 3.4 (batch 256, SGD .1, momentum .9, decay .0001); {_TORCHVISION}; the rate in proportion "
-    "to the batch: Goyal et al., arXiv:1706.02677, section 2.1",
+    source=f"{_HE}, training 3.4 (batch 256, SGD .1, momentum .9, decay .0001); {_TORCHVISION}; learning rate "
+    "proportional to the batch: Goyal et al., arXiv:1706.02677, section 2.1",
     batches={"cpu": (1,), "cuda": _CUDA},
     full_batches={"cpu": (4, 16)},
     known_costs=KnownCosts("25,557,032 parameters; 4.089 billion multiply-adds forward", 25_557_032, 24_299_077_632),
-    regime="Arithmetic: on a CPU from the first image on, on a GPU from a few; at batch 1 launches there, some four "
-    "hundred operations a step beside the optimizer's",
+    regime="Arithmetic: on a CPU from the first image, on a GPU from a few images. On a GPU at batch 1: launches, "
+    "about 400 operations per step (without the optimizer's)",
 )
 def resnet50_train(ctx: BuildContext) -> Step:
-    """Training of a ResNet-50 of 1,000 classes to tell from which photo a crop of 224x224 is."""
+    """Training of a ResNet-50 of 1,000 classes to recognize which photo a crop of 224x224 comes from."""
     model = ctx.model(resnet50, train=True)
     optimizer = scaled_sgd(model, ctx.batch_size / _PAPER_BATCH)
     return ctx.step(
@@ -59,8 +59,8 @@ def resnet50_train(ctx: BuildContext) -> Step:
     source=f"{_HE}; {_TORCHVISION}",
     batches={"cpu": (1, 4), "cuda": _CUDA},
     known_costs=KnownCosts("25,557,032 parameters; 4.089 billion multiply-adds", 25_557_032, 8_178_368_512),
-    regime="Arithmetic: on a CPU from the first image on, on a GPU from a few; at batch 1 launches there, some "
-    "hundred and seventy operations a call",
+    regime="Arithmetic: on a CPU from the first image, on a GPU from a few images. On a GPU at batch 1: launches, "
+    "about 170 operations per call",
 )
 def resnet50_infer(ctx: BuildContext) -> Step:
     """Inference of ResNet-50 on photos of 224x224: logits of 1,000 classes."""
@@ -76,16 +76,16 @@ def resnet50_infer(ctx: BuildContext) -> Step:
     known_costs=KnownCosts(
         "28,071,976 parameters, 2,514,944 of them in the gates; 4.092 billion multiply-adds", 28_071_976, 8_183_398_400
     ),
-    regime="As resnet50_infer, with sixteen small gates between: about a hundred operations more, hardly more "
+    regime="As resnet50_infer, with sixteen small gates in addition: about a hundred operations more, but hardly more "
     "arithmetic",
 )
 def se_resnet50_infer(ctx: BuildContext) -> Step:
-    """Inference of ResNet-50 with squeeze and excitation on photos of 224x224: logits of 1,000 classes."""
+    """Inference of ResNet-50 with squeeze-and-excitation on photos of 224x224: logits of 1,000 classes."""
     return photo_inference(ctx, se_resnet50, SIDE)
 
 
 def photo_inference(ctx: BuildContext, make: Callable[[], nn.Module], side: int) -> Step:
-    """The step of a workload that runs a network for ImageNet on photos."""
+    """The step of a workload that runs an ImageNet network on photos."""
     model = ctx.model(make, train=False)
     return ctx.step(
         inference(ctx, model, [crops for crops, _ in photo_batches(ctx, side)]),

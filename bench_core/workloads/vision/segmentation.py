@@ -31,11 +31,11 @@ _V3 = (
     batches={"cpu": (1,), "cuda": (1, 4, 16, 64)},
     full_batches={"cpu": (4,)},
     known_costs=KnownCosts("39,638,869 parameters; 31.31 billion multiply-adds at 224x224", 39_638_869, 62_621_097_984),
-    regime="Arithmetic: convolutions on maps of an eighth of the side, where a plain ResNet would go down to a 32nd; "
-    "the GPU is expected to win from the first image on",
+    regime="Arithmetic: convolutions on maps of 1/8 of the input's side, where a plain ResNet goes down to 1/32. The "
+    "GPU is expected to win from the first image",
 )
 def deeplabv3_r50_infer(ctx: BuildContext) -> Step:
-    """Inference of DeepLabv3 with a ResNet-50 backbone on photos of 224x224: logits of 21 classes a pixel."""
+    """Inference of DeepLabv3 with a ResNet-50 backbone on photos of 224x224: logits of 21 classes per pixel."""
     return photo_inference(ctx, deeplabv3_r50, SIDE)
 
 
@@ -44,11 +44,11 @@ def deeplabv3_r50_infer(ctx: BuildContext) -> Step:
     batches={"cpu": (), "cuda": (1, 4, 16, 64)},
     full_batches={"cpu": (1, 4)},
     known_costs=KnownCosts("58,630,997 parameters; 46.16 billion multiply-adds at 224x224", 58_630_997, 92_318_867_456),
-    regime="Arithmetic: as deeplabv3_r50_infer, with half as much again of it; the GPU is expected to win from the "
-    "first image on",
+    regime="Arithmetic: about 1.5 times as much as in deeplabv3_r50_infer. The GPU is expected to win from the first "
+    "image",
 )
 def deeplabv3_r101_infer(ctx: BuildContext) -> Step:
-    """Inference of DeepLabv3 with a ResNet-101 backbone on photos of 224x224: logits of 21 classes a pixel."""
+    """Inference of DeepLabv3 with a ResNet-101 backbone on photos of 224x224: logits of 21 classes per pixel."""
     return photo_inference(ctx, deeplabv3_r101, SIDE)
 
 
@@ -63,11 +63,11 @@ def deeplabv3_r101_infer(ctx: BuildContext) -> Step:
         59_344_309,
         33_924_841_472,
     ),
-    regime="Arithmetic: as the maps go down to a sixteenth of the side, little over a third of that of "
-    "deeplabv3_r101_infer",
+    regime="Arithmetic: slightly more than a third of that of deeplabv3_r101_infer, since the maps go down to 1/16 of "
+    "the input's side",
 )
 def deeplabv3plus_r101_infer(ctx: BuildContext) -> Step:
-    """Inference of DeepLabv3+ with a ResNet-101 backbone on photos of 224x224: logits of 21 classes a pixel."""
+    """Inference of DeepLabv3+ with a ResNet-101 backbone on photos of 224x224: logits of 21 classes per pixel."""
     return photo_inference(ctx, deeplabv3plus_r101, SIDE)
 
 
@@ -92,10 +92,10 @@ def deeplabv3_r101() -> nn.Module:
 
 
 class DeepLabV3Plus(nn.Module):
-    """DeepLabv3+: an encoder of 256 channels at a sixteenth of the side, and a decoder that sharpens it (section 4.1).
+    """DeepLabv3+: an encoder of 256 channels at 1/16 of the side, and a decoder that refines its output (section 4.1).
 
-    ``backbone`` gives ``{"low": (batch, 256, side / 4, ...), "high": ...}``, and ``aspp`` makes 256 channels of the
-    latter. Maps (batch, 3, side, side) to logits (batch, 21, side, side).
+    ``backbone`` returns ``{"low": (batch, 256, side / 4, ...), "high": ...}``, and ``aspp`` turns ``high`` into 256
+    channels. Maps (batch, 3, side, side) to logits (batch, 21, side, side).
     """
 
     def __init__(self, backbone: nn.Module, aspp: nn.Module) -> None:
@@ -133,5 +133,5 @@ def normed_convolution(channels_in: int, channels_out: int, kernel: int) -> nn.S
 
 
 def enlarged(x: Tensor, like: Tensor) -> Tensor:
-    """Bilinearly, to the height and width of another map."""
+    """Resize a map bilinearly to the height and width of another one."""
     return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)

@@ -1,0 +1,127 @@
+"""What a chart shows: plain data, for ``draw`` to draw. Knows no matplotlib."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from bench_core.analysis.comparison import Verdict
+from bench_core.core.stats import Interval
+
+
+class Side(Enum):
+    """Which processor a line belongs to; it decides the line's color and marker."""
+
+    CPU = auto()
+    CPU_ONE_THREAD = auto()
+    GPU = auto()
+
+
+@dataclass(frozen=True)
+class Point:
+    """A value at a batch size; ``raw`` are samples in the same unit."""
+
+    batch: int
+    value: float
+    interval: Interval | None
+    raw: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Line:
+    """Points that are joined by a line."""
+
+    label: str
+    side: Side
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """Where a speedup curve crosses 1; an open end of its interval is ``None``."""
+
+    batch: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class LineChart:
+    """Lines over the batch size; both axes are logarithmic. ``unity`` draws a line at 1."""
+
+    title: str
+    subtitle: str
+    footer: str
+    lines: tuple[Line, ...]
+    tick: Callable[[float], str]
+    unity: bool = False
+    crossings: tuple[Crossing, ...] = ()
+
+
+@dataclass(frozen=True)
+class Row:
+    """A named row of a dot chart: ratios with their intervals and verdicts."""
+
+    label: str
+    ratios: tuple[tuple[float, Interval | None, Verdict], ...]
+
+
+@dataclass(frozen=True)
+class DotChart:
+    """Ratios of many workloads, one row each, on a logarithmic axis with a line at 1."""
+
+    title: str
+    subtitle: str
+    footer: str
+    axis: str
+    words: Mapping[Verdict, str]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class RungLine:
+    """Values by the number of their rung; the last is the reference, and the only one with an interval."""
+
+    label: str
+    side: Side
+    values: tuple[tuple[int, float], ...]
+    interval: Interval | None
+
+
+@dataclass(frozen=True)
+class RungChart:
+    """What each rung of a ladder reports, one row per rung, on a logarithmic axis; ``unity`` draws a line at 1."""
+
+    title: str
+    subtitle: str
+    footer: str
+    axis: str
+    rungs: tuple[str, ...]
+    lines: tuple[RungLine, ...]
+    tick: Callable[[float], str]
+    unity: bool = False
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A named bar: seconds of each of its stages, and of the whole call."""
+
+    label: str
+    seconds: Mapping[str, float]
+    whole: float
+
+
+@dataclass(frozen=True)
+class StackChart:
+    """Bars of stages, stacked, with a mark at the whole call; ``stages`` are all names in order."""
+
+    title: str
+    subtitle: str
+    footer: str
+    axis: str
+    stages: tuple[str, ...]
+    bars: tuple[Bar, ...]
+
+
+Chart = LineChart | DotChart | RungChart | StackChart

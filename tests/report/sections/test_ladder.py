@@ -1,0 +1,74 @@
+"""The ladder's section: what naive timing reports, rung by rung, on each device and machine."""
+
+from bench_core.core.records import NotRun, Outcome, Run
+from bench_core.report.content import analyze, content
+from bench_core.report.sections.ladder import NAME
+from bench_core.report.sections.study import Study
+from tests.report.sections.conftest import WriteReport
+from tests.support import factory
+
+NO_GPU = factory.machine(gpu=False)
+
+
+def ladder_of(*runs: Run) -> Study | None:
+    """The ladder's section of a report, if it has one."""
+    return next((study for study in content(analyze(runs)).studies if study.name == NAME), None)
+
+
+def test_a_cpu_alone_has_no_speedup_and_synchronizing_changes_nothing_there() -> None:
+    study = ladder_of(factory.run(on=NO_GPU, ladder=factory.ladder(("cpu",))))
+    assert study is not None
+    assert [plot.name for plot in study.plots] == ["ladder_time_A"]
+    (table,) = study.tables
+    assert (table.headings[0], *table.headings[2:]) == ("Rung", "CPU time", "CPU off by")
+    assert [row[2] for row in table.rows if row[0] in ("own optimizer", "synchronize")] == ["7.10 ms", "7.30 ms"]
+
+
+def test_without_a_ladder_there_is_no_section(write_report: WriteReport) -> None:
+    report = write_report(factory.run([]))
+    assert NAME not in report.text + report.markdown
+
+
+def test_cpu_and_gpu_are_shown_next_to_each_other_with_what_each_is_off_by(write_report: WriteReport) -> None:
+    report = write_report(factory.run(ladder=factory.ladder()))
+    for words in (report.text, report.markdown):
+        assert NAME in words
+        assert "CPU: the first rung says 7.20 ms a step and the last 570 µs, so the first is off by 12.6×." in words
+        assert "What changes most is 'loader taken out': from 6.40 ms to 560 µs." in words
+        assert "By the first rung the GPU is 0.447× as fast as the CPU; by the last, 2.48×." in words
+        assert "CPU 564 to 576 µs; GPU 228 to 232 µs; R 2.44 to 2.51" in words
+    row = next(line for line in report.markdown.splitlines() if line.startswith("| warm-up"))
+    assert [cell.strip() for cell in row.split("|")[3:-1]] == [
+        "6.40 ms", "11.2×", "6.80 ms", "29.6×", "0.941×", "0.380×",
+    ]  # fmt: skip
+    plots = {path.name for path in (report.folder / "plots").iterdir()}
+    assert {"ladder_time_A.png", "ladder_speedup_A.svg"} <= plots
+    assert 'href="#s-What-naive-timing-would-have-said"' in report.source
+
+
+def test_the_newest_ladder_of_each_machine_counts() -> None:
+    old = factory.run(ladder=factory.ladder(seconds=9e-3, interval=None), started="2025-01-01T00:00:00+00:00")
+    new = factory.run(ladder=factory.ladder())
+    later_without = factory.run(started="2026-02-01T00:00:00+00:00")
+    other = factory.run(on=NO_GPU, ladder=factory.ladder(("cpu",)))
+    study = ladder_of(old, new, later_without, other)
+    assert study is not None
+    assert [sentence[:30] for sentence in study.sentences] == [
+        "Machine A: CPU: the first rung", "Machine A: GPU: the first rung", "Machine A: By the first rung t",
+        "Machine B: CPU: the first rung",
+    ]  # fmt: skip
+    assert "7.20 ms" in study.sentences[0]
+
+
+def test_a_ladder_of_older_software_does_not_count() -> None:
+    newer_torch = factory.run(on=factory.machine(torch="2.12.0"), started="2026-03-01T00:00:00+00:00")
+    assert ladder_of(factory.run(ladder=factory.ladder()), newer_torch) is None
+
+
+def test_a_ladder_that_failed_and_was_made_later_is_no_longer_missing() -> None:
+    failed = NotRun("ladder-cpu", Outcome.FAILED, "why")
+    early = factory.run(not_run=[failed], started="2025-01-01T00:00:00+00:00")
+    not_run = content(analyze([early])).not_run
+    assert not_run is not None
+    assert not_run.rows[0][1:] == ("ladder-cpu", "failed", "why")
+    assert content(analyze([early, factory.run(ladder=factory.ladder())])).not_run is None

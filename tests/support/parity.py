@@ -1,0 +1,17 @@
+"""The parity check of a case's first call, as the runner does it."""
+
+from __future__ import annotations
+
+from bench_core import Case, Step, Workload, workloads
+from bench_core.core.results import Parity
+from bench_core.execution.parity import gate
+from bench_core.hardware.device import resolve
+from bench_core.timing.clock import SynchronizedClock
+from bench_core.workloads.kit import building
+
+
+def check(case: Case, step: Step | None = None, workload: Workload | None = None) -> Parity:
+    """Check the first call of a case's step, or of one that was built by other means."""
+    workload = workload or workloads.get(case.workload)
+    step = step or building.build(workload, case)
+    return gate.check_first_call(workload, case, step, SynchronizedClock(resolve(step.devices))).parity
