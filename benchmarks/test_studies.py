@@ -7,8 +7,9 @@ import pytest
 
 from bench_core.core.studies import TimeToAccuracy
 from bench_core.execution.fixture import DeviceBenchmark
-from bench_core.execution.studies.ladder import WORKLOAD, ladder_summary, run_ladder
+from bench_core.execution.studies.ladder import ladder_summary, run_ladder
 from bench_core.execution.studies.learning import TARGETS, learning_summary, measure_time_to_accuracy
+from bench_core.execution.studies.tutorial import WORKLOAD
 
 LEARNING = [
     pytest.param(name, marks=pytest.mark.bench_study("learning", workload=name, seconds=target.expected, sweep="full"))

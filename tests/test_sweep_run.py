@@ -1,6 +1,7 @@
 """The suite's own sweep, as its users start it: in a process of its own, from the checkout."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,6 @@ import pytest
 import torch
 
 from bench_core import workloads
-from bench_core.core.records import KEY
 from bench_core.storage import files
 
 ROOT = Path(__file__).parents[1]
@@ -42,8 +42,7 @@ def test_the_number_of_cases_and_the_time_come_first_then_a_line_a_case(gemm_run
     plan = output.index("bench-core: ")
     assert "1 case on cpu" in output[plan:]
     assert " about " in output[plan : plan + 120]
-    assert "gemm-cpu-b8-fp32-eager" in output
-    assert "[1/" in output
+    assert re.search(r"^\[1/1\] gemm-cpu-b8-fp32-eager +[\d.]+ \ws", output[plan:], re.MULTILINE)
 
 
 @pytest.mark.skipif(not NO_GPU, reason="a GPU is present")
@@ -62,14 +61,15 @@ def test_a_record_holds_the_case_and_its_figures(gemm_run):
     assert (record.case.workload, record.case.batch_size, record.case.dtype) == ("gemm", 8, "fp32")
     assert record.flops == 2 * 8**3
     assert record.timing.samples
-    assert record.threads >= 1
+    assert record.threads == stored.info.machine.usable_cpus
     assert stored.info.machine.torch == str(torch.__version__)
     assert not stored.info.partial
 
 
 def test_two_runs_stored_make_a_table_in_pytest_benchmarks_own_compare(tmp_path):
+    sweep(tmp_path, "--bench-workload", "gemm", *QUICK)
     _, runs = sweep(tmp_path, "--bench-workload", "gemm", *QUICK)
-    _, runs = sweep(tmp_path, "--bench-workload", "gemm", *QUICK)
+    assert len(runs) == 2
     tool = shutil.which("pytest-benchmark", path=str(Path(sys.executable).parent)) or shutil.which("pytest-benchmark")
     command = (tool,) if tool else (sys.executable, "-m", "pytest_benchmark")
     result = pytest_run("compare", *(str(run.path) for run in runs), command=command)
@@ -77,17 +77,23 @@ def test_two_runs_stored_make_a_table_in_pytest_benchmarks_own_compare(tmp_path)
     assert result.stdout.count("gemm-cpu-b8-fp32-eager") >= 2
 
 
-def test_every_family_has_its_benchmark_file():
-    marked = "".join(path.read_text() for path in (ROOT / "benchmarks").glob("test_*.py"))
-    for name in workloads.names():
-        assert f'bench_family("{workloads.get(name).family}")' in marked
+def test_a_full_sweep_has_cases_of_every_workload_or_says_why_not():
+    run = pytest_run("benchmarks", "--collect-only", "-q", "--bench-sweep", "full")
+    assert run.returncode == 0, run.stdout + run.stderr
+    swept = set(re.findall(r"^benchmarks/test_workloads\.py::test_workload\[(\w+)-", run.stdout, re.MULTILINE))
+    skipped = set(re.findall(r"^bench-core: skipped: (\w+) ", run.stdout, re.MULTILINE))
+    assert swept | skipped >= set(workloads.names())
+    assert swept >= {name for name in workloads.names() if workloads.get(name).batch_sizes("cpu", "full")} - skipped
+    assert "gemm" in swept
+    last_case, first_study = run.stdout.rindex("::test_workload["), run.stdout.index("benchmarks/test_studies.py::")
+    assert last_case < first_study
 
 
 def test_a_bare_pytest_in_the_checkout_finds_the_plugin(tmp_path):
     tool = shutil.which("pytest", path=str(Path(sys.executable).parent)) or shutil.which("pytest")
-    result = pytest_run("benchmarks/test_gemm.py", "--collect-only", "-q", command=(tool,))
+    result = pytest_run("benchmarks/test_workloads.py", "--collect-only", "-q", command=(tool,))
     assert result.returncode == 0, result.stderr
-    assert "gemm-cpu-b64-fp32-eager" in result.stdout
+    assert "benchmarks/test_workloads.py::test_workload[gemm-cpu-b64-fp32-eager]" in result.stdout
 
 
 def test_storage_is_a_folder_of_this_machine_unless_named(tmp_path):
@@ -116,14 +122,14 @@ def test_families_without_a_case_are_left_out_in_silence(gemm_run):
     assert "NOTSET" not in gemm_run[0].stdout
 
 
-def test_cold_caches_are_measured_where_inputs_rotate_and_refused_elsewhere(tmp_path):
+def test_cold_caches_are_measured_where_inputs_rotate_and_skipped_elsewhere(tmp_path):
     _, (stored,) = sweep(
         tmp_path, "--bench-workload", "gemm,lstm_ar_train", "--bench-caches", "cold", *QUICK[:2], *BATCH_64
     )
     assert {r.case.caches for r in stored.records} == {"cold"}
     assert "gemm" in {r.case.workload for r in stored.records}
-    (refused,) = [e for e in stored.info.not_run if e.what.startswith("lstm_ar_train-T5h64-cpu-b64")]
-    assert "take a larger batch" in refused.reason
+    (skipped,) = [e for e in stored.info.not_run if e.what.startswith("lstm_ar_train-T5h64-cpu-b64")]
+    assert "take a larger batch" in skipped.reason
 
 
 def test_a_compiled_case_stores_compile_time_and_graph_breaks(tmp_path):
@@ -144,9 +150,10 @@ def test_no_compiler_is_a_skip_with_its_reason(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "option", ["--benchmark-storage=file:///proc/nowhere", "--benchmark-json=/proc/nowhere/a.json"]
 )
-def test_a_place_that_cannot_be_written_is_told_before_the_sweep(option):
+def test_a_folder_that_cannot_be_written_is_reported_before_the_sweep(option):
     run = pytest_run("benchmarks", "--benchmark-autosave", "--bench-workload", "gemm", option)
     assert run.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "test_workload" not in run.stdout
     (line,) = [line for line in run.stderr.splitlines() if line.strip()]
     assert "cannot be written" in line
     assert option.partition("=")[0] in line
@@ -159,15 +166,26 @@ def test_an_option_in_the_environment_counts_too(tmp_path, monkeypatch):
     assert len(list(tmp_path.rglob("*.json"))) == 1
 
 
-def test_threads_are_restored_and_recorded(tmp_path):
-    _, (stored,) = sweep(tmp_path, "--bench-workload", "gemm", "--bench-threads", "1", *QUICK)
-    (record,) = stored.records
-    assert record.threads == 1
+def test_each_case_is_measured_with_its_number_of_threads_and_torchs_own_is_restored(tmp_path):
+    arguments = ("--bench-workload", "gemm", "--bench-threads", "1,3", *QUICK)
+    _, (stored,) = sweep(tmp_path, *arguments, command=(sys.executable, "-c", WITH_FIVE_THREADS))
+    assert [(record.case.threads, record.threads) for record in stored.records] == [(1, 1), (3, 3)]
+
+
+WITH_FIVE_THREADS = """
+import sys, pytest, torch
+torch.set_num_threads(5)
+status = pytest.main(sys.argv[1:])
+assert torch.get_num_threads() == 5
+sys.exit(status)
+"""
 
 
 def test_an_interrupted_run_is_stored_as_partial(tmp_path):
     run = pytest_run(
-        "benchmarks/test_gemm.py",
+        "benchmarks/test_workloads.py",
+        "--bench-workload",
+        "gemm",
         "--benchmark-autosave",
         f"--benchmark-storage=file://{tmp_path}",
         *QUICK[:2],
@@ -180,7 +198,7 @@ def test_an_interrupted_run_is_stored_as_partial(tmp_path):
     stored = files.load(path)
     assert stored.info.partial
     assert 0 < len(stored.records) < stored.info.planned
-    assert json.loads(path.read_text())[KEY]["partial"] is True
+    assert json.loads(path.read_text())[files.KEY]["partial"] is True
 
 
 STOP_AFTER_TWO = """

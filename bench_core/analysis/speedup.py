@@ -23,7 +23,7 @@ class Pool:
     """The results that count; how many records were replaced by a newer one of the same machine and case (``older``);
     and how many were left out because that machine's newest run has other software (``other_software``)."""
 
-    figures: tuple[Result, ...]
+    results: tuple[Result, ...]
     older: int
     other_software: int = 0
 
@@ -86,7 +86,7 @@ def curves(pooled: Pool, tolerance: float = TOLERANCE) -> tuple[Curve, ...]:
     machine has none for a curve, they are from the machine with the most batches in common, the newest of several, and
     every such row says so.
     """
-    lines = _lines(pooled.figures)
+    lines = _lines(pooled.results)
     matched = []
     for (home, line), gpu in lines.items():
         if line.device == "cpu":
@@ -103,11 +103,11 @@ def _crossover_of(rows: Iterable[Comparison]) -> Crossover:
     return crossover([b for b, _, _ in both], [r for _, r, _ in both], [i for _, _, i in both])
 
 
-def _lines(figures: Iterable[Result]) -> Lines:
+def _lines(results: Iterable[Result]) -> Lines:
     """Results by machine and case without its batch, then by batch."""
     lines: dict[tuple[str, Case], dict[int, Result]] = defaultdict(dict)
-    for figure in figures:
-        lines[figure.machine.hardware, replace(figure.case, batch_size=0)][figure.case.batch_size] = figure
+    for result in results:
+        lines[result.machine.hardware, replace(result.case, batch_size=0)][result.case.batch_size] = result
     return dict(lines)
 
 
@@ -131,11 +131,11 @@ def best_against_best(pooled: Pool, tolerance: float = TOLERANCE) -> tuple[Compa
     The minimum of several noisy results is slightly too optimistic, on both sides.
     """
     sides: dict[tuple[str, Case], dict[int, Result]] = defaultdict(dict)
-    for figure in pooled.figures:
-        free = replace(figure.case, batch_size=0, variant="", threads=None)
-        best = sides[figure.machine.hardware, free].setdefault(0, figure)
-        if figure.record.per_unit < best.record.per_unit:
-            sides[figure.machine.hardware, free][0] = figure
+    for result in pooled.results:
+        free = replace(result.case, batch_size=0, variant="", threads=None)
+        best = sides[result.machine.hardware, free].setdefault(0, result)
+        if result.record.per_unit < best.record.per_unit:
+            sides[result.machine.hardware, free][0] = result
     best_pairs = []
     for (home, side), gpu in sides.items():
         if side.device != "cpu":
@@ -147,7 +147,7 @@ def best_against_best(pooled: Pool, tolerance: float = TOLERANCE) -> tuple[Compa
 
 def threads(pooled: Pool, tolerance: float = TOLERANCE) -> tuple[Comparison, ...]:
     """One thread (base) against all usable cores (contender) of the same CPU, if one thread was measured."""
-    lines = _lines(pooled.figures)
+    lines = _lines(pooled.results)
     return tuple(
         compare_pair("threads", alone[batch], lines.get((home, replace(line, threads=None)), {}).get(batch), tolerance)
         for (home, line), alone in lines.items()
@@ -159,7 +159,7 @@ def threads(pooled: Pool, tolerance: float = TOLERANCE) -> tuple[Comparison, ...
 def variant_comparisons(pooled: Pool, tolerance: float = TOLERANCE) -> tuple[Comparison, ...]:
     """fp32 in eager mode (base) against every other dtype and variant (contender) on the same device and at the same
     batch, for all that were measured: above 1 the other dtype or variant is faster."""
-    lines = _lines(pooled.figures)
+    lines = _lines(pooled.results)
     return tuple(
         compare_pair("variants", plain[batch], other[batch], tolerance)
         for (home, line), other in lines.items()

@@ -38,7 +38,7 @@ def write(runs: Sequence[Run], out: Path) -> Path:
             svg, png = (folder / "plots" / f"{plot.name}.{kind}" for kind in ("svg", "png"))
             draw.save(plot.chart, svg, png)
             svgs[plot.name] = svg.read_bytes()
-        frame.write_csv(frame.records_frame(analysis.pooled.figures), folder / "cases.csv")
+        frame.write_csv(frame.records_frame(analysis.pooled.results), folder / "cases.csv")
         frame.write_csv(frame.speedups_frame(analysis.comparisons), folder / "speedups.csv")
         (folder / "report.md").write_text(page.markdown(report), encoding="utf-8")
         (folder / "index.html").write_text(page.html(report, svgs), encoding="utf-8")

@@ -23,6 +23,9 @@ from bench_core.report.tables.table import Column, Link, Table, table
 
 MAX_ANSWERS = 3
 """Up to this many workloads each have their answer at the top; of more, only counts are given."""
+VARIANT_RATIO = (
+    "R is the time of eager fp32 divided by that of the other variant: FASTER means that the other is faster."
+)
 
 
 @dataclass(frozen=True)
@@ -103,12 +106,12 @@ def content(analysis: Analysis) -> Content:
     """Put the analysis into words, tables and plots."""
     columns = Columns(analysis.labels)
     primary = primary_curves(analysis.curves)
-    gpu_measured = any(result.on_gpu for result in analysis.pooled.figures)
+    gpu_measured = any(result.on_gpu for result in analysis.pooled.results)
     plots = (overview_plot(primary, analysis.labels), threads_plot(analysis.threads, analysis.labels))
-    workloads = len({result.case.workload for result in analysis.pooled.figures})
+    workloads = len({result.case.workload for result in analysis.pooled.results})
     return Content(
         title="Is the GPU worth it?" if gpu_measured else "How fast is this CPU?",
-        subtitle=facts.subtitle(analysis.runs, len(analysis.pooled.figures), workloads),
+        subtitle=facts.subtitle(analysis.runs, len(analysis.pooled.results), workloads),
         warnings=tuple(facts.partial_runs(analysis.runs, analysis.pooled, analysis.labels)),
         gpu_measured=gpu_measured,
         answers=tuple(_answers(analysis, primary)),
@@ -117,8 +120,8 @@ def content(analysis: Analysis) -> Content:
         machines=facts.machines(analysis.runs, analysis.labels),
         runs=facts.runs_table(analysis.runs, analysis.pooled, analysis.labels),
         families=_families(analysis, columns),
-        best=table("Best against best", columns.best(), analysis.best),
-        threads=table("One thread against all usable cores", columns.threads(), analysis.threads),
+        best=table("Best CPU case against best GPU case", columns.best(), analysis.best),
+        threads=table("Cases measured with one thread and with all cores", columns.threads(), analysis.threads),
         studies=tuple(study for study in _studies(analysis, columns) if study),
         not_run=facts.not_run(analysis.runs, analysis.labels),
         notes=tuple(facts.skipped(analysis.runs, analysis.pooled)),
@@ -128,8 +131,8 @@ def content(analysis: Analysis) -> Content:
 
 
 def _studies(analysis: Analysis, columns: Columns) -> Iterable[Study | None]:
-    yield parity(analysis.pooled.figures, columns)
-    yield pipelines(analysis.pooled.figures, columns)
+    yield parity(analysis.pooled.results, columns)
+    yield pipelines(analysis.pooled.results, columns)
     yield learning(analysis.runs, analysis.labels)
     yield ladder(analysis.runs, analysis.labels)
 
@@ -169,7 +172,7 @@ def _answers(analysis: Analysis, primary: Sequence[Curve]) -> Iterable[str]:
 def _gpu_summary(primary: Sequence[Curve], analysis: Analysis, columns: Columns) -> Table | None:
     workload = Column[Curve]("Workload", lambda c: Link(c.rows[0].case.workload, c.rows[0].case.workload))
     with_gpu = {curve.rows[0].case.workload for curve in primary}
-    without = dict.fromkeys(r.case.workload for r in analysis.pooled.figures if r.case.workload not in with_gpu)
+    without = dict.fromkeys(r.case.workload for r in analysis.pooled.results if r.case.workload not in with_gpu)
     notes = [
         "Each row is fp32 in eager mode if that was measured, in the setting with most batch sizes. All other results "
         "are in the sections of the workloads.",
@@ -183,7 +186,7 @@ def _gpu_summary(primary: Sequence[Curve], analysis: Analysis, columns: Columns)
 
 def _cpu_summary(analysis: Analysis, columns: Columns) -> Table | None:
     best: dict[tuple[str, str], Result] = {}
-    for result in analysis.pooled.figures:
+    for result in analysis.pooled.results:
         key = (result.machine.hardware, result.case.workload)
         if key not in best or result.record.per_unit < best[key].record.per_unit:
             best[key] = result
@@ -196,7 +199,7 @@ def _cpu_summary(analysis: Analysis, columns: Columns) -> Table | None:
 
 def _families(analysis: Analysis, columns: Columns) -> Mapping[str, tuple[Section, ...]]:
     workloads: dict[str, list[Result]] = {}
-    for result in analysis.pooled.figures:
+    for result in analysis.pooled.results:
         workloads.setdefault(result.case.workload, []).append(result)
     families: dict[str, list[Section]] = {}
     for name, results in workloads.items():
@@ -213,17 +216,16 @@ def _section(name: str, results: Sequence[Result], analysis: Analysis, columns: 
     ordered = sorted(
         results, key=lambda r: (settings.index(r.case.setting), r.case.dtype, r.case.variant_label, r.case.batch_size)
     )
-    reasons = [
-        f"Not available: {field.replace('_', ' ')} ({why})."
-        for result in ordered
-        for field, why in result.record.unavailable.items()
-    ]
+    reasons = dict.fromkeys(
+        f"{field.replace('_', ' ')} ({why})" for r in ordered for field, why in r.record.unavailable.items()
+    )
+    unavailable = [f"Not available: {'; '.join(reasons)}."] if reasons else []
     tables = (
         table("CPU against GPU, all curves", columns.curve(), own if len(own) > 1 else ()),
         table("Speedups, matched", columns.matched(unit), (row for curve in own for row in curve.rows)),
-        table("Other variants and dtypes against eager fp32", columns.variants(unit), own_variants),
+        table("Other variants and dtypes against eager fp32", columns.variants(unit), own_variants, [VARIANT_RATIO]),
         table("All results", columns.results(unit), ordered),
-        table("Cold start, latency and memory", columns.extras(), ordered, reasons),
+        table("Cold start, latency and memory", columns.extras(), ordered, unavailable),
     )
     return Section(
         name=name,

@@ -36,7 +36,7 @@ def _plural(count: int, word: str) -> str:
 
 def partial_runs(runs: Iterable[Run], pooled: Pool, labels: MachineLabels) -> Iterable[str]:
     """A warning for each run that did not finish, unless newer runs have replaced all of its records."""
-    used = {result.info.run_id for result in pooled.figures}
+    used = {result.info.run_id for result in pooled.results}
     for run in runs:
         if run.info.partial and (run.info.run_id in used or not run.records):
             letter, measured = labels[run.info.machine.hardware], f"{len(run.records)} of {run.info.planned}"
@@ -88,7 +88,7 @@ _PROPERTIES: Mapping[str, Callable[[Machine], str]] = {
 
 def runs_table(runs: Sequence[Run], pooled: Pool, labels: MachineLabels) -> Table:
     """The runs from which the results are."""
-    used = Counter(result.info.run_id for result in pooled.figures)
+    used = Counter(result.info.run_id for result in pooled.results)
     columns: tuple[Column[Run], ...] = (
         Column("Started (UTC)", _when),
         Column("Machine", lambda run: labels[run.info.machine.hardware]),

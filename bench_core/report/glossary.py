@@ -7,7 +7,7 @@ TERMS: tuple[tuple[str, str], ...] = (
     ("case", "A workload at one device, batch size, dtype, variant, setting and number of CPU threads."),
     (
         "unit",
-        "What a workload counts: an image, a series, an element. Times are per unit, so that batch sizes can be compared.",
+        "What a workload counts: an image, a series, an element. Times are per unit, so batch sizes can be compared.",
     ),
     ("batch size", "The number of units in one call. For matrix products it is the side length n."),
     ("setting", "An option of a workload, such as a kernel size or a sequence length."),
@@ -39,7 +39,11 @@ TERMS: tuple[tuple[str, str], ...] = (
         "other variants and dtypes",
         "Another dtype or variant against eager fp32 on the same device at the same batch size.",
     ),
-    ("speedup R", "CPU time divided by GPU time for the same work. 2× means that the GPU takes half the time."),
+    (
+        "speedup R",
+        "CPU time divided by GPU time for the same work. 2× means that the GPU takes half the time. Where other things "
+        "are compared, the text next to the table says which time is divided by which.",
+    ),
     (
         "matched",
         "CPU (all usable cores) and GPU run the same workload with the same setting, batch size, dtype and variant.",
@@ -83,6 +87,10 @@ TERMS: tuple[tuple[str, str], ...] = (
         "relative error",
         "How far the results of a case's first call are from the same work in float64: the outputs and, in training, "
         "the gradients and the first update of the weights. A case above the tolerance of its dtype fails.",
+    ),
+    (
+        "cross check",
+        "Blocks with twice the calls should take twice the time; if they do not, the case is flagged.",
     ),
     ("compile time", "The seconds that torch.compile took for the case; they are part of its cold start."),
     ("graph breaks", "Places that torch.compile could not compile, and that ran as plain Python."),

@@ -35,8 +35,8 @@ class IntervalTarget:
 
     A look computes the half-width of the median's interval, widened for correlation. If the half-width is above the
     target, the rule forecasts the number of samples needed (the width shrinks with the square root of their number). It
-    plans the next look at two thirds of the forecast, which is at least 5% and at most 100% more samples than now.
-    Forecasts from few samples are poor, and an early look costs nothing while a late one costs samples.
+    plans the next look at two thirds of the forecast, but with at least 5% and at most 100% more samples than now:
+    forecasts from few samples are poor, and an early look costs nothing while a late one costs samples.
 
     The confidence level is not corrected for the number of looks. The rule stops on the width, which carries almost no
     information about where the interval is: sequential intervals of fixed width keep their level as the width shrinks

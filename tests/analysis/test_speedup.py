@@ -37,7 +37,7 @@ class TestPool:
         new = one_run(factory.record(CPU_CASE, 2.0), started="2026-01-02T00:00:00+00:00")
         for order in ([old, new], [new, old]):
             pooled = pool(order)
-            assert only(pooled.figures).record.timing.median == pytest.approx(2.0)
+            assert only(pooled.results).record.timing.median == pytest.approx(2.0)
             assert pooled.older == 1
 
     def test_new_software_on_the_same_hardware_is_the_same_machine(self):
@@ -45,13 +45,13 @@ class TestPool:
             one_run(factory.record(CPU_CASE), on=factory.machine(torch=version), started=f"2026-01-0{day}")
             for day, version in ((1, "2.11.0"), (2, "2.12.0"))
         ]
-        assert only(pool(runs).figures).machine.torch == "2.12.0"
+        assert only(pool(runs).results).machine.torch == "2.12.0"
 
     def test_records_of_other_hardware_and_other_cases_count_too(self):
         runs = [one_run(factory.record(CPU_CASE)), one_run(factory.record(CPU_CASE), on=NO_GPU)]
         runs.append(one_run(factory.record(replace(CPU_CASE, seed=1))))
         pooled = pool(runs)
-        assert (len(pooled.figures), pooled.older) == (3, 0)
+        assert (len(pooled.results), pooled.older) == (3, 0)
 
     @given(st.randoms(use_true_random=False), st.lists(st.integers(0, 3), min_size=1, max_size=8))
     def test_every_record_is_in_the_pool_or_counted_as_older(self, shuffle: random.Random, batches):
@@ -61,8 +61,8 @@ class TestPool:
         ]
         shuffle.shuffle(runs)
         pooled = pool(runs)
-        assert len(pooled.figures) == len(set(batches))
-        assert len(pooled.figures) + pooled.older == len(batches)
+        assert len(pooled.results) == len(set(batches))
+        assert len(pooled.results) + pooled.older == len(batches)
 
 
 class TestMatched:
@@ -150,13 +150,13 @@ class TestMatched:
         old = one_run(*(factory.record(replace(CPU_CASE, batch_size=b)) for b in (1, 8)), on=factory.machine())
         new = one_run(factory.record(CPU_CASE), on=factory.machine(torch="2.15.0"), started="2027-01-01")
         pooled = pool([new, old])
-        assert [figure.machine.torch for figure in pooled.figures] == ["2.15.0"]
+        assert [result.machine.torch for result in pooled.results] == ["2.15.0"]
         assert (pooled.older, pooled.other_software) == (0, 2)
 
     def test_hot_and_cold_caches_are_different_cases(self):
         cold = replace(CPU_CASE, caches="cold")
         pooled = pool([one_run(factory.record(CPU_CASE), factory.record(cold))])
-        assert len(pooled.figures) == 2
+        assert len(pooled.results) == 2
 
     def test_curve_has_a_first_winning_batch_a_peak_and_a_crossover(self):
         curve = only(curves(pool([factory.run()])))

@@ -159,7 +159,7 @@ def test_the_csv_holds_every_comparison_with_its_absolute_base(runs, out):
 
 def test_the_cases_csv_holds_every_figure(runs, out):
     rows = list(csv.DictReader((out / "cases.csv").open(encoding="utf-8")))
-    assert len(rows) == len(pool(runs).figures)
+    assert len(rows) == len(pool(runs).results)
     assert {row["data"] for row in rows} == {"digits stand-in"}
 
 

@@ -1,57 +1,61 @@
-"""Time series: the recursions, the least squares, the fits, and what they are known to find."""
+"""Time series: the recursions, the least squares, the fits, and the results that are known in advance."""
 
 import re
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from scipy.signal import lfilter
+from torch import Tensor
 
 from bench_core import Case, workloads
 from bench_core.core.errors import CaseSkipped
 from bench_core.workloads.data.series import ar1
+from bench_core.workloads.kit import BuildContext, building
 from bench_core.workloads.series import css
 from bench_core.workloads.series.arma import ARIMA, ARMA, LENGTH, PHI, THETA, simulated
 from bench_core.workloads.series.autoregression import least_squares
-from bench_core.workloads.series.recursion import FORMULATIONS, with_squared_roots
+from bench_core.workloads.series.recursion import FORMULATIONS, Formulation, with_squared_roots
 from docs.examples import airpassengers
 
 pytestmark = pytest.mark.usefixtures("one_cache", "one_thread")
 
 ORDERS = pytest.mark.parametrize("order", [ARMA, ARIMA], ids=["arma", "arima"])
-FAMILIES = ("recurrent", "autoregression", "arma")
+EACH_FORMULATION = pytest.mark.parametrize("formulation", FORMULATIONS.values(), ids=list(FORMULATIONS))
+ROOT = Path(__file__).parents[2]
 NUMBER = re.compile(r"-?\d[\d,]*\.?\d*(?:e-?\d+)?")
 TRUE = torch.tensor((*PHI, *THETA), dtype=torch.float64)[:, None]
 
 
-def double(array):
+def double(array: object) -> Tensor:
     return torch.tensor(array, dtype=torch.float64)
 
 
-def parameters(fit):
+def parameters(fit: css.Fit) -> Tensor:
     return torch.cat([fit.phi, fit.theta])
 
 
-@pytest.mark.parametrize("formulation", FORMULATIONS.values(), ids=list(FORMULATIONS))
+@EACH_FORMULATION
 @pytest.mark.parametrize("times", [1, 2, 3, 37, 64])
 @pytest.mark.parametrize("roots", [(0.9,), (0.7, -0.95), (0.5 + 0.8j, 0.5 - 0.8j), (0.99, 0.3 + 0.2j, 0.3 - 0.2j)])
-def test_a_recursion_is_scipys_filter(formulation, times, roots):
+def test_recursion_equals_the_filter_of_scipy(formulation: Formulation, times: int, roots: Sequence[complex]) -> None:
     coefficients = np.poly(roots).real
     inputs = np.random.default_rng(0).standard_normal((times, 3, 2))
     ours = formulation(double(coefficients[1:, None].repeat(2, 1)), times)(double(inputs))
     assert np.allclose(ours, lfilter([1.0], coefficients, inputs, axis=0), rtol=1e-9)
 
 
-def test_squaring_roots():
+def test_polynomial_with_squared_roots() -> None:
     roots = np.array([0.9, -0.4, 0.2 + 0.5j, 0.2 - 0.5j])
     squared = with_squared_roots(double(np.poly(roots).real[1:, None]))
     assert np.allclose(squared[:, 0], np.poly(roots**2).real[1:])
 
 
-def test_what_is_far_below_rounding_goes_to_zero():
+def test_coefficients_far_below_rounding_become_zero() -> None:
     taps = torch.tensor([[1e-3, 0.5]])
     for _ in range(4):
         taps = with_squared_roots(taps)
@@ -60,41 +64,41 @@ def test_what_is_far_below_rounding_goes_to_zero():
 
 
 @pytest.mark.parametrize("setting", ["scan", "loop"])
-def test_the_first_generated_series_is_the_known_one(setting):
+def test_first_generated_series_is_the_known_one(setting: str) -> None:
     step = workloads.build(Case("ar1_generate", batch_size=3, setting=setting))
-    made = step().double()
-    assert made.shape == (1000, 3)
-    assert np.allclose(made[:, 0], ar1(), atol=1e-7)
-    assert made[1, 0].item() == pytest.approx(0.049671, abs=5e-7)
-    assert made[999, 0].item() == pytest.approx(0.006109, abs=5e-7)
-    assert made[:, 0].var(correction=0).item() == pytest.approx(0.012662, abs=5e-7)
-    assert made.var(0) == pytest.approx(0.01 / (1 - 0.25), rel=0.2)
+    generated = step().double()
+    assert generated.shape == (1000, 3)
+    assert np.allclose(generated[:, 0], ar1(), atol=1e-7)
+    assert generated[1, 0].item() == pytest.approx(0.049671, abs=5e-7)
+    assert generated[999, 0].item() == pytest.approx(0.006109, abs=5e-7)
+    assert generated[:, 0].var(correction=0).item() == pytest.approx(0.012662, abs=5e-7)
+    assert generated.var(0) == pytest.approx(0.01 / (1 - 0.25), rel=0.2)
     assert step.flops == 3 * 2 * 999
-    assert not torch.equal(step()[:, 1], made[:, 1].float()), "the noise rotates"
+    assert not torch.equal(step()[:, 1], generated[:, 1].float()), "the noise rotates"
 
 
-def test_least_squares_finds_the_known_figures():
-    found = workloads.build(Case("ar_ols_batched", batch_size=3))()
-    assert found["phi"].shape == (1, 3)
-    assert found["phi"][0, 0].item() == pytest.approx(0.49293, abs=1e-5)
-    assert found["mse"][0].item() == pytest.approx(0.009594, abs=5e-7)
-    assert found["phi"] == pytest.approx(0.5, abs=0.1)
+def test_least_squares_finds_the_known_coefficients() -> None:
+    estimates = workloads.build(Case("ar_ols_batched", batch_size=3))()
+    assert estimates["phi"].shape == (1, 3)
+    assert estimates["phi"][0, 0].item() == pytest.approx(0.49293, abs=1e-5)
+    assert estimates["mse"][0].item() == pytest.approx(0.009594, abs=5e-7)
+    assert estimates["phi"] == pytest.approx(0.5, abs=0.1)
 
 
 @pytest.mark.parametrize("k", [1, 3, 8])
-def test_least_squares_is_numpys(k):
+def test_least_squares_equals_that_of_numpy(k: int) -> None:
     series = np.random.default_rng(0).standard_normal((4, 60)).cumsum(1)
-    found = least_squares(double(series), k)
+    estimates = least_squares(double(series), k)
     for i, x in enumerate(series):
         first = max(5, k)
         columns = np.stack([x[first - lag : -lag] for lag in range(1, k + 1)] + [np.ones(60 - first)], axis=1)
         weights, (squares,), _, _ = np.linalg.lstsq(columns, x[first:])
-        assert np.allclose(found["phi"][:, i], weights[:k])
-        assert found["mse"][i].item() == pytest.approx(squares / (60 - first))
+        assert np.allclose(estimates["phi"][:, i], weights[:k])
+        assert estimates["mse"][i].item() == pytest.approx(squares / (60 - first))
 
 
 @ORDERS
-def test_residuals_are_conditional_on_the_first_values(order):
+def test_residuals_are_conditional_on_the_first_values(order: css.Order) -> None:
     series = simulated(np.random.default_rng(0), 3, order.d) + 7
     fit = css.fit(double(series), order)
     for i in range(3):
@@ -106,8 +110,8 @@ def test_residuals_are_conditional_on_the_first_values(order):
         assert fit.sigma2[i].item() == pytest.approx((e**2).mean())
 
 
-@pytest.mark.parametrize("formulation", FORMULATIONS.values(), ids=list(FORMULATIONS))
-def test_the_slope_is_autograds(formulation):
+@EACH_FORMULATION
+def test_slope_equals_that_of_autograd(formulation: Formulation) -> None:
     order, w = css.Order(2, 0, 3), double(np.random.default_rng(0).standard_normal((40, 2)))
     at = double([[0.5, 0.2], [-0.3, 0.1], [0.4, -0.6], [0.2, 0.3], [0.1, -0.2]]).requires_grad_()
     slope = css.slope(css.lags(w, 2, 2, first=0), at, order, formulation)
@@ -117,7 +121,7 @@ def test_the_slope_is_autograds(formulation):
     assert torch.allclose(slope.products[:, :-1, -1], torch.einsum("nis,ns->si", jacobian, slope.residuals))
 
 
-def test_roots_outside_the_unit_circle_are_told_from_others():
+def test_polynomials_with_roots_outside_the_unit_circle_are_recognized() -> None:
     rng = np.random.default_rng(0)
     polynomials = rng.uniform(-2, 2, (3, 400))
     outside = [min(abs(np.roots([*c[::-1], 1]))) > 1 for c in polynomials.T]
@@ -127,7 +131,7 @@ def test_roots_outside_the_unit_circle_are_told_from_others():
 
 @ORDERS
 @pytest.mark.parametrize("formulation", ["scan", "loop"])
-def test_known_parameters_are_found_in_fp32(order, formulation):
+def test_known_parameters_are_found_in_fp32(order: css.Order, formulation: str) -> None:
     series = simulated(np.random.default_rng(1), 60, order.d)
     fit = css.fit(torch.tensor(series, dtype=torch.float32), order, FORMULATIONS[formulation])
     assert ((parameters(fit) - TRUE).abs() <= 3 * fit.errors).all(0).sum() >= 57
@@ -136,13 +140,13 @@ def test_known_parameters_are_found_in_fp32(order, formulation):
     assert torch.linalg.norm(parameters(fit) - parameters(exact)) < 1e-5 * torch.linalg.norm(parameters(exact))
 
 
-def test_errors_are_as_wide_as_estimates_scatter():
+def test_standard_errors_are_as_wide_as_estimates_scatter() -> None:
     fit = css.fit(double(simulated(np.random.default_rng(2), 300, 0)), ARMA)
     scatter = ((parameters(fit) - TRUE) / fit.errors).std(1)
     assert scatter == pytest.approx(1, abs=0.25)  # exact only for endless series; for 500 values somewhat above 1
 
 
-def test_neither_scale_nor_level_matters():
+def test_estimates_do_not_depend_on_scale_or_level() -> None:
     series = double(simulated(np.random.default_rng(3), 4, 1))
     plain, moved = css.fit(series, ARIMA), css.fit(1e4 * series + 1e6, ARIMA)
     assert torch.allclose(parameters(plain), parameters(moved), rtol=1e-6)
@@ -150,7 +154,7 @@ def test_neither_scale_nor_level_matters():
     assert torch.allclose(1e8 * plain.sigma2, moved.sigma2, rtol=1e-6)
 
 
-def test_more_steps_change_little():
+def test_more_iterations_change_estimates_little() -> None:
     series = double(simulated(np.random.default_rng(4), 200, 0))
     fit, longer = css.fit(series, ARMA), css.fit(series, ARMA, iterations=60)
     assert ((parameters(fit) - parameters(longer)).abs() / longer.errors).max() < 0.1
@@ -158,7 +162,7 @@ def test_more_steps_change_little():
 
 
 @ORDERS
-def test_log_likelihoods_agree_with_statsmodels(order):
+def test_log_likelihoods_agree_with_statsmodels(order: css.Order) -> None:
     from statsmodels.tsa.arima.model import ARIMA as Model  # noqa: N811
 
     series = simulated(np.random.default_rng(5), 6, order.d)
@@ -179,12 +183,12 @@ def test_log_likelihoods_agree_with_statsmodels(order):
         (css.Order(2, 1, 2), 36, "36 values are too few to fit; it takes 37"),
     ],
 )
-def test_what_cannot_be_fitted_is_refused(order, length, message):
+def test_series_that_cannot_be_fitted_is_refused(order: css.Order, length: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         css.fit(torch.randn(length, 1), order)
 
 
-def test_fits_count_the_flops_of_the_recursion():
+def test_flops_of_a_fit_are_those_of_its_recursions() -> None:
     n = LENGTH - 2
     evaluation = n * (2 * 2 * (3 + 1) + 2 * 2 + 2 * 5 * 5)  # four recursions, residuals, products of five columns
     start = 2 * LENGTH * 13 + 2 * (LENGTH - 12) * 12 + 2 * n * 5 * 5
@@ -193,14 +197,7 @@ def test_fits_count_the_flops_of_the_recursion():
         assert step.flops == 2 * (start + 17 * evaluation)
 
 
-@pytest.mark.parametrize("name", [n for n in workloads.names() if workloads.get(n).family in FAMILIES])
-def test_workloads_are_their_anchors(name):
-    step, known = workloads.build(Case(name)), workloads.get(name).known_costs
-    assert known.description
-    assert (step.parameters or None, step.flops) == (known.parameters, known.flops)
-
-
-def test_statsmodels_fits_the_same_series():
+def test_statsmodels_fits_the_same_series() -> None:
     step = workloads.build(Case("arima_statsmodels_fit", batch_size=2))
     ours = workloads.build(Case("arima_fit", batch_size=2))()
     theirs = step()
@@ -208,38 +205,47 @@ def test_statsmodels_fits_the_same_series():
     assert torch.allclose(ours["sigma2"].double(), theirs[4], rtol=0.02)
 
 
-def test_without_statsmodels_its_workload_is_skipped(monkeypatch):
+def test_workload_of_statsmodels_is_skipped_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "statsmodels.tsa.arima.model", None)
     with pytest.raises(CaseSkipped, match="statsmodels is not installed: pip install statsmodels"):
         workloads.build(Case("arima_statsmodels_fit"))
 
 
-def test_statsmodels_is_refused_on_a_gpu(monkeypatch):
+def test_workload_of_statsmodels_is_refused_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert workloads.refusal(Case("arima_statsmodels_fit", device="cuda")) == (
-        "arima_statsmodels_fit is not defined on cuda"
-    )
-    assert workloads.refusal(Case("arima_fit", device="cuda")) is None
+
+    def reason(name: str) -> str | None:
+        return building.why_unsupported(workloads.get(name), Case(name, device="cuda"))
+
+    assert reason("arima_statsmodels_fit") == "arima_statsmodels_fit is not defined on cuda"
+    assert reason("arima_fit") is None
 
 
-def test_fits_are_refused_in_few_bits():
+def test_fit_in_few_bits_is_refused() -> None:
     with pytest.raises(ValueError, match="arima_fit is not defined in bf16; it is in: fp32, default"):
         workloads.build(Case("arima_fit", dtype="bf16"))
 
 
-@pytest.mark.parametrize("cell", ["rnn", "gru"])
-@pytest.mark.parametrize(("length", "hidden"), [(5, 64), (20, 64), (5, 256)])
-def test_recurrent_flops(cell, length, hidden):
-    gates = {"rnn": 1, "gru": 3}[cell]
-    forward = length * gates * hidden * (1 + hidden) + hidden
-    backward = forward + (length - 1) * gates * hidden**2 + hidden
-    step = workloads.build(Case(f"{cell}_ar_train", batch_size=7, setting=f"T{length}h{hidden}"))
-    assert step.flops == 2 * 7 * (forward + backward)
-    assert step.parameters == gates * hidden * (1 + hidden + 2) + hidden + 1
+def test_lstm_learns_the_series(monkeypatch: pytest.MonkeyPatch) -> None:
+    epoch = 995 // 32
+    monkeypatch.setattr("bench_core.workloads.kit.feeds.RESTORE_EVERY", 10**6)
+    monkeypatch.setattr(BuildContext, "resident_batches", lambda ctx, _: epoch)
+    step = workloads.build(Case("lstm_ar_train", batch_size=32))
+    for _ in range(99 * epoch):
+        step()
+    assert torch.stack([step() for _ in range(epoch)]).mean() < 0.0100
 
 
-def test_the_worked_example_quotes_what_its_code_gives():
-    text = (Path(__file__).parents[1] / "docs" / "arima.md").read_text(encoding="utf-8")
+def test_batch_larger_than_the_series_repeats_its_windows() -> None:
+    step, inputs = workloads.build(Case("lstm_ar_train", batch_size=2048)), []
+    step.modules["model"].register_forward_pre_hook(lambda _, given: inputs.append(given[0]))
+    assert step().isfinite()
+    assert inputs[0].shape == (2048, 5, 1)
+    assert len(inputs[0].unique(dim=0)) == 995
+
+
+def test_worked_example_quotes_the_output_of_its_code() -> None:
+    text = (ROOT / "docs" / "arima.md").read_text(encoding="utf-8")
     quoted = "".join(re.findall(r"```text\n(.*?)```", text, re.DOTALL)).splitlines()
     given = airpassengers.figures(airpassengers.read())
     assert [NUMBER.sub("", line).split() for line in quoted] == [NUMBER.sub("", line).split() for line in given]
@@ -249,7 +255,7 @@ def test_the_worked_example_quotes_what_its_code_gives():
         assert next(numbers) == pytest.approx(next(numbers), rel=0.01, abs=0.002)
 
 
-def test_the_worked_example_forecasts_as_statsmodels_with_its_parameters():
+def test_worked_example_forecasts_as_statsmodels_with_its_parameters() -> None:
     example = airpassengers.read()
     ahead = example.forecast()
     theirs = example.model().smooth(example.estimates).get_forecast(12)
@@ -259,7 +265,7 @@ def test_the_worked_example_forecasts_as_statsmodels_with_its_parameters():
     assert np.allclose(np.log(ahead["high"] / ahead["low"]) / (2 * 1.96), theirs.se_mean, rtol=0.01)
 
 
-def test_the_worked_example_leaves_out_what_is_no_residual():
+def test_worked_example_leaves_out_the_values_that_are_not_residuals() -> None:
     example = airpassengers.read()
     assert example.residuals.index[0] == np.datetime64("1949-04-01")
     assert example.residuals.index[-1] == np.datetime64("1960-12-01")

@@ -69,7 +69,7 @@ class Reference:
     def jump(self, quantity: Quantity, unit: float) -> float:
         """The relative change of a quantity by the jumps that a unit roundoff causes.
 
-        At least one jump is assumed, even if fewer are expected; if fewer than one in a thousand is expected, 0.
+        At least one jump is assumed, even if fewer are expected; 0 if fewer than 0.001 jumps are expected.
         """
         expected, coarse = self.jumps * unit, self.jumps * 2.0 ** -self.bits[0]
         if expected < 1e-3:

@@ -243,7 +243,9 @@ def run_rung(rung: Rung, device: str, data_dir: Path | None, steps: int, max_tim
 
 def main() -> None:
     """Run each rung in a fork of this process, which must not have used the device, and print it as JSON."""
-    parser = argparse.ArgumentParser(prog=f"python -m {__name__}", description="Prints each rung as JSON.")
+    parser = argparse.ArgumentParser(
+        prog="python -m bench_core.execution.studies.ladder", description="Prints each rung as JSON."
+    )
     parser.add_argument("--device", choices=DEVICES, default="cpu")
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--max-time", type=float, default=1.0)

@@ -1,1 +1,1 @@
-"""From content to files: templates, the page and its Markdown twin, and the output folder."""
+"""From content to files: the templates, the HTML page and the same in Markdown, and the output folder."""

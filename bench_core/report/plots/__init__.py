@@ -1,1 +1,1 @@
-"""The report's pictures: what they show (``series``), their words (``charts``), and matplotlib (``draw``)."""
+"""The report's plots: their data (``series``), their texts (``charts``), and the drawing (``draw``, ``canvas``)."""

@@ -137,8 +137,8 @@ class UNet256(nn.Module):
 
 
 class PatchGAN(nn.Sequential):
-    """The 70x70 discriminator of section 6.1.2: two images side by side, (batch, 6, 256, 256), to logits of
-    (batch, 1, 30, 30), each of which judges 70x70 pixels; 2,768,705 parameters."""
+    """The 70x70 discriminator of section 6.1.2, from two images joined along the channels, (batch, 6, 256, 256), to
+    logits (batch, 1, 30, 30), each of which judges 70x70 pixels; 2,768,705 parameters."""
 
     def __init__(self) -> None:
         layers: list[nn.Module] = [convolution(6, 64, bias=True), nn.LeakyReLU(0.2)]

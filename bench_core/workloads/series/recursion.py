@@ -1,8 +1,8 @@
-"""Linear recursions over the time of many series at once, in two formulations: step by step, and by doubling.
+"""Linear recursions over time, for many series at once, in two formulations: step by step, and by doubling.
 
-Both solve y[t] = x[t] - c1 y[t-1] - c2 y[t-2] - ..., with y = 0 before the first time, for coefficients (lags, series)
+Both solve y[t] = x[t] - c1 y[t-1] - c2 y[t-2] - ..., with y = 0 before the start, for coefficients (lags, series)
 and inputs x (T, ..., series). This is the filter 1 / c(B) with c(B) = 1 + c1 B + c2 B^2 + ..., where B shifts by one
-time. Time is the first dimension, so that the values of one time are contiguous in memory.
+step. Time is the first dimension, so that the values of one time step are contiguous in memory.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,7 +35,7 @@ def scan(coefficients: Tensor, times: int) -> Filter:
     """In log2(times) passes over all times at once; each is a short sum over lags, which double from pass to pass.
 
     1 / c(B) = c(-B) / c2(B^2) = c(-B) c2(-B^2) / c4(B^4) = ..., where the roots of c2 are the squares of those of c,
-    and the roots of c4 the squares of those of c2. The values of ``times`` or more times before have no influence.
+    and the roots of c4 the squares of those of c2. Values from ``times`` or more steps before have no influence.
     """
     passes = [coefficients]
     while 2 ** len(passes) < times:

@@ -133,7 +133,7 @@ def block_step(
 def gradients(
     ctx: BuildContext, model: nn.Module, batches: Sequence[Tensor], cotangent: Tensor
 ) -> Callable[[], dict[str, Tensor]]:
-    """A call that returns the gradient of every weight for the next batch, by the weight's name.
+    """A function that returns the gradient of every weight for the next batch, by the weight's name.
 
     The loss is the sum of the output times ``cotangent``: with a plain sum, the gradients that reach a batch norm would
     nearly cancel.

@@ -1,0 +1,60 @@
+"""Plots: no text covers another text or the data, and ticks are few and round."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from bench_core.core.case import Case
+from bench_core.report.content import analyze, content
+from bench_core.report.plots import canvas, draw
+from tests.support import factory
+
+NO_GPU = factory.machine(gpu=False)
+LONG = factory.machine(cpu="Synthetic(R) Processor(TM) Platinum 0000XYZ CPU @ 0.00GHz, of a very long name")
+DTYPES = tuple(Case("w", dtype=dtype) for dtype in ("fp32", "bf16", "fp16"))
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        pytest.param(factory.run(), id="gpu"),
+        pytest.param(factory.run(on=NO_GPU), id="no gpu"),
+        pytest.param(factory.run(on=LONG, ladder=factory.ladder()), id="ladder"),
+        pytest.param(factory.large_run(workloads=7), id="many workloads"),
+        pytest.param(factory.run(factory.sweep("w", batches=tuple(2**k for k in range(0, 25, 2))), LONG), id="batches"),
+        pytest.param(
+            factory.run([r for case in DTYPES for r in factory.sweep("w", case=case, one_thread_at=None)], LONG),
+            id="dtypes",
+        ),
+        pytest.param(factory.run(factory.sweep("w", batches=(1,), one_thread_at=None)), id="one batch"),
+        pytest.param(factory.run(factory.pipeline(), LONG), id="pipeline"),
+        pytest.param(factory.run(factory.pipeline(("cpu",))[:1], NO_GPU), id="one stacked bar"),
+        pytest.param(
+            factory.run(factory.sweep("a_workload_with_a_name_that_is_longer_than_any_plot_of_it_could_be_wide")),
+            id="long name",
+        ),
+    ],
+)
+def test_texts_of_a_plot_cover_neither_each_other_nor_the_data(run):
+    for plot in content(analyze([run])).plots:
+        with rc_context(canvas.SETTINGS):
+            figure = draw.draw(plot.chart)
+            FigureCanvasAgg(figure).draw()
+        (axes,), (legend,) = figure.axes, figure.legends
+        ticks = [label for axis in (axes.xaxis, axes.yaxis) for label in axis.get_ticklabels()]
+        texts = [*figure.texts, *legend.get_texts(), *ticks, axes.xaxis.label]
+        boxes = [(t.get_text(), t.get_window_extent(figure.canvas.get_renderer())) for t in texts if t.get_text()]
+        for i, (name, box) in enumerate(boxes):
+            assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1, (plot.name, name)
+            assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1, (plot.name, name)
+            assert not box.overlaps(axes.bbox.padded(-1)), (plot.name, name)
+            assert not [other for other, b in boxes[i + 1 :] if box.overlaps(b)], (plot.name, name)
+
+
+@given(st.floats(1e-14, 1e9), st.floats(2.0, 1e12), st.integers(4, 7))
+def test_ticks_are_few_and_within_the_limits(low, factor, most):
+    ticks = canvas.ticks(low, low * factor, most)
+    assert 2 <= len(ticks) <= most
+    assert all(low <= tick <= low * factor for tick in ticks)
