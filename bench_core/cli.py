@@ -16,7 +16,6 @@ from rich.console import Console
 from rich.table import Table
 
 from bench_core.core import extras, text
-from bench_core.core.case import DEVICES
 from bench_core.core.errors import BenchError, RecordError
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ def list_workloads(
         w = workloads.get(name)
         print(f"{w.name}  ({w.kind}, counts {w.unit})")
         print(_wrapped("", w.summary))
-        for kind in DEVICES:
+        for kind in ("cpu", "cuda"):
             further = w.full_batches.get(kind, ())
             batches = [*map(str, w.batch_sizes(kind)), *(f"{batch} (full sweep)" for batch in further)]
             print(_wrapped(f"{kind} batches", ", ".join(batches) or "none"))

@@ -52,12 +52,14 @@ def slowed(factor, path):
     """The synthetic run again, its calls ``factor`` times as long."""
     changed = []
     for record in factory.run().records:
-        t = record.timing
+        timing = record.timing
+        assert timing.interval is not None
+        low, high = timing.interval
         timing = replace(
-            t,
-            median=t.median * factor,
-            interval=(t.interval[0] * factor, t.interval[1] * factor),
-            samples=tuple(sample * factor for sample in t.samples),
+            timing,
+            median=timing.median * factor,
+            interval=(low * factor, high * factor),
+            samples=tuple(sample * factor for sample in timing.samples),
         )
         changed.append(replace(record, timing=timing))
     return factory.store(factory.run(changed, started="2026-02-02T00:00:00+00:00"), path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 # The first value of each is the default.
-DEVICES = ("cpu", "cuda")
+DEVICES = ("cpu", "cuda", "mps", "xpu")
 DTYPES = ("fp32", "default", "tf32", "bf16", "fp16")
 VARIANTS = ("eager", "channels_last", "compile", "cuda_graph")
 CACHES = ("hot", "cold")

@@ -89,9 +89,9 @@ def _variants(given: Mapping[str, str]) -> tuple[str, ...]:
 
 def _devices(given: Mapping[str, str]) -> tuple[str, ...]:
     names = _words("device", given, DEVICES)
-    absence = device.cuda_absence()
-    if "cuda" in names and absence:
-        raise OptionError(f"{_option('device')}: cuda was asked for, but {absence}; see `bench-core doctor`")
+    for name in names:
+        if name != "cpu" and (absence := device.absence(name)):
+            raise OptionError(f"{_option('device')}: {name} was asked for, but {absence}; see `bench-core doctor`")
     return names or device.present()
 
 

@@ -68,9 +68,9 @@ class BenchSession:
                 self._workloads[case] = workload
         for reason, count in unsupported.items():
             self._skip(f"{workload.name} ({_cases(count)})", reason)
-        if workload.gpu_only and "cuda" not in sweep.devices:
+        if workload.gpu_only and sweep.devices == ("cpu",):
             count = len(candidates(workload, replace(sweep, devices=("cuda",))))
-            why = device.cuda_absence() or "cuda is not among the devices asked for"
+            why = device.absence("cuda") or "cuda is not among the devices asked for"
             self._skip(f"{workload.name} ({_cases(count)})", f"needs a CUDA device: {why}")
         heavy = [case for case in too_heavy(workload, sweep) if not why_unsupported(workload, case)]
         if heavy:
@@ -114,8 +114,9 @@ class BenchSession:
         for name, count in (+self._studies_left).items():
             what = f"{name} ({_counted(count, 'study', 'studies')})"
             self._skip(what, f"measured with --bench-sweep {SWEEPS[-1]}", study=name)
-        absence, absent = device.cuda_absence(), self._gpu_cases(cases)
-        if absence and absent and "--bench-device" not in self.request.given:
+        absent = self._gpu_cases(cases) if device.present() == ("cpu",) else 0
+        if absent and "--bench-device" not in self.request.given:
+            absence = device.absence("cuda") or ""
             self._not_run.append(NotRun(f"cuda ({_cases(absent)})", Outcome.NOT_RUN, absence))
 
     def _gpu_cases(self, cases: Sequence[Case]) -> int:

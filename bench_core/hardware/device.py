@@ -5,12 +5,18 @@ A device is any object with the members of ``Device``; the clock does not depend
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Protocol
 
-from bench_core.core.case import DEVICES
+from bench_core.core.case import DEVICES, cpu_dtype
 from bench_core.core.errors import CaseError
+
+UNKNOWN_CACHE = 64 * 2**20
+"""Bytes assumed for the last cache of a device that does not report it."""
 
 
 class Device(Protocol):
@@ -76,7 +82,7 @@ class Cpu:
         """The size of the last-level cache, as the kernel reports it; 64 MiB if it does not."""
         from bench_core.hardware.machine import last_level_cache
 
-        return last_level_cache() or 64 * 2**20
+        return last_level_cache() or UNKNOWN_CACHE
 
     def reset_peak_memory(self) -> None:
         """Nothing to do: torch does not count host memory."""
@@ -86,64 +92,114 @@ class Cpu:
         return None
 
 
-class Cuda:
-    """An NVIDIA GPU: calls return when the work is queued."""
+@dataclass(frozen=True)
+class AcceleratorKind:
+    """What is known in advance of a kind of accelerator: its name for people, and what torch has on it alone."""
+
+    title: str
+    has_tf32: bool = False
+    has_graphs: bool = False
+
+
+ACCELERATORS: Mapping[str, AcceleratorKind] = MappingProxyType(
+    {
+        # AMD's GPUs too: torch for ROCm calls them cuda.
+        "cuda": AcceleratorKind("CUDA device", has_tf32=True, has_graphs=True),
+        "mps": AcceleratorKind("Apple GPU"),
+        "xpu": AcceleratorKind("Intel GPU"),
+    }
+)
+
+
+class Accelerator:
+    """A GPU of any kind that ``torch.accelerator`` serves: calls return when the work is queued."""
 
     def __init__(self, name: str = "cuda") -> None:
         import torch
 
-        if not torch.cuda.is_available():
-            raise CaseError("no CUDA device is present here; there is: cpu")
-        device = torch.device(name)
-        self.index = torch.cuda.current_device() if device.index is None else device.index
-        if self.index >= torch.cuda.device_count():
-            raise CaseError(f"no device cuda:{self.index}; CUDA devices present: {torch.cuda.device_count()}")
-        self.name = f"cuda:{self.index}"
-        self._cuda = torch.cuda
+        kind, _, index = name.partition(":")
+        title = ACCELERATORS[kind].title
+        if absence(kind):
+            raise CaseError(f"no {title} is present here; there is: {', '.join(present())}")
+        count = torch.accelerator.device_count()
+        self.index = int(index) if index else torch.accelerator.current_device_index()
+        if self.index >= count:
+            raise CaseError(f"no device {kind}:{self.index}; {title}s present: {count}")
+        self.name = f"{kind}:{self.index}"
+        self._module: Any = torch.get_device_module(kind)
 
     def synchronize(self) -> None:
-        """Wait for every stream of this GPU."""
-        self._cuda.synchronize(self.index)
+        """Wait for every stream of this device."""
+        import torch
+
+        torch.accelerator.synchronize(self.index)
 
     def start_events(self) -> object | None:
-        """An event recorded on the GPU's current stream."""
-        event = self._cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-        event.record(self._cuda.current_stream(self.index))
+        """An event recorded on the device's current stream; ``None`` if its events have no time."""
+        import torch
+
+        try:
+            event = torch.Event(device=self.name, enable_timing=True)
+            event.record(torch.accelerator.current_stream(self.index))
+        except (NotImplementedError, RuntimeError):
+            return None
         return event
 
     def elapsed(self, start: object) -> float:
-        """Seconds between the start event and one recorded now, on the GPU's clock."""
-        end = self._cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-        end.record(self._cuda.current_stream(self.index))
+        """Seconds between the start event and one recorded now, on the device's clock."""
+        import torch
+
+        assert isinstance(start, torch.Event)
+        end = torch.Event(device=self.name, enable_timing=True)
+        end.record(torch.accelerator.current_stream(self.index))
         end.synchronize()
-        assert isinstance(start, self._cuda.Event)
         return float(start.elapsed_time(end)) / 1e3
 
     def model(self) -> str:
-        """The GPU's model name."""
-        return str(self._cuda.get_device_name(self.index))
+        """The hardware's model name; an Apple GPU has that of its chip."""
+        from bench_core.hardware.machine import cpu_model
+
+        get_name = getattr(self._module, "get_device_name", None)
+        return str(get_name(self.index)) if get_name else f"{cpu_model()} GPU"
 
     def cache_bytes(self) -> int:
-        """The size of the L2 cache."""
-        return int(self._cuda.get_device_properties(self.index).L2_cache_size)
+        """The size of the L2 cache; 64 MiB if torch does not report it."""
+        get_properties = getattr(self._module, "get_device_properties", None)
+        properties = get_properties(self.index) if get_properties else None
+        return int(getattr(properties, "L2_cache_size", 0)) or UNKNOWN_CACHE
 
     def reset_peak_memory(self) -> None:
         """Forget earlier peaks and release cached blocks, so that one case's memory does not count for the next."""
-        self._cuda.empty_cache()
-        self._cuda.reset_peak_memory_stats(self.index)
+        import torch
+
+        with contextlib.suppress(NotImplementedError, RuntimeError):
+            torch.accelerator.empty_cache()
+            torch.accelerator.reset_peak_memory_stats(self.index)
 
     def peak_memory(self) -> int | None:
-        """The peak of this GPU's memory allocated to tensors since the reset, in bytes."""
-        return int(self._cuda.max_memory_allocated(self.index))
+        """The peak of this device's memory allocated to tensors since the reset, in bytes; ``None`` if torch does not
+        count it."""
+        import torch
+
+        try:
+            peak = torch.accelerator.memory_stats(self.index).get("allocated_bytes.all.peak")
+        except (NotImplementedError, RuntimeError):
+            return None
+        return None if peak is None else int(peak)
 
 
 def find(name: str) -> Device:
     """The device of this name. Raises ``CaseError``, which lists the devices there are, if there is none."""
     if name == "cpu":
         return Cpu()
-    if re.fullmatch(r"cuda(:\d+)?", name):
-        return Cuda(name)
+    if is_accelerator(name):
+        return Accelerator(name)
     raise CaseError(f"no device {name!r}; there are: {', '.join(DEVICES)}")
+
+
+def is_accelerator(name: str) -> bool:
+    """Whether a name is that of an accelerator, with or without an index: ``cuda``, ``cuda:1``."""
+    return re.fullmatch(rf"({'|'.join(ACCELERATORS)})(:\d+)?", name) is not None
 
 
 def resolve(device: str | Device | Iterable[str]) -> tuple[Device, ...]:
@@ -157,17 +213,22 @@ def resolve(device: str | Device | Iterable[str]) -> tuple[Device, ...]:
 
 def present() -> tuple[str, ...]:
     """The device types of this machine, the CPU first."""
+    return tuple(name for name in DEVICES if name == "cpu" or absence(name) is None)
+
+
+def device_dtype(dtype: str, device_type: str) -> str:
+    """What a dtype is on a device type: fp32 for tf32 on a device without TF32, otherwise the same."""
+    has_tf32 = device_type in ACCELERATORS and ACCELERATORS[device_type].has_tf32
+    return dtype if has_tf32 else cpu_dtype(dtype)
+
+
+def absence(kind: str) -> str | None:
+    """The reason why no accelerator of a kind can be used here; ``None`` if one can."""
     import torch
 
-    return ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
-
-
-def cuda_absence() -> str | None:
-    """The reason why no CUDA device can be used here; ``None`` if one can."""
-    import torch
-
-    if torch.cuda.is_available():
+    usable = torch.accelerator.current_accelerator(check_available=True)
+    if usable is not None and usable.type == kind:
         return None
-    if torch.version.cuda is None:
+    if kind == "cuda" and torch.version.cuda is None and torch.version.hip is None:
         return "this torch was built without CUDA"
-    return "torch sees no CUDA device"
+    return f"torch sees no {ACCELERATORS[kind].title}"

@@ -35,16 +35,17 @@ def examine() -> list[Check]:
 
 
 def _devices() -> Iterator[Check]:
-    from bench_core.hardware.device import cuda_absence
+    from bench_core.hardware.device import absence, present
 
     here = machine.fingerprint()
     yield Check("CPU", f"{here.cpu}, {here.cpu_capability}")
-    absence = cuda_absence()
-    if absence:
-        yield Check("GPU", f"none: {absence}", _gpu_fix())
+    kinds = [kind for kind in present() if kind != "cpu"]
+    if not kinds:
+        yield Check("GPU", f"none: {absence('cuda')}", _gpu_fix())
     for gpu in here.gpus:
-        size = f"{gpu.memory / 2**30:.0f} GiB"
-        yield Check("GPU", f"{gpu.model}, {size}, compute capability {gpu.compute_capability}")
+        facts = [f"{gpu.model} ({kinds[0]})", f"{gpu.memory / 2**30:.0f} GiB"]
+        facts += [f"compute capability {gpu.compute_capability}"] if gpu.compute_capability else []
+        yield Check("GPU", ", ".join(facts))
 
 
 def _gpu_fix() -> str:

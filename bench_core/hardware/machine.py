@@ -119,10 +119,27 @@ def fingerprint() -> Machine:
 def _gpus() -> tuple[Gpu, ...]:
     import torch
 
-    if not torch.cuda.is_available():
-        return ()
-    properties = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
-    return tuple(Gpu(p.name, int(p.total_memory), f"{p.major}.{p.minor}") for p in properties)
+    kind = torch.accelerator.current_accelerator(check_available=True)
+    return tuple(_gpu(kind.type, i) for i in range(torch.accelerator.device_count())) if kind else ()
+
+
+def _gpu(kind: str, index: int) -> Gpu:
+    from bench_core.hardware.device import Accelerator
+
+    model = Accelerator(f"{kind}:{index}").model()
+    if kind == "mps":
+        import torch
+
+        return Gpu(model, int(torch.mps.recommended_max_memory()), "")
+    properties: Any = _module(kind).get_device_properties(index)
+    capability = f"{properties.major}.{properties.minor}" if kind == "cuda" else ""
+    return Gpu(model, int(properties.total_memory), capability)
+
+
+def _module(kind: str) -> Any:
+    import torch
+
+    return torch.get_device_module(kind)
 
 
 def _cudnn() -> str | None:

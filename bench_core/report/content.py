@@ -24,7 +24,8 @@ from bench_core.report.tables.table import Column, Link, Table, table
 MAX_ANSWERS = 3
 """Up to this many workloads each have their answer at the top; of more, only counts are given."""
 VARIANT_RATIO = (
-    "R is the time of eager fp32 divided by that of the other variant: FASTER means that the other is faster."
+    "R is the time of eager fp32 divided by the time of the other variant or dtype: FASTER means that the other one is "
+    "faster."
 )
 
 
@@ -166,7 +167,7 @@ def _answers(analysis: Analysis, primary: Sequence[Curve]) -> Iterable[str]:
     faster = sum(c.verdict == Verdict.FASTER for c in judged)
     if judged:
         cases = "1 case" if len(judged) == 1 else f"{len(judged)} cases"
-        yield f"All usable CPU cores are faster than one thread in {faster} of {cases} that were measured with both."
+        yield f"All usable CPU cores are faster than one thread in {faster} of {cases} measured with both."
 
 
 def _gpu_summary(primary: Sequence[Curve], analysis: Analysis, columns: Columns) -> Table | None:

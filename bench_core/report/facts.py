@@ -87,7 +87,7 @@ _PROPERTIES: Mapping[str, Callable[[Machine], str]] = {
 
 
 def runs_table(runs: Sequence[Run], pooled: Pool, labels: MachineLabels) -> Table:
-    """The runs from which the results are."""
+    """The runs that the results are from."""
     used = Counter(result.info.run_id for result in pooled.results)
     columns: tuple[Column[Run], ...] = (
         Column("Started (UTC)", _when),

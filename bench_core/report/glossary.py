@@ -115,7 +115,7 @@ METHOD: tuple[str, ...] = (
     "reached. No sample is deleted.",
     "Confidence intervals come from one process. They do not include the differences between processes, so a "
     "difference of a few percent may not be reproduced by the next run.",
-    "The confidence interval of a ratio combines those of both times. The interval of a crossover lies where the ends "
+    "The confidence interval of a ratio combines those of both times. The interval of a crossover ends where the ends "
     "of the ratios' intervals cross 1; it does not include the error of interpolating between two batch sizes.",
     "The CPU uses all usable cores unless a row states otherwise; the number of threads is given with each result.",
     "There is no mean over workloads. If several runs have the same case of the same machine, the newest counts.",

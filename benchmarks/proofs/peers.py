@@ -10,7 +10,6 @@ from typing import Any, Protocol
 
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
-from pytest_benchmark.timers import default_timer
 from pytest_benchmark.utils import NameWrapper
 from torch.utils.benchmark import Timer
 
@@ -55,7 +54,7 @@ def precision_mode(step: Work, rel: float, max_time: float) -> Samples:
     fixture = BenchmarkFixture(
         SimpleNamespace(name="step", nodeid="step"),
         disable_gc=False,
-        timer=NameWrapper(default_timer),
+        timer=NameWrapper(time.perf_counter),
         min_rounds=5,
         min_time=0.000005,
         max_time=max_time,

@@ -6,9 +6,10 @@ A sample is a number here, and its time is its value: the time to a target is th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +81,7 @@ def ours(samples: Floats, rel: float) -> Outcome:
     """Our rule on these samples, with our interval."""
     rule = IntervalTarget(rel, 0.95)
     n = rule.pilot(CAP)
-    while more := rule.more(samples[:n], len(samples) - n):
+    while more := rule.more(cast(Sequence[float], samples[:n]), len(samples) - n):
         n += more
     taken = samples[:n]
     interval = stats.median_interval(taken, 0.95, stats.effective_size(taken))

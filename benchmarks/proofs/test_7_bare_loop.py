@@ -155,7 +155,7 @@ def mlp_infer(step: Step, batch: int) -> Loop:
     def loop(calls: int) -> Tensor:
         for images in islice(turn, calls):
             with torch.inference_mode():
-                logits = model(images)
+                logits: Tensor = model(images)
         return logits
 
     return loop
@@ -196,14 +196,16 @@ def lstm_ar_train(step: Step, batch: int) -> Loop:
 class Maxout(nn.Module):
     """The largest of five linear pieces per unit, half of the units dropped."""
 
+    mask: Tensor
+
     def __init__(self, inputs: int, units: int) -> None:
         super().__init__()
         self.linear = nn.Linear(inputs, 5 * units)
         self.register_buffer("mask", torch.empty(1, units))
 
     def forward(self, x: Tensor) -> Tensor:
-        kept: Tensor = self.linear(x).view(len(x), -1, 5).amax(-1) * self.mask
-        return kept
+        largest: Tensor = self.linear(x).view(len(x), -1, 5).amax(-1)
+        return largest * self.mask
 
 
 def gan_step(step: Step, batch: int) -> Loop:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench_core.analysis.comparison import Verdict
+from bench_core.analysis.comparison import Result, Verdict
 from bench_core.analysis.speedup import best_against_best, curves, pool, threads, variant_comparisons
 from bench_core.core.case import Case
 from bench_core.core.records import Run
@@ -29,6 +29,10 @@ def one_run(*records, **facts) -> Run:
 def only(items):
     assert len(items) == 1
     return items[0]
+
+
+def case_of(side: Result | None) -> Case | None:
+    return side.case if side else None
 
 
 class TestPool:
@@ -70,8 +74,11 @@ class TestMatched:
         cpu, gpu = factory.record(CPU_CASE, 8e-3, units=64), factory.record(GPU_CASE, 1e-3, units=32)
         row = only(only(curves(pool([one_run(cpu, gpu)]))).rows)
         assert row.ratio == pytest.approx(cpu.per_unit / gpu.per_unit) == pytest.approx(4.0)
-        ends = [tuple(end / r.units for end in r.timing.interval) for r in (cpu, gpu)]
-        assert row.interval == pytest.approx(ratio_interval(cpu.per_unit, ends[0], gpu.per_unit, ends[1]))
+        of_cpu, of_gpu = (Result(record, factory.run().info).interval for record in (cpu, gpu))
+        assert of_cpu == pytest.approx([end / 64 for end in cpu.timing.interval or ()])
+        assert of_cpu is not None
+        assert of_gpu is not None
+        assert row.interval == pytest.approx(ratio_interval(cpu.per_unit, of_cpu, gpu.per_unit, of_gpu))
         assert (row.verdict, row.across_machines) == (Verdict.FASTER, False)
         assert (row.base.record.threads, row.base.record.device_model) == (16, "Synthetic CPU")
         assert row.contender.record.device_model == "Synthetic GPU"
@@ -192,7 +199,7 @@ class TestBestAgainstBest:
         run = one_run(*(factory.record(Case("w", device=d, dtype=t, setting=s)) for d, t, s in cases))
         rows = best_against_best(pool([run]))
         assert len(rows) == 4
-        assert all(row.base.case == replace(row.case, device="cpu") for row in rows)
+        assert [case_of(row.base) for row in rows] == [replace(row.case, device="cpu") for row in rows]
 
     def test_gpu_without_a_cpu_result_is_missing(self):
         assert only(best_against_best(pool([one_run(factory.record(GPU_CASE))]))).verdict is Verdict.MISSING
@@ -221,8 +228,9 @@ class TestVariants:
             factory.record(replace(GPU_CASE, dtype="bf16", variant="compile"), 2e-3),
         )
         graph, bf16 = variant_comparisons(pool([run]))
-        assert (graph.kind, graph.base.case, graph.contender.case) == ("variants", GPU_CASE, self.GRAPH)
-        assert (graph.ratio, graph.verdict) == (pytest.approx(4.0), Verdict.FASTER)
+        assert (graph.kind, case_of(graph.base), case_of(graph.contender)) == ("variants", GPU_CASE, self.GRAPH)
+        assert graph.ratio == pytest.approx(4.0)
+        assert graph.verdict is Verdict.FASTER
         assert bf16.ratio == pytest.approx(2.0)
         assert graph.notes == bf16.notes == ()
 
@@ -236,7 +244,7 @@ class TestVariants:
         on_cpu = replace(CPU_CASE, variant="channels_last")
         cases = (CPU_CASE, on_cpu, self.GRAPH, joined)
         plain, last = (c.rows[0] for c in curves(pool([one_run(*map(factory.record, cases))])))
-        assert (plain.base.case, last.base.case) == (CPU_CASE, on_cpu)
+        assert (case_of(plain.base), case_of(last.base)) == (CPU_CASE, on_cpu)
         assert plain.notes == ("cuda_graph on the GPU against eager on the CPU",)
 
 

@@ -54,6 +54,7 @@ def test_record_without_any_work_is_refused(change, message):
 )
 def test_parity_without_a_finite_error_and_tolerance_is_refused(change):
     parity = factory.record(Case("mlp_train")).parity
+    assert parity is not None
     with pytest.raises(RecordError, match=next(iter(change))):
         replace(parity, **change)
 

@@ -58,7 +58,8 @@ class EmulatedCuda(TorchDispatchMode):
         if operator.view or func in NATIVE:
             return func(*args, **kwargs)
         device = tensor.device if asked is None and tensor is not None else rules.with_index(asked)
-        rules.check_devices(operator, args, kwargs, device)
+        if asked is None:  # else it makes a tensor like one that may be elsewhere
+            rules.check_devices(operator, args, kwargs, device)
         if reason := rules.waits(operator, args, kwargs):
             wait(reason, device)
         with randomness.drawn_on(device, given) if operator.random else nullcontext():

@@ -106,7 +106,7 @@ def test_memory_of_a_failed_case_is_free_when_the_next_begins():
     def leaks():
         tensor = torch.ones(1000)
         references.append(weakref.ref(tensor))
-        cycle = [tensor]
+        cycle: list[object] = [tensor]
         cycle.append(cycle)
         raise torch.OutOfMemoryError("out")
 

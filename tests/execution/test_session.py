@@ -58,7 +58,7 @@ def session(tmp_path):
 
 
 def test_a_workload_is_looked_up_by_name_once_from_the_option_to_the_records(monkeypatch, tmp_path):
-    lookups = Counter()
+    lookups = Counter[str]()
 
     def get(name, get=workloads.get):
         lookups[name] += 1
@@ -80,7 +80,7 @@ def test_a_workload_is_looked_up_by_name_once_from_the_option_to_the_records(mon
 
 
 def test_pytest_benchmark_is_given_the_samples_as_rounds_and_the_record(session):
-    notes = []
+    notes: list[str] = []
     (case, _) = session.cases_of()
     device_benchmark = fixture(session, case.id, notes=notes)
     measurement = device_benchmark.case(case)
@@ -90,7 +90,7 @@ def test_pytest_benchmark_is_given_the_samples_as_rounds_and_the_record(session)
 
 
 def test_where_benchmarks_are_disabled_a_case_is_called_once_and_a_study_is_skipped(session):
-    notes = []
+    notes: list[str] = []
     (case, _) = session.cases_of()
     assert fixture(session, case.id, disabled=True, notes=notes).case(case) is None
     assert notes == ["called once, as benchmarks are disabled"]
@@ -105,7 +105,7 @@ def test_where_benchmarks_are_disabled_a_case_is_called_once_and_a_study_is_skip
 
 def test_rows_of_a_study_are_the_same_before_and_after_they_are_stored(session):
     rows = factory.ladder(("cpu",))
-    notes = []
+    notes: list[str] = []
     folders = []
 
     def run(data_dir):
@@ -119,7 +119,7 @@ def test_rows_of_a_study_are_the_same_before_and_after_they_are_stored(session):
     assert notes == ["2 rungs"]
     assert info.studied == ("ladder-cpu", "ladder-again")
     assert info.rows(LadderRung) == (*rows[-2:], rows[0])
-    assert info.studies["ladder"][1]["interval"] == list(rows[-1].interval)
+    assert info.studies["ladder"][1]["interval"] == list(rows[-1].interval or ())
     stored = files.decode_run(files.encode(info), "here")
     assert stored.studies == info.studies
     assert stored.studied == info.studied

@@ -66,7 +66,7 @@ class TestStorage:
 
 class TestSweep:
     def test_what_needs_a_gpu_is_a_stored_skip_with_its_reason(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("bench_core.hardware.device.cuda_absence", lambda: "torch sees no CUDA device")
+        monkeypatch.setattr("bench_core.hardware.device.absence", lambda _: "torch sees no CUDA device")
         session = BenchSession(parse({"device": "cpu"}, Path()))
         session.plan(session.cases_of("pipeline"), 0, None, {})
         lines = session.closing_lines()

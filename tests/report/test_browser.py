@@ -1,13 +1,13 @@
-"""The page in a real browser: nothing sticks out sideways, every image shows, nothing is asked of the network."""
+"""The page in a real browser: nothing overflows sideways, every image loads, and no request leaves the machine."""
 
 import json
 import os
 import shutil
 
-import factory
 import pytest
 
 from bench_core.report import write
+from tests.support import factory
 
 webdriver = pytest.importorskip("selenium.webdriver")
 
@@ -52,7 +52,7 @@ RUNS = {
     "long names": lambda: [
         factory.run(
             [
-                *factory.sweep("test_a_step_of_somebody_elses_project_with_a_long_name[cuda-some-parameter]"),
+                *factory.sweep("test_a_user_supplied_step_of_another_project_with_a_long_name[cuda-some-parameter]"),
                 *factory.sweep("another_workload_whose_name_has_no_place_to_break_it_at_all_whatever_one_does"),
             ],
             factory.machine(cpu="Synthetic(R) Processor(TM) Platinum 0000XYZ CPU @ 0.00GHz, of a very long name"),
@@ -67,7 +67,7 @@ def page(request, tmp_path_factory):
 
 
 @pytest.mark.parametrize("width", [1280, 400])
-def test_the_page_fits_shows_all_images_and_asks_for_nothing(browser, page, width):
+def test_page_fits_the_window_loads_all_images_and_requests_nothing(browser, page, width):
     browser.get_log("performance")
     screen = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
@@ -82,6 +82,6 @@ def test_the_page_fits_shows_all_images_and_asks_for_nothing(browser, page, widt
     assert images
     assert all(complete and natural > 0 for complete, natural in images)
     messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
-    assert any(url.startswith("file:") for url in asked), "the log of requests works"
+    requested = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+    assert [url for url in requested if not url.startswith(("file:", "data:"))] == []
+    assert any(url.startswith("file:") for url in requested), "the log of requests is empty"

@@ -41,11 +41,12 @@ def test_texts_of_a_plot_cover_neither_each_other_nor_the_data(run):
     for plot in content(analyze([run])).plots:
         with rc_context(canvas.SETTINGS):
             figure = draw.draw(plot.chart)
-            FigureCanvasAgg(figure).draw()
+            drawn = FigureCanvasAgg(figure)
+            drawn.draw()
         (axes,), (legend,) = figure.axes, figure.legends
         ticks = [label for axis in (axes.xaxis, axes.yaxis) for label in axis.get_ticklabels()]
         texts = [*figure.texts, *legend.get_texts(), *ticks, axes.xaxis.label]
-        boxes = [(t.get_text(), t.get_window_extent(figure.canvas.get_renderer())) for t in texts if t.get_text()]
+        boxes = [(t.get_text(), t.get_window_extent(drawn.get_renderer())) for t in texts if t.get_text()]
         for i, (name, box) in enumerate(boxes):
             assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1, (plot.name, name)
             assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1, (plot.name, name)

@@ -1,4 +1,4 @@
-"""The report's files: what they say, and that a failure loses nothing."""
+"""The report's files: what they contain, and that a failure loses nothing."""
 
 import csv
 import itertools
@@ -8,22 +8,22 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
-import factory
 import pytest
-from factory import Cost
 
 from bench_core.analysis.speedup import curves, pool
-from bench_core.core.records import NotRun
+from bench_core.core.records import NotRun, Outcome
 from bench_core.report import ReportError, write
-from bench_core.report.plots import draw as plots
+from bench_core.report.plots import draw
+from tests.support import factory
+from tests.support.factory import Cost
 
 NO_GPU = factory.machine(gpu=False)
-FAILED = NotRun("mlp_train-cuda-b8192-fp32-eager", "failed", "outputs <differ> from the | float64 reference")
-SKIPPED = NotRun("mlp_train-cuda-b65536-fp32-eager", "skipped", "out of GPU memory")
+FAILED = NotRun("mlp_train-cuda-b8192-fp32-eager", Outcome.FAILED, "outputs <differ> from the | float64 reference")
+SKIPPED = NotRun("mlp_train-cuda-b65536-fp32-eager", Outcome.SKIPPED, "out of GPU memory")
 
 
 class Page(HTMLParser):
-    """What a page holds: its text, its images, the addresses it names, and its anchors."""
+    """The parts of a page: its text, images, links and anchors."""
 
     def __init__(self, source: str) -> None:
         super().__init__()
@@ -36,15 +36,15 @@ class Page(HTMLParser):
         self.feed(source)
 
     def handle_starttag(self, tag, attrs):
-        found = dict(attrs)
+        attributes = dict(attrs)
         self.tags.add(tag)
         if tag == "img":
-            self.images.append(found["src"])
-            self.alts.append(found["alt"])
-        if "href" in found:
-            self.links.append(found["href"])
-        if "id" in found:
-            self.ids.append(found["id"])
+            self.images.append(attributes["src"])
+            self.alts.append(attributes["alt"])
+        if "href" in attributes:
+            self.links.append(attributes["href"])
+        if "id" in attributes:
+            self.ids.append(attributes["id"])
 
     def handle_data(self, data):
         self.words.append(data)
@@ -75,21 +75,22 @@ def runs():
 
 @pytest.fixture(scope="module")
 def out(runs, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("made") / "report"
+    folder: Path = tmp_path_factory.mktemp("gpu") / "report"
     assert write(runs, folder) == folder / "index.html"
     return folder
 
 
 @pytest.fixture(scope="module")
 def cpu_out(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("made") / "cpu"
+    folder: Path = tmp_path_factory.mktemp("cpu") / "report"
     write(
-        [factory.run(on=NO_GPU, not_run=[NotRun("cuda (6 cases)", "not run", "torch was built without CUDA")])], folder
+        [factory.run(on=NO_GPU, not_run=[NotRun("cuda (6 cases)", Outcome.NOT_RUN, "torch was built without CUDA")])],
+        folder,
     )
     return folder
 
 
-def test_all_files_are_there_and_nothing_else(out):
+def test_report_has_all_its_files_and_no_others(out):
     assert {path.name for path in out.iterdir()} == {"index.html", "report.md", "speedups.csv", "cases.csv", "plots"}
     stems = {path.stem for path in (out / "plots").iterdir()}
     names = {"overview_speedup", "overview_threads", "mlp_train_time", "mlp_train_speedup", "gan_step_time"}
@@ -97,7 +98,7 @@ def test_all_files_are_there_and_nothing_else(out):
     assert {path.suffix for path in (out / "plots").iterdir()} == {".svg", ".png"}
 
 
-def test_the_page_stands_alone(out):
+def test_page_needs_no_other_file(out):
     page = page_of(out)
     assert len(page.images) == 6
     assert all(source.startswith("data:image/svg+xml;base64,") for source in page.images)
@@ -109,32 +110,33 @@ def test_the_page_stands_alone(out):
 
 
 @pytest.mark.parametrize("name", ["index.html", "report.md"])
-def test_the_answer_comes_first_with_batch_ratio_and_interval(out, name):
+def test_answer_comes_first_with_batch_size_ratio_and_interval(out, name):
     words = page_of(out).text if name == "index.html" else (out / name).read_text(encoding="utf-8")
-    assert "mlp_train: The GPU is worth it from batch 64 on. At most it is 26." in words
-    assert re.search(r"26\.\d× as fast as the CPU \(interval 2\d\.\d to 2\d\.\d\), at batch 4,096", words)
+    assert "mlp_train: The GPU is worth it from batch size 64 on. At its best the GPU is 26." in words
+    assert re.search(r"26\.\d× as fast as the CPU \(95% CI 2\d\.\d to 2\d\.\d\), at batch size 4,096", words)
     assert words.index("The GPU is worth it") < words.index("Machines and runs")
-    assert "too few samples for an interval, but the medians put the GPU ahead at 2 of 2 batches" in words
+    expected = "too few samples for a confidence interval; by the medians, the GPU is faster at 2 of 2 batch sizes"
+    assert expected in words
 
 
 @pytest.mark.parametrize("name", ["index.html", "report.md"])
-def test_what_is_missing_is_said_with_its_reason(out, name):
+def test_what_is_missing_is_reported_with_its_reason(out, name):
     words = page_of(out).text if name == "index.html" else (out / name).read_text(encoding="utf-8")
-    assert "is partial: it did not end, and holds 11 of 16 planned cases" in words
+    assert "is partial: it did not finish, and contains only 11 of 16 planned cases" in words
     assert "written in schema 9, this bench-core reads up to 1" in words
     assert "7 older records not shown" in words
     assert "out of GPU memory" in words
-    assert "peak memory: torch does not count host memory" in words
+    assert "Not available: peak memory (torch does not count host memory)" in words
 
 
-def test_stored_text_cannot_break_page_or_table(out):
+def test_stored_text_breaks_neither_page_nor_table(out):
     source = (out / "index.html").read_text(encoding="utf-8")
     assert "outputs &lt;differ&gt; from the | float64 reference" in source
     row = next(line for line in (out / "report.md").read_text(encoding="utf-8").splitlines() if "&lt;differ" in line)
     assert "from the \\| float64" in row
 
 
-def test_every_table_row_of_the_markdown_has_as_many_cells_as_its_heading(out):
+def test_every_markdown_row_has_as_many_cells_as_its_heading(out):
     lines = (out / "report.md").read_text(encoding="utf-8").splitlines()
     widths = [len(re.findall(r"(?<!\\)\|", line)) if line.startswith("|") else 0 for line in lines]
     assert widths.count(0) < len(widths)
@@ -142,7 +144,7 @@ def test_every_table_row_of_the_markdown_has_as_many_cells_as_its_heading(out):
         assert before == now or 0 in (before, now)
 
 
-def test_the_csv_holds_every_comparison_with_its_absolute_base(runs, out):
+def test_speedups_csv_has_every_comparison_with_its_absolute_times(runs, out):
     rows = list(csv.DictReader((out / "speedups.csv").open(encoding="utf-8")))
     matched = [row for row in rows if row["comparison"] == "matched"]
     expected = [row for curve in curves(pool(runs)) for row in curve.rows]
@@ -157,13 +159,13 @@ def test_the_csv_holds_every_comparison_with_its_absolute_base(runs, out):
     assert {row["comparison"] for row in rows} == {"matched", "best against best", "threads"}
 
 
-def test_the_cases_csv_holds_every_figure(runs, out):
+def test_cases_csv_has_every_result(runs, out):
     rows = list(csv.DictReader((out / "cases.csv").open(encoding="utf-8")))
     assert len(rows) == len(pool(runs).results)
     assert {row["data"] for row in rows} == {"digits stand-in"}
 
 
-def test_machine_and_data_stand_on_every_plot(out):
+def test_every_plot_names_machine_and_data(out):
     for path in (out / "plots").glob("*_time.svg"):
         drawing = path.read_text(encoding="utf-8")
         assert "<text" in drawing
@@ -171,28 +173,28 @@ def test_machine_and_data_stand_on_every_plot(out):
         assert "Data: digits stand-in." in drawing
 
 
-def test_without_a_gpu_it_says_so_and_how_to_measure_one(cpu_out):
+def test_report_without_a_gpu_explains_how_to_measure_one(cpu_out):
     words = page_of(cpu_out).text
     assert "No GPU was measured" in words
     assert "pytest benchmarks --benchmark-autosave" in words
     assert "torch was built without CUDA" in words
-    assert "All usable CPU cores are faster than one thread in 1 of 1 case" in words
+    assert "All usable CPU cores are faster than one thread in 1 of 1 case measured with both." in words
     assert {path.stem for path in (cpu_out / "plots").glob("*.svg")} == {
         "overview_threads", "mlp_train_time", "mlp_train_throughput",
     }  # fmt: skip
 
 
-def test_the_same_runs_give_the_same_bytes(runs, out, tmp_path):
+def test_same_runs_give_the_same_bytes(runs, out, tmp_path):
     write(runs, tmp_path / "again")
     for path in (p for p in out.rglob("*") if p.is_file()):
         assert (tmp_path / "again" / path.relative_to(out)).read_bytes() == path.read_bytes(), path.name
 
 
-def test_a_report_needs_no_torch(tmp_path):
+def test_report_imports_no_torch(tmp_path):
     stored = factory.store(factory.run(), tmp_path / "0001_run.json")
     code = (
         "import sys; from pathlib import Path;"
-        "from bench_core.records import load_all; from bench_core.report import write;"
+        "from bench_core.storage.files import load_all; from bench_core.report import write;"
         f"write(load_all([Path({str(stored)!r})]), Path({str(tmp_path / 'out')!r})); sys.exit('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, timeout=120, capture_output=True, text=True)
@@ -203,25 +205,25 @@ def test_a_report_needs_no_torch(tmp_path):
 class TestOutput:
     RUN = factory.run(factory.sweep(devices=("cpu",), batches=(1,), one_thread_at=None), NO_GPU)
 
-    def test_no_runs(self, tmp_path):
+    def test_report_of_no_runs_is_refused(self, tmp_path):
         with pytest.raises(ReportError, match="no run to report; store one with"):
             write([], tmp_path / "out")
 
-    def test_a_file_in_its_place(self, tmp_path):
+    def test_file_in_place_of_the_folder_is_refused_and_kept(self, tmp_path):
         (tmp_path / "out").write_text("mine")
         with pytest.raises(ReportError, match=r"out: is a file.*--out"):
             write([self.RUN], tmp_path / "out")
         assert (tmp_path / "out").read_text() == "mine"
 
-    def test_a_folder_that_cannot_be_made(self, tmp_path):
+    def test_folder_that_cannot_be_created_is_refused(self, tmp_path):
         (tmp_path / "file").write_text("")
         with pytest.raises(ReportError, match=r"out: cannot be written \(.+\); name a folder"):
             write([self.RUN], tmp_path / "file" / "out")
 
-    def test_missing_parents_are_made(self, tmp_path):
+    def test_missing_parent_folders_are_created(self, tmp_path):
         assert write([self.RUN], tmp_path / "a" / "b").is_file()
 
-    def test_foreign_files_stay_and_own_files_are_replaced(self, tmp_path):
+    def test_other_files_stay_and_own_files_are_replaced(self, tmp_path):
         (tmp_path / "out" / "plots").mkdir(parents=True)
         for name in ("notes.txt", "plots/mine.svg", "index.html"):
             (tmp_path / "out" / name).write_text("before")
@@ -231,14 +233,14 @@ class TestOutput:
         assert (tmp_path / "out" / "plots" / "mine.svg").read_text() == "before"
 
     @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("broken")])
-    def test_a_failure_leaves_the_report_of_before_and_no_rubbish(self, tmp_path, monkeypatch, error):
+    def test_failure_leaves_the_old_report_and_no_temporary_files(self, tmp_path, monkeypatch, error):
         write([self.RUN], tmp_path / "out")
         before = (tmp_path / "out" / "index.html").read_bytes()
 
         def fail(*_):
             raise error
 
-        monkeypatch.setattr(plots, "save", fail)
+        monkeypatch.setattr(draw, "save", fail)
         with pytest.raises(ReportError if isinstance(error, OSError) else RuntimeError):
             write([self.RUN], tmp_path / "out")
         assert (tmp_path / "out" / "index.html").read_bytes() == before

@@ -53,12 +53,17 @@ def test_a_folder_that_cannot_be_written_is_named_with_the_reason_and_the_option
 
 def test_two_processes_never_hold_the_lock_at_once(tmp_path):
     command = [sys.executable, "-c", ENTER_AND_LEAVE, str(tmp_path)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    processes = [subprocess.Popen(command, cwd=Path(__file__).parents[2], **pipes) for _ in range(2)]
+    pipe = subprocess.PIPE
+    processes = [
+        subprocess.Popen(command, cwd=Path(__file__).parents[2], stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        for _ in range(2)
+    ]
     try:
         for process in processes:
+            assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
         for process in processes:
+            assert process.stdin is not None
             process.stdin.write("go\n")
             process.stdin.flush()
         errors = [process.communicate(timeout=120)[1] for process in processes]

@@ -11,6 +11,7 @@ import math
 from dataclasses import MISSING, fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -20,7 +21,7 @@ from bench_core import report
 from bench_core.analysis.comparison import Verdict, compare_runs
 from bench_core.core.errors import BenchError, NewerSchemaError, RecordError
 from bench_core.core.records import SCHEMA, Record, RunInfo
-from bench_core.core.results import FlagCode
+from bench_core.core.results import Compilation, FlagCode, Latency, Stages
 from bench_core.core.studies import LadderRung, TimeToAccuracy
 from bench_core.report.content import analyze, content
 from bench_core.storage import files
@@ -62,13 +63,22 @@ class TestGoldenFiles:
             "mlp_infer-cpu-b64-fp32-compile": (0.00017851539705889886, 64),
         }
         compiled = records["mlp_infer-cpu-b8-fp32-compile"]
-        assert (compiled.compilation.seconds, compiled.compilation.graph_breaks) == (5.935656159, 0)
+        assert compiled.compilation == Compilation(5.935656159, graph_breaks=0)
         assert compiled.timing.interval == (7.678383823538163e-05, 8.619948529458805e-05)
-        assert compiled.timing.latency.p99 == 0.00015706483001054044
+        assert compiled.timing.latency == Latency(
+            100, 7.496699998910117e-05, 0.00010840000007874547, 0.00015706483001054044
+        )
         pipeline = records["csv_loader-cpu-b64-fp32-eager"]
-        assert list(pipeline.stages.seconds) == ["read", "scale", "batch", "transfer"]
-        assert (pipeline.stages.whole, pipeline.timing.interval) == (0.02595755499999086, None)
+        seconds = {
+            "read": 0.006129466524755065,
+            "scale": 0.003918368320514501,
+            "batch": 0.01665717315723399,
+            "transfer": 0.0001872589974902472,
+        }
+        assert pipeline.stages == Stages(seconds, whole=0.02595755499999086, repeats=3)
+        assert pipeline.timing.interval is None
         training = records["mlp_train-cpu-b64-fp32-eager-t1"]
+        assert training.parity is not None
         assert training.parity.errors["update of model"] == 9.753995327331974e-06
         assert training.parity.inconclusive == ("update of model",)
         assert training.unavailable["peak_memory"] == "torch does not count host memory"
@@ -156,9 +166,9 @@ FREE = ("unavailable", "errors", "options", "seconds", "studies")
 def objects(data):
     """All objects of JSON data whose keys are names of fields."""
     if isinstance(data, list):
-        return [found for item in data for found in objects(item)]
+        return [place for item in data for place in objects(item)]
     if isinstance(data, dict):
-        return [data, *(found for key, value in data.items() if key not in FREE for found in objects(value))]
+        return [data, *(place for key, value in data.items() if key not in FREE for place in objects(value))]
     return []
 
 
@@ -176,7 +186,7 @@ def extended(draw, data):
 @st.composite
 def spoiled(draw, data):
     """JSON data of which one node, at any depth, is replaced."""
-    root = {"data": copy.deepcopy(data)}
+    root: Any = {"data": copy.deepcopy(data)}
     parent, key = root, "data"
     while (node := parent[key]) and isinstance(node, dict | list) and draw(st.integers(0, 7)):
         parent, key = node, draw(st.sampled_from(list(node) if isinstance(node, dict) else range(len(node))))
@@ -199,9 +209,11 @@ def assert_one_line_about_the_file(message):
 
 
 STORED = document(SCHEMA)
+untimed = settings(deadline=None)
 
 
 class TestUnknownFields:
+    @untimed
     @given(st.sampled_from(stored_records(STORED)).flatmap(extended))
     def test_those_of_a_record_are_kept_at_any_depth(self, both):
         known, wider = both
@@ -209,6 +221,7 @@ class TestUnknownFields:
         assert record == files.decode_record(known, "file")
         assert files.encode(record) == wider
 
+    @untimed
     @given(extended(STORED[KEY]))
     def test_those_of_a_run_are_kept_at_any_depth(self, both):
         known, wider = both
@@ -221,6 +234,7 @@ class TestUnknownFields:
         wider["not_run"][1]["retries"] = {"count": 2}
         assert files.encode(files.decode_run(wider, "file"))["not_run"][1]["retries"] == {"count": 2}
 
+    @untimed
     @given(st.sampled_from(stored_records(document(1))).flatmap(extended))
     def test_those_of_an_old_record_are_kept_by_the_upgrade(self, both):
         known, wider = both
@@ -293,20 +307,23 @@ def shortened(schema):
 
 
 class TestMalformedData:
+    @untimed
     @given(broken_values)
     def test_any_json_is_decoded_or_refused(self, data):
         assert_one_line_about_the_file(refusal(files.decode_record, data))
         assert_one_line_about_the_file(refusal(files.decode_run, data))
 
+    @untimed
     @given(st.sampled_from(stored_records(document(1)) + stored_records(STORED)).flatmap(spoiled))
     def test_record_with_any_node_replaced_is_decoded_or_refused(self, data):
         assert_one_line_about_the_file(refusal(files.decode_record, data))
 
+    @untimed
     @given(st.sampled_from([document(1)[KEY], STORED[KEY]]).flatmap(spoiled))
     def test_run_with_any_node_replaced_is_decoded_or_refused(self, data):
         assert_one_line_about_the_file(refusal(files.decode_run, data))
 
-    @settings(deadline=None)
+    @untimed
     @given(st.sampled_from([shortened(1), shortened(SCHEMA)]).flatmap(spoiled))
     def test_file_with_any_node_replaced_is_reported_and_compared_or_refused(self, data):
         with TemporaryDirectory() as folder:

@@ -1,7 +1,8 @@
-"""The pipelines: what passes through them, and that their stages do the work of a whole call."""
+"""The pipelines: the data that pass through them, and that their stages do the work of a whole call."""
+
+from __future__ import annotations
 
 import gc
-import math
 import multiprocessing
 import pickle
 
@@ -12,10 +13,10 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import TensorDataset
 
-from bench_core import Case, workloads
+from bench_core import Case, Step, workloads
 from bench_core.workloads.data import digits, photos
 from bench_core.workloads.data.photo_batches import normalized
-from bench_core.workloads.kit.context import BuildContext
+from bench_core.workloads.kit import BuildContext, building
 from bench_core.workloads.pipelines import csv_loader, epoch, model_parallel, segmentation_pipeline, transfer
 from bench_core.workloads.vision import segmentation
 
@@ -25,30 +26,37 @@ NO_GPU = not torch.cuda.is_available()
 FEW = 200
 
 
-def staged(step):
+def context(name: str, batch_size: int, setting: str = "") -> BuildContext:
+    """A context as the workload's build function is given it."""
+    w = workloads.get(name)
+    case = building.resolve_case(w, Case(name, batch_size=batch_size, setting=setting))
+    return BuildContext(case, setting=w.settings.get(case.setting))
+
+
+def staged(step: Step) -> torch.Tensor | dict[str, torch.Tensor]:
     """One call's work by its stages, and what the last stage returned."""
-    for _ in range(step.rounds):
+    for _ in range(step.stage_cycles):
         for stage in step.stages.values():
             output = stage()
     return output
 
 
-def weights(step):
+def weights(step: Step) -> list[torch.Tensor]:
     return [p.detach().clone() for module in step.modules.values() for p in module.parameters()]
 
 
 class TestEpoch:
-    def built(self, setting, **changes):
+    def built(self, setting: str, **changes: object) -> Step:
         return workloads.build(Case("mnist_epoch_e2e", batch_size=64, setting=setting, **changes))
 
     @pytest.fixture
-    def few(self, monkeypatch):
+    def few(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(epoch, "IMAGES", FEW)
 
     @pytest.mark.parametrize("setting", ["w0", "w2", "resident"])
-    def test_938_batches_the_last_of_32_and_each_image_once_in_a_shuffled_order(self, setting):
+    def test_epoch_has_938_batches_and_each_image_once_in_a_shuffled_order(self, setting: str) -> None:
         data = TensorDataset(torch.zeros(60_000, 1), torch.arange(60_000))
-        begin = epoch.feed(BuildContext(Case("mnist_epoch_e2e", batch_size=64, setting=setting)), data)
+        begin = epoch.feed(context("mnist_epoch_e2e", 64, setting), data)
         batches = [labels for _, labels in begin()]
         assert [len(batch) for batch in batches] == [64] * 937 + [32]
         order = torch.cat(batches)
@@ -57,7 +65,7 @@ class TestEpoch:
         assert torch.equal(next(iter(begin()))[1], order[:64]), "the next epoch is the same work"
 
     @pytest.mark.parametrize("setting", ["w0", "w2", "pil-w0", "resident"])
-    def test_stages_do_the_work_of_a_call_and_all_settings_the_same(self, few, setting):
+    def test_stages_do_the_work_of_a_call_and_all_settings_the_same(self, few: None, setting: str) -> None:
         step = self.built(setting)
         before = weights(step)
         first = step()
@@ -70,21 +78,24 @@ class TestEpoch:
         plain()
         assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(weights(plain), called, strict=True))
 
-    def test_counts(self, few):
+    def test_step_counts_images_batches_and_flops(self, few: None) -> None:
         step = self.built("w0")
-        assert (step.units, step.rounds, step.parameters) == (FEW, 4, 101_770)
+        assert (step.units, step.stage_cycles, step.parameters) == (FEW, 4, 101_770)
         assert step.flops == FEW * workloads.get("mnist_epoch_e2e").known_costs.flops
         assert step.data == "digits stand-in"
         assert list(step.stages) == ["load", "transfer", "compute"]
         assert list(self.built("resident").stages) == ["load", "compute"]
-        assert epoch.IMAGES == FEW
-        assert math.ceil(60_000 / 64) == 938
 
-    def test_the_order_follows_from_the_seed(self, few):
+    @pytest.mark.parametrize("setting", ["w0", "pil-w0", "resident"])
+    def test_epoch_is_60000_images_in_938_batches(self, setting: str) -> None:
+        step = self.built(setting)
+        assert (step.units, step.stage_cycles) == (60_000, 938)
+
+    def test_order_follows_from_the_seed(self, few: None) -> None:
         assert torch.equal(self.built("w0")(), self.built("w0")())
         assert not torch.equal(self.built("w0")(), self.built("w0", seed=1)())
 
-    def test_images_transformed_one_by_one_are_those_prepared_beforehand(self):
+    def test_images_transformed_one_by_one_are_those_prepared_beforehand(self) -> None:
         root, _ = digits.mnist_root()
         prepared, pictures = epoch.Prepared(root, FEW), epoch.pictures(root, FEW)
         assert len(prepared) == len(pictures) == FEW
@@ -94,7 +105,7 @@ class TestEpoch:
             assert label == same
         assert (prepared.tensors[0].min(), prepared.tensors[0].max()) == (-1, 1)
 
-    def test_workers_end_with_the_step(self, few):
+    def test_workers_end_with_the_step(self, few: None) -> None:
         step = self.built("w2")
         step()
         assert len(multiprocessing.active_children()) == 2
@@ -104,21 +115,21 @@ class TestEpoch:
         gc.collect()
         assert multiprocessing.active_children() == []
 
-    def test_a_worker_that_is_not_forked_reads_the_images_itself(self):
+    def test_worker_that_is_not_forked_reads_the_images_itself(self) -> None:
         data = epoch.Prepared(digits.mnist_root()[0], FEW)
         sent = pickle.dumps(data)
         assert len(sent) < 1000
         for tensor, copy in zip(data.tensors, pickle.loads(sent).tensors, strict=True):
             assert torch.equal(tensor, copy)
 
-    def test_pinned_memory_is_refused_on_a_cpu(self):
+    def test_pinned_memory_is_refused_on_a_cpu(self) -> None:
         with pytest.raises(ValueError, match=r"w2-pinned.* of mnist_epoch_e2e need a CUDA device"):
             self.built("w2-pinned")
 
     @pytest.mark.gpu
     @pytest.mark.skipif(NO_GPU, reason="no CUDA device")
     @pytest.mark.parametrize("setting", workloads.get("mnist_epoch_e2e").settings)
-    def test_on_a_gpu(self, few, setting):
+    def test_stages_do_the_work_of_a_call_on_a_gpu(self, few: None, setting: str) -> None:
         step = self.built(setting, device="cuda")
         first = step()
         called = weights(step)
@@ -127,25 +138,25 @@ class TestEpoch:
         assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(weights(step), called, strict=True))
 
 
-class Colours(nn.Module):
+class Colors(nn.Module):
     """A network as small as it can be, of the form of torchvision's."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.conv = nn.Conv2d(3, 21, 1)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
         return {"out": self.conv(x)}
 
 
 class TestSegmentation:
     @pytest.fixture
-    def step(self, monkeypatch):
+    def step(self, monkeypatch: pytest.MonkeyPatch) -> Step:
         monkeypatch.setattr(segmentation, "SIDE", 32)
-        monkeypatch.setattr(segmentation, "deeplabv3_r50", Colours)
+        monkeypatch.setattr(segmentation, "deeplabv3_r50", Colors)
         return workloads.build(Case("segmentation_pipeline", batch_size=2))
 
-    def test_stages_do_the_work_of_a_call(self, step):
+    def test_stages_do_the_work_of_a_call(self, step: Step) -> None:
         called = [step() for _ in range(3)]
         assert list(step.stages) == ["decode", "preprocess", "to device", "infer", "argmax", "to host"]
         for whole in called:  # two of three photos a call, so the first again after three
@@ -153,7 +164,7 @@ class TestSegmentation:
         assert not torch.equal(called[0], called[1])
         assert step.flops == 2 * 2 * 32**2 * 3 * 21
 
-    def test_classes_are_those_of_the_photo(self, step):
+    def test_classes_are_those_of_the_photo(self, step: Step) -> None:
         classes = step()
         assert (classes.shape, classes.dtype, classes.device.type) == ((2, 32, 32), torch.int64, "cpu")
         photo = segmentation_pipeline.decoded(segmentation_pipeline.photo_files()["grace_hopper.jpg"])
@@ -161,7 +172,7 @@ class TestSegmentation:
         logits = step.modules["model"](torch.from_numpy(image).float())["out"]
         assert torch.equal(classes[0], logits.argmax(1)[0])
 
-    def test_files_hold_the_sample_photos(self):
+    def test_files_contain_the_sample_photos(self) -> None:
         files = segmentation_pipeline.photo_files()
         assert files.keys() == photos.photos().keys()
         for name, pixels in photos.photos().items():
@@ -169,8 +180,8 @@ class TestSegmentation:
 
 
 class TestTable:
-    def test_float32_features_int64_classes_and_each_training_row_once(self):
-        pipeline = csv_loader.Pipeline(BuildContext(Case("csv_loader", batch_size=64)))
+    def test_batches_have_each_training_row_once_with_scaled_features(self) -> None:
+        pipeline = csv_loader.Pipeline(context("csv_loader", 64))
         pipeline()
         features, classes = map(torch.cat, zip(*pipeline._batches, strict=True))
         assert (features.dtype, classes.dtype) == (torch.float32, torch.int64)
@@ -181,7 +192,7 @@ class TestTable:
         assert torch.equal(features[:, 0].sort().values, rows.features[:, 0].sort().values)
         assert not torch.equal(features, rows.features), "shuffled"
 
-    def test_the_scaler_sees_the_training_part_only(self):
+    def test_scaler_sees_the_training_part_only(self) -> None:
         rng = np.random.default_rng(0)
         table, training = csv_loader.made_up(rng), np.arange(4_000)
         plain = csv_loader.Rows(table, training)
@@ -190,14 +201,15 @@ class TestTable:
         table.iloc[100, 3] = 1e12
         assert not torch.equal(csv_loader.Rows(table, training).features, plain.features)
 
-    def test_stages_do_the_work_of_a_call_and_the_file_goes_with_the_step(self):
-        context = BuildContext(Case("csv_loader", batch_size=1024))
-        pipeline = csv_loader.Pipeline(context)
+    def test_file_is_deleted_with_the_pipeline(self) -> None:
+        pipeline = csv_loader.Pipeline(context("csv_loader", 1024))
         path = pipeline._path
         assert len(path.read_text().splitlines()) == 5_001
         del pipeline
         assert not path.parent.exists()
-        step = workloads.build(context.case)
+
+    def test_stages_do_the_work_of_a_call(self) -> None:
+        step = workloads.build(Case("csv_loader", batch_size=1024))
         assert list(step.stages) == ["read", "scale", "batch", "transfer"]
         assert torch.equal(staged(step)["features"], step()["features"])
         assert step.units == 4_000
@@ -205,21 +217,22 @@ class TestTable:
 
 class TestTransfer:
     @pytest.mark.parametrize("to_device", [True, False])
-    def test_bytes_arrive(self, to_device):
+    def test_bytes_arrive(self, to_device: bool) -> None:
+        route = transfer.Route(to_device=to_device, pinned=False)
         data = [torch.randint(256, (4096,), dtype=torch.uint8) for _ in range(3)]
-        pairs = [transfer.endpoints(d, torch.device("cpu"), to_device=to_device, pinned=False) for d in data]
+        pairs = [transfer.endpoints(d, torch.device("cpu"), route) for d in data]
         assert not any(torch.equal(source, target) for source, target in pairs)
         assert all(source.data_ptr() != target.data_ptr() for source, target in pairs)
         copy = transfer.copier(pairs, without_waiting=False)
         transfer.check(copy, pairs)
         assert torch.equal(copy(), data[0])
 
-    def test_bytes_that_do_not_arrive_are_an_error(self):
+    def test_bytes_that_do_not_arrive_are_an_error(self) -> None:
         pair = (torch.ones(8, dtype=torch.uint8), torch.zeros(8, dtype=torch.uint8))
         with pytest.raises(ValueError, match="what arrived is not what was sent"):
             transfer.check(lambda: pair[1], [pair])
 
-    def test_sizes_and_refusal(self):
+    def test_sizes_of_copies_and_refusal_on_a_cpu(self) -> None:
         sizes = workloads.get("transfer").batch_sizes("cuda")
         assert (sizes[0], sizes[-1]) == (4 * 2**10, 256 * 2**20)
         with pytest.raises(ValueError, match="transfer needs a CUDA device"):
@@ -228,7 +241,7 @@ class TestTransfer:
     @pytest.mark.gpu
     @pytest.mark.skipif(NO_GPU, reason="no CUDA device")
     @pytest.mark.parametrize("setting", workloads.get("transfer").settings)
-    def test_on_a_gpu(self, setting):
+    def test_bytes_arrive_on_a_gpu(self, setting: str) -> None:
         step = workloads.build(Case("transfer", device="cuda", batch_size=2**20, setting=setting))
         output = step()
         torch.cuda.synchronize()
@@ -237,7 +250,7 @@ class TestTransfer:
 
 
 class TestSplitModel:
-    def test_it_equals_the_unsplit_model_in_outputs_gradients_and_an_update(self):
+    def test_split_model_equals_the_unsplit_one_in_outputs_gradients_and_an_update(self) -> None:
         split = model_parallel.Split()
         split.place("cpu", "cpu")
         whole = nn.Sequential(nn.Linear(10, 10), nn.ReLU(), nn.Linear(10, 5))
@@ -254,9 +267,9 @@ class TestSplitModel:
         for ours, theirs in zip(split.parameters(), whole.parameters(), strict=True):
             assert torch.equal(ours, theirs)
 
-    def test_the_step(self):
+    def test_step_trains_every_weight(self) -> None:
         workload = workloads.get("model_parallel_toy")
-        step = workload.build(BuildContext(Case("model_parallel_toy", batch_size=20)))
+        step = building.build_anywhere(workload, Case("model_parallel_toy", batch_size=20))
         assert step.parameters == 165
         assert step.flops == 20 * workload.known_costs.flops
         assert step.optimizers["model"].defaults["lr"] == 0.001
@@ -272,15 +285,16 @@ class TestSplitModel:
             ("cuda:1", 4, ("cuda:1", "cuda:2")), ("cpu", 0, ("cpu", "cpu")),
         ],
     )  # fmt: skip
-    def test_the_devices(self, device, gpus, both):
+    def test_second_device_is_the_next_gpu_or_the_cpu(self, device: str, gpus: int, both: tuple[str, str]) -> None:
         assert model_parallel.devices(torch.device(device), gpus) == both
 
     @pytest.mark.gpu
     @pytest.mark.skipif(NO_GPU, reason="no CUDA device")
-    def test_on_a_gpu(self):
+    def test_split_model_equals_its_cpu_counterpart_on_a_gpu(self) -> None:
         step = workloads.build(Case("model_parallel_toy", device="cuda", batch_size=20))
         places = [str(p.device) for p in step.modules["model"].parameters()]
         assert places == [step.devices[0]] * 2 + [step.devices[1]] * 2
-        reference = workloads.get("model_parallel_toy").build(BuildContext(Case("model_parallel_toy", batch_size=20)))
+        case = Case("model_parallel_toy", batch_size=20)
+        reference = building.build_anywhere(workloads.get(case.workload), case)
         for _ in range(3):
             assert step().item() == pytest.approx(reference().item(), rel=1e-5)

@@ -31,6 +31,12 @@ NUMBER = re.compile(r"-?\d[\d,]*\.?\d*(?:e-?\d+)?")
 TRUE = torch.tensor((*PHI, *THETA), dtype=torch.float64)[:, None]
 
 
+@pytest.fixture(scope="module")
+def example() -> airpassengers.Example:
+    """The worked example, fitted once."""
+    return airpassengers.read()
+
+
 def double(array: object) -> Tensor:
     return torch.tensor(array, dtype=torch.float64)
 
@@ -244,10 +250,10 @@ def test_batch_larger_than_the_series_repeats_its_windows() -> None:
     assert len(inputs[0].unique(dim=0)) == 995
 
 
-def test_worked_example_quotes_the_output_of_its_code() -> None:
+def test_worked_example_quotes_the_output_of_its_code(example: airpassengers.Example) -> None:
     text = (ROOT / "docs" / "arima.md").read_text(encoding="utf-8")
     quoted = "".join(re.findall(r"```text\n(.*?)```", text, re.DOTALL)).splitlines()
-    given = airpassengers.figures(airpassengers.read())
+    given = airpassengers.figures(example)
     assert [NUMBER.sub("", line).split() for line in quoted] == [NUMBER.sub("", line).split() for line in given]
     for ours, theirs in zip(quoted, given, strict=True):
         numbers = ([float(n.replace(",", "")) for n in NUMBER.findall(line)] for line in (ours, theirs))
@@ -255,8 +261,7 @@ def test_worked_example_quotes_the_output_of_its_code() -> None:
         assert next(numbers) == pytest.approx(next(numbers), rel=0.01, abs=0.002)
 
 
-def test_worked_example_forecasts_as_statsmodels_with_its_parameters() -> None:
-    example = airpassengers.read()
+def test_worked_example_forecasts_as_statsmodels_with_its_parameters(example: airpassengers.Example) -> None:
     ahead = example.forecast()
     theirs = example.model().smooth(example.estimates).get_forecast(12)
     assert list(ahead.index.strftime("%Y-%m-%d")) == [f"1961-{month:02d}-01" for month in range(1, 13)]
@@ -265,8 +270,7 @@ def test_worked_example_forecasts_as_statsmodels_with_its_parameters() -> None:
     assert np.allclose(np.log(ahead["high"] / ahead["low"]) / (2 * 1.96), theirs.se_mean, rtol=0.01)
 
 
-def test_worked_example_leaves_out_the_values_that_are_not_residuals() -> None:
-    example = airpassengers.read()
+def test_worked_example_leaves_out_the_values_that_are_not_residuals(example: airpassengers.Example) -> None:
     assert example.residuals.index[0] == np.datetime64("1949-04-01")
     assert example.residuals.index[-1] == np.datetime64("1960-12-01")
     assert example.residuals.abs().max() < 0.25 < example.default.resid[0]

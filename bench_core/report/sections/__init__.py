@@ -1,1 +1,1 @@
-"""The report's sections beside the workloads: parity, pipelines, and one per study."""
+"""The report's sections that are not about one workload: parity, pipelines and the studies."""

@@ -12,7 +12,7 @@ from bench_core.report.tables.table import Table
 
 @dataclass(frozen=True)
 class Study:
-    """One study: a question of its own beside the sweep, and its answer."""
+    """The section of one study: a question of its own, and its answer."""
 
     name: str
     about: str

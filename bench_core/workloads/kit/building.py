@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +10,10 @@ from typing import Any
 import torch
 
 from bench_core.core import extras
-from bench_core.core.case import CACHES, DEVICES, DTYPES, VARIANTS, Case, cpu_dtype
+from bench_core.core.case import CACHES, DEVICES, DTYPES, VARIANTS, Case
 from bench_core.core.errors import CaseError
 from bench_core.core.step import Step
+from bench_core.hardware import device
 from bench_core.workloads.kit.context import BuildContext
 from bench_core.workloads.kit.definition import Workload
 
@@ -67,17 +67,19 @@ def _reasons(w: Workload, case: Case) -> Iterator[str]:
 
 
 def _device_reasons(w: Workload, case: Case) -> Iterator[str]:
-    index = case.device.partition(":")[2]
-    if not re.fullmatch(r"cpu|cuda(:\d+)?", case.device):
+    kind, index = case.device_type, case.device.partition(":")[2]
+    if case.device != "cpu" and not device.is_accelerator(case.device):
         yield f"no device {case.device!r}; there are: {', '.join(DEVICES)}"
-    if case.device_type == "cuda" and not torch.cuda.is_available():
-        yield "no CUDA device is present here; there is: cpu"
-    if case.device_type == "cpu" and w.gpu_only:
+    if kind == "cpu" and w.gpu_only:
         yield f"{w.name} needs a CUDA device"
-    if index and int(index) >= torch.cuda.device_count():
-        yield f"no device {case.device!r}; CUDA devices present: {torch.cuda.device_count()}"
-    if not w.batch_sizes(case.device_type, "full"):
-        yield f"{w.name} is not defined on {case.device_type}"
+    if kind != "cpu":
+        title = device.ACCELERATORS[kind].title
+        if device.absence(kind):
+            yield f"no {title} is present here; there is: {', '.join(device.present())}"
+        if index and int(index) >= torch.accelerator.device_count():
+            yield f"no device {case.device!r}; {title}s present: {torch.accelerator.device_count()}"
+    if not w.batch_sizes(kind, "full"):
+        yield f"{w.name} is not defined on {kind}"
 
 
 def _dtype_reasons(w: Workload, case: Case) -> Iterator[str]:
@@ -85,12 +87,15 @@ def _dtype_reasons(w: Workload, case: Case) -> Iterator[str]:
         yield f"no dtype {case.dtype!r}; there are: {', '.join(DTYPES)}"
     if case.dtype not in w.dtypes:
         yield f"{w.name} is not defined in {case.dtype}; it is in: {', '.join(w.dtypes)}"
-    if case.device_type != "cpu":
-        return
-    if (counterpart := cpu_dtype(case.dtype)) != case.dtype:
-        yield f"{case.dtype} exists on GPUs only; its counterpart on a CPU is {counterpart}"
-    if case.dtype == "fp16" and not getattr(torch.cpu, "_is_amx_fp16_supported", bool)():
+    if (counterpart := device.device_dtype(case.dtype, case.device_type)) != case.dtype:
+        yield f"{case.dtype} exists on CUDA devices only; its counterpart on {_a(case)} is {counterpart}"
+    if case.dtype == "fp16" and case.device_type == "cpu" and not getattr(torch.cpu, "_is_amx_fp16_supported", bool)():
         yield "this CPU has no fp16 arithmetic: torch would emulate it, up to hundreds of times slower than fp32"
+
+
+def _a(case: Case) -> str:
+    """The device of a case with its article: ``a CPU``."""
+    return "a CPU" if case.device_type == "cpu" else f"an {device.ACCELERATORS[case.device_type].title}"
 
 
 def _variant_reasons(w: Workload, case: Case) -> Iterator[str]:
@@ -101,8 +106,8 @@ def _variant_reasons(w: Workload, case: Case) -> Iterator[str]:
             yield f"{w.name} has no variant {part!r}; it has: {', '.join(w.variants)}"
     if "cuda_graph" not in case.variant_parts:
         return
-    if case.device_type == "cpu":
-        yield "CUDA graphs exist on GPUs only; the counterpart of cuda_graph on a CPU is eager"
+    if not (case.device_type in device.ACCELERATORS and device.ACCELERATORS[case.device_type].has_graphs):
+        yield f"CUDA graphs exist on CUDA devices only; the counterpart of cuda_graph on {_a(case)} is eager"
     if "compile" in case.variant_parts:
         yield "cuda_graph cannot be joined with compile: torch.compile has its own mode to capture CUDA graphs"
     if case.caches == "cold":

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from bench_core.core import text
-from bench_core.core.case import DEVICES, DTYPES, SWEEPS, VARIANTS
+from bench_core.core.case import DTYPES, SWEEPS, VARIANTS
 from bench_core.workloads.kit.definition import Workload
 from bench_core.workloads.kit.sweep import Sweep, candidates
 
@@ -69,7 +69,7 @@ def _facts(w: Workload) -> Iterator[tuple[str, str]]:
     yield "Source", w.source
     yield "Known in advance", w.known_costs.description
     yield "Cost", cost(w)
-    for device in DEVICES:
+    for device in DEVICE_NAMES:
         yield f"Batch sizes on {DEVICE_NAMES[device]}", swept(w, device)
     yield "Reference batch", text.whole(w.reference_batch)
     usual = tuple(d for d in DTYPES if not (w.kind == "train" and d == "fp16"))

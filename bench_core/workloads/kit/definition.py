@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, get_args
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, get_args
 
-from bench_core.core.case import DEVICES, DTYPES, INFERENCE_ONLY_DTYPES, VARIANTS
+from bench_core.core.case import DEVICES, DTYPES, INFERENCE_ONLY_DTYPES, SWEEPS, VARIANTS
 from bench_core.core.errors import CaseError, DefinitionError
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     Build = Callable[[BuildContext], Step]
 
 P = ParamSpec("P")
+T = TypeVar("T")
 Kind = Literal["train", "infer", "op", "pipeline"]
 
 
@@ -80,16 +81,16 @@ class Facts:
         if not self.dtypes:
             object.__setattr__(self, "dtypes", default_dtypes(self.kind))
 
-    def batch_sizes(self, device_type: str, sweep: str = "default") -> tuple[int, ...]:
-        """The batch sizes of a sweep (``default`` or ``full``) on a device type (``cpu`` or ``cuda``).
+    def batch_sizes(self, device_type: str, sweep: str = SWEEPS[0]) -> tuple[int, ...]:
+        """The batch sizes of a sweep (``default`` or ``full``) on a device type (``cpu``, ``cuda``, ...); none if the
+        work is not defined there. An accelerator without an entry of its own takes that of ``cuda``.
 
-        Raises ``CaseError`` for another device type.
+        Raises ``CaseError`` for a device type that does not exist.
         """
-        if device_type not in self.batches:
-            there_are = ", ".join(self.batches)
-            raise CaseError(f"no batches are defined for device {device_type!r}; there are: {there_are}")
-        further = self.full_batches.get(device_type, ()) if sweep == "full" else ()
-        return tuple(sorted((*self.batches[device_type], *further)))
+        if device_type not in DEVICES:
+            raise CaseError(f"no device {device_type!r}; there are: {', '.join(DEVICES)}")
+        further = entry(self.full_batches, device_type) if sweep == "full" else ()
+        return tuple(sorted((*entry(self.batches, device_type), *further)))
 
     @property
     def gpu_only(self) -> bool:
@@ -114,6 +115,13 @@ class Workload(Facts):
     def first_setting(self) -> str:
         """The name of the first setting; empty where there are none."""
         return next(iter(self.settings), "")
+
+
+def entry(by_device: Mapping[str, tuple[T, ...]], device_type: str) -> tuple[T, ...]:
+    """What is stated for a device type; for an accelerator of which nothing is stated, what is stated for ``cuda``."""
+    if device_type not in by_device and device_type != "cpu":
+        device_type = "cuda"
+    return by_device.get(device_type, ())
 
 
 def default_dtypes(kind: Kind) -> tuple[str, ...]:
@@ -150,7 +158,7 @@ def _problems(w: Workload) -> tuple[str, ...]:
         (bool(w.summary), "its build function needs a docstring; the first line is what `bench-core list` shows"),
         (w.kind in get_args(Kind), f"no kind {w.kind!r}; there are: {', '.join(get_args(Kind))}"),
         *((bool(getattr(w, name)), f"{name} is empty") for name in ("family", "unit", "source")),
-        (set(w.batches) == set(DEVICES), f"batches needs an entry for each of {', '.join(DEVICES)}; it may be empty"),
+        *_device_checks(w),
         *_batch_checks(w),
         *_subset_checks(w),
         (w.heavy or not any(w.full_batches.values()), "full_batches are for heavy workloads; add heavy=True"),
@@ -158,8 +166,16 @@ def _problems(w: Workload) -> tuple[str, ...]:
     return tuple(problem for fine, problem in checks if not fine)
 
 
+def _device_checks(w: Workload) -> tuple[tuple[bool, str], ...]:
+    stated = (("batches", w.batches), ("full_batches", w.full_batches), ("full_settings", w.full_settings))
+    return tuple(
+        (set(by_device) <= set(DEVICES), f"{name}: no device {', '.join(sorted(set(by_device) - set(DEVICES)))!r}")
+        for name, by_device in stated
+    )
+
+
 def _batch_checks(w: Workload) -> tuple[tuple[bool, str], ...]:
-    by_device = {device: w.batch_sizes(device, "full") for device in DEVICES if device in w.batches}
+    by_device = {device: w.batch_sizes(device, "full") for device in w.batches if device in DEVICES}
     sizes = [size for swept in by_device.values() for size in swept]
     return (
         (bool(sizes), "batches has no batch size for any device"),

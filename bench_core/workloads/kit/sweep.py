@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 
-from bench_core.core.case import CACHES, DTYPES, SWEEPS, VARIANTS, Case, cpu_dtype
-from bench_core.workloads.kit.definition import Workload
+from bench_core.core.case import CACHES, DTYPES, SWEEPS, VARIANTS, Case
+from bench_core.hardware.device import device_dtype
+from bench_core.workloads.kit.definition import Workload, entry
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,7 @@ def candidates(workload: Workload, sweep: Sweep) -> list[Case]:
     """The cases of a workload, including those that cannot be built here."""
     cases: dict[Case, None] = {}
     for device, dtype, variant, caches in product(sweep.devices, sweep.dtypes, sweep.variants, sweep.caches):
-        there = cpu_dtype(dtype) if device == "cpu" else dtype
-        base = Case(workload.name, device, dtype=there, variant=variant, caches=caches)
+        base = Case(workload.name, device, dtype=device_dtype(dtype, device), variant=variant, caches=caches)
         cases |= dict.fromkeys(_points(base, workload, sweep))
     return list(cases)
 
@@ -47,8 +47,8 @@ def too_heavy(workload: Workload, sweep: Sweep) -> list[Case]:
         if case not in default
         and (
             workload.heavy
-            or case.batch_size in workload.full_batches.get(case.device, ())
-            or case.setting in workload.full_settings.get(case.device, ())
+            or case.batch_size in entry(workload.full_batches, case.device)
+            or case.setting in entry(workload.full_settings, case.device)
         )
     ]
 
@@ -58,7 +58,7 @@ def _points(base: Case, workload: Workload, sweep: Sweep) -> Iterator[Case]:
         return
     batches = sweep.batch_sizes or workload.batch_sizes(base.device, sweep.kind)
     settings = tuple(workload.settings) or ("",)
-    further = workload.full_settings.get(base.device, ())
+    further = entry(workload.full_settings, base.device)
     for setting in settings:
         if setting in further and sweep.kind == "default":
             continue

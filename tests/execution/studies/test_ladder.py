@@ -13,7 +13,6 @@ import torch
 
 import bench_core.execution.fixture  # noqa: F401 - imported here, the runs within this process find it loaded
 from bench_core import workloads
-from bench_core.core import text
 from bench_core.core.case import Case
 from bench_core.core.errors import RecordError
 from bench_core.core.studies import LadderRung
@@ -29,8 +28,6 @@ from bench_core.execution.studies.ladder import (
     time_rung,
 )
 from bench_core.execution.studies.tutorial import BATCH, WORKLOAD, DigitsTraining
-from bench_core.report.plots import draw
-from bench_core.report.plots.series import RungChart, RungLine
 from bench_core.storage import files
 from bench_core.workloads.data.digits import write_idx
 from tests.support import factory
@@ -109,11 +106,11 @@ class TestRungs:
 
     def test_every_rung_keeps_the_corrections_before_it_and_adds_one(self) -> None:
         corrections = ("own_optimizer", "synchronized", "warm", "loader_out", "resident", "repeated")
-        made = [{name for name in corrections if getattr(rung, name)} for rung in RUNGS]
-        assert made[0] == set()
-        assert made[-1] == set(corrections)
-        assert all(before < after and len(after - before) == 1 for before, after in pairwise(made))
-        assert len(made) == len(corrections) + 1
+        corrected = [{name for name in corrections if getattr(rung, name)} for rung in RUNGS]
+        assert corrected[0] == set()
+        assert corrected[-1] == set(corrections)
+        assert all(before < after and len(after - before) == 1 for before, after in pairwise(corrected))
+        assert len(corrected) == len(corrections) + 1
 
     def test_each_times_what_it_says_and_no_more(self) -> None:
         t, n = FakeTraining(), STEPS
@@ -131,15 +128,6 @@ class TestRungs:
             "repeated": t.launch_cost + trained,  # so slow a step is a block of its own
         }
         assert {rung.name: self.seconds(rung) for rung in RUNGS} == pytest.approx(expected)
-
-    def test_their_plot_can_be_drawn_without_a_run_and_names_what_it_shows(self, tmp_path: Path) -> None:
-        values = tuple(enumerate(self.seconds(rung) for rung in RUNGS[:-1]))
-        line = RungLine("a device of the tests", "gpu", values, None)
-        names = tuple(rung.name for rung in RUNGS[:-1])
-        chart = RungChart("Rungs", "no measurement", "-", "time", names, (line,), text.seconds)
-        draw.save(chart, tmp_path / "a.svg", tmp_path / "a.png")
-        drawing = (tmp_path / "a.svg").read_text()
-        assert all(words in drawing for words in ("a device of the tests", "no measurement", "inputs resident"))
 
     def test_a_loader_that_ends_early_counts_only_the_steps_it_allowed(self) -> None:
         training = FakeTraining(batches=3)

@@ -1,7 +1,12 @@
 """The ladder's section: what naive timing reports, rung by rung, on each device and machine."""
 
+from pathlib import Path
+
+from bench_core.core import text
 from bench_core.core.records import NotRun, Outcome, Run
 from bench_core.report.content import analyze, content
+from bench_core.report.plots import draw
+from bench_core.report.plots.chart_types import RungChart, RungLine, Side
 from bench_core.report.sections.ladder import NAME
 from bench_core.report.sections.study import Study
 from tests.report.sections.conftest import WriteReport
@@ -20,7 +25,7 @@ def test_a_cpu_alone_has_no_speedup_and_synchronizing_changes_nothing_there() ->
     assert study is not None
     assert [plot.name for plot in study.plots] == ["ladder_time_A"]
     (table,) = study.tables
-    assert (table.headings[0], *table.headings[2:]) == ("Rung", "CPU time", "CPU off by")
+    assert table.headings == ("Rung", "What it corrects", "CPU time", "CPU off by")
     assert [row[2] for row in table.rows if row[0] in ("own optimizer", "synchronize")] == ["7.10 ms", "7.30 ms"]
 
 
@@ -33,8 +38,8 @@ def test_cpu_and_gpu_are_shown_next_to_each_other_with_what_each_is_off_by(write
     report = write_report(factory.run(ladder=factory.ladder()))
     for words in (report.text, report.markdown):
         assert NAME in words
-        assert "CPU: the first rung says 7.20 ms a step and the last 570 µs, so the first is off by 12.6×." in words
-        assert "What changes most is 'loader taken out': from 6.40 ms to 560 µs." in words
+        assert "CPU: the first rung reports 7.20 ms per step, the last 570 µs, so the first is off by 12.6×." in words
+        assert "The rung 'loader taken out' changes the time most: from 6.40 ms to 560 µs." in words
         assert "By the first rung the GPU is 0.447× as fast as the CPU; by the last, 2.48×." in words
         assert "CPU 564 to 576 µs; GPU 228 to 232 µs; R 2.44 to 2.51" in words
     row = next(line for line in report.markdown.splitlines() if line.startswith("| warm-up"))
@@ -43,7 +48,7 @@ def test_cpu_and_gpu_are_shown_next_to_each_other_with_what_each_is_off_by(write
     ]  # fmt: skip
     plots = {path.name for path in (report.folder / "plots").iterdir()}
     assert {"ladder_time_A.png", "ladder_speedup_A.svg"} <= plots
-    assert 'href="#s-What-naive-timing-would-have-said"' in report.source
+    assert f'href="#s-{NAME.replace(" ", "-")}"' in report.source
 
 
 def test_the_newest_ladder_of_each_machine_counts() -> None:
@@ -63,6 +68,15 @@ def test_the_newest_ladder_of_each_machine_counts() -> None:
 def test_a_ladder_of_older_software_does_not_count() -> None:
     newer_torch = factory.run(on=factory.machine(torch="2.12.0"), started="2026-03-01T00:00:00+00:00")
     assert ladder_of(factory.run(ladder=factory.ladder()), newer_torch) is None
+
+
+def test_a_plot_of_rungs_can_be_drawn_without_a_run_and_names_what_it_shows(tmp_path: Path) -> None:
+    values = tuple(enumerate(gpu_seconds for _, gpu_seconds in factory.RUNGS.values()))
+    line = RungLine("a device of the tests", Side.GPU, values, None)
+    chart = RungChart("Rungs", "no measurement", "-", "time", tuple(factory.RUNGS), (line,), text.seconds)
+    draw.save(chart, tmp_path / "a.svg", tmp_path / "a.png")
+    drawing = (tmp_path / "a.svg").read_text()
+    assert all(words in drawing for words in ("a device of the tests", "no measurement", "inputs resident"))
 
 
 def test_a_ladder_that_failed_and_was_made_later_is_no_longer_missing() -> None:

@@ -17,8 +17,8 @@ def test_cpu_and_gpu_are_shown_next_to_each_other_in_words_and_a_table(write_rep
     report = write_report(factory.run(learning=factory.learning()))
     for words in (report.text, report.markdown):
         assert (
-            "mlp_train, asked for 90% of 257 test images (digits stand-in): the CPU takes 105 ms (150 steps); the "
-            "GPU takes 42.0 ms (150 steps). To get there the GPU is 2.50× as fast as the CPU." in words
+            "mlp_train, target accuracy 90% on 257 test images (digits stand-in): the CPU takes 105 ms (150 "
+            "steps); the GPU takes 42.0 ms (150 steps). The GPU reaches it 2.50× as fast as the CPU." in words
         )
     rows = [line.split("|")[1:-1] for line in report.markdown.splitlines() if "| reached |" in line]
     assert [(row[0].strip(), row[3].strip()) for row in rows] == [
@@ -33,8 +33,8 @@ def test_a_target_that_is_not_reached_is_reported_and_gives_no_speedup() -> None
     study = learning_of(factory.run(learning=(*gpu, *cpu)))
     assert study is not None
     assert study.sentences[0] == (
-        "mlp_train, asked for 90% of 257 test images (digits stand-in): the CPU takes 105 ms (150 steps); the GPU "
-        "does not reach it: 10.4% after 42.0 ms (150 steps)."
+        "mlp_train, target accuracy 90% on 257 test images (digits stand-in): the CPU takes 105 ms (150 steps); the "
+        "GPU does not reach it: 10.4% after 42.0 ms (150 steps)."
     )
     assert [row[-2] for row in study.tables[0].rows[:2]] == ["reached", "not reached"]
 
@@ -54,11 +54,11 @@ def test_a_study_that_was_made_later_is_no_longer_missing() -> None:
     left_out = NotRun("learning (3 studies)", Outcome.SKIPPED, "measured with --bench-sweep full", study="learning")
     failed = NotRun("learning-mlp_train-cpu", Outcome.FAILED, "why")
     early = factory.run(not_run=[failed], started="2025-01-01T00:00:00+00:00")
-    made = factory.run(learning=factory.learning(("cpu",)))
+    trained = factory.run(learning=factory.learning(("cpu",)))
     later = factory.run(not_run=[left_out], started="2026-02-01T00:00:00+00:00")
     of_early, of_later = (content(analyze([run])).not_run for run in (early, later))
     assert of_early is not None
     assert of_early.rows[0][1:] == ("learning-mlp_train-cpu", "failed", "why")
     assert of_later is not None
     assert of_later.rows[0][1] == "learning (3 studies)"
-    assert content(analyze([early, made, later])).not_run is None
+    assert content(analyze([early, trained, later])).not_run is None

@@ -1,6 +1,7 @@
 """The section on pipelines: where their time goes, in a table and a plot."""
 
 from bench_core.report.content import analyze, content
+from bench_core.report.plots.chart_types import StackChart
 from bench_core.report.sections.pipelines import NAME
 from tests.support import factory
 
@@ -15,6 +16,7 @@ def test_where_pipelines_spend_their_time_is_shown() -> None:
     assert by_setting["CPU, 16 threads", "resident"][1] == "–"
     assert by_setting["GPU", "w2"][-2] == "125.0%"
     assert plot in page.plots
+    assert isinstance(plot.chart, StackChart)
     assert [bar.label for bar in plot.chart.bars][:2] == ["w0, CPU, 16 threads", "w2, CPU, 16 threads"]
 
 
