@@ -2,14 +2,17 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
+LOWEST := .venv-lowest
+LOWEST_PYTHON ?= python3.12
+TESTS := -m pytest tests -n logical --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help bench test prove gpu lint clean
+.PHONY: help bench test test-lowest prove gpu lint clean
 
 ## List the targets.
 help:
 	@awk '/^## / { about = about " " substr($$0, 4); next } \
-	      about && /^[a-z]+:/ { sub(":.*", ""); printf "make %-8s%s\n", $$0, about } { about = "" }' $(MAKEFILE_LIST)
+	      about && /^[a-z-]+:/ { sub(":.*", ""); printf "make %-12s%s\n", $$0, about } { about = "" }' $(MAKEFILE_LIST)
 
 ## Measure everything on this machine and write report/index.html.
 bench: $(INSTALLED)
@@ -18,7 +21,11 @@ bench: $(INSTALLED)
 
 ## Run all tests, in up to four processes at once.
 test: $(INSTALLED)
-	$(PY) -m pytest tests -n logical --maxprocesses 4 --dist worksteal
+	$(PY) $(TESTS)
+
+## Run all tests on the lowest supported torch (2.11.0), with Python 3.12, in an environment of its own.
+test-lowest: $(LOWEST)/.installed
+	$(LOWEST)/bin/python $(TESTS)
 
 ## Run the long checks of the harness, one line each. Keep the machine idle meanwhile.
 prove: $(INSTALLED)
@@ -35,11 +42,16 @@ lint: $(INSTALLED)
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
 
-## Delete the virtual environment and the report.
+## Delete the virtual environments and the report.
 clean:
-	rm -rf $(VENV) report
+	rm -rf $(VENV) $(LOWEST) report
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+$(LOWEST)/.installed: pyproject.toml
+	$(LOWEST_PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet "torch==2.11.0" "torchvision==0.26.0" --editable ".[dev]"
 	touch $@

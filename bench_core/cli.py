@@ -96,6 +96,7 @@ def doctor() -> None:
 def report(
     paths: Annotated[list[Path] | None, typer.Argument(help="Stored runs or folders; default: results/.")] = None,
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("report"),
+    emulated: Annotated[bool, typer.Option("--emulated", help="Report runs on an emulated GPU too (tests).")] = False,
 ) -> None:
     """Write index.html, plots, speedups.csv and report.md from stored runs."""
     from bench_core.report import write
@@ -103,7 +104,7 @@ def report(
 
     runs = files.load_all(paths or default_paths())
     with extras.needs("report", "the report"):
-        page = write(runs, out)
+        page = write(runs, out, emulated=emulated)
     print(f"Report written to {page}")
 
 

@@ -1,5 +1,5 @@
 """The plugin in other projects. Runs are in a process of their own where imports or whole outputs matter, and where
-cases are measured: a run within this process unloads the modules of workloads again.
+cases are measured: a run within this process unloads what it loads, and triton leaks memory when it is loaded twice.
 """
 
 import json
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import bench_core.execution.fixture  # noqa: F401 - loaded before the first run within this process
+from bench_core import workloads
 from bench_core.core.results import FlagCode
 from bench_core.core.studies import LadderRung
 from bench_core.storage import files
@@ -40,6 +41,12 @@ def test_my_model(device_benchmark, bench_device):
     device_benchmark(step, device=bench_device, units=64)
 """
 PLUGIN = ("-p", "bench_core.plugin")
+
+
+@pytest.fixture(autouse=True)
+def workloads_stay_loaded():
+    """A run within this process unloads the modules that it was the first to load; other tests need the workloads'."""
+    workloads.names()
 
 
 @pytest.fixture(autouse=True)

@@ -180,7 +180,8 @@ class Gpu:
 class Machine:
     """Everything stored about a machine: what determines speed, and nothing that changes from minute to minute.
 
-    ``memory`` is in bytes; ``usable_cpus`` counts the cores that the process may use.
+    ``memory`` is in bytes; ``usable_cpus`` counts the cores that the process may use. ``emulated`` marks GPUs that are
+    emulated (``tests/emulated_cuda``): their times mean nothing.
     """
 
     cpu: str
@@ -197,6 +198,7 @@ class Machine:
     python: str
     os: str
     kernel: str
+    emulated: bool = False
 
     @property
     def slug(self) -> str:

@@ -23,7 +23,10 @@ def place_storage(option: Any, results: Path, root: Path) -> None:
         if saves or option.benchmark_compare:
             from bench_core.hardware.machine import fingerprint
 
-            folder = folder / fingerprint().slug
+            machine = fingerprint()
+            if saves and machine.emulated:
+                raise OptionError("an emulated GPU's times mean nothing: name another folder with --benchmark-storage")
+            folder = folder / machine.slug
         option.benchmark_storage = f"file://{folder}"
     folder = Path(option.benchmark_storage.removeprefix("file://")).resolve()
     if option.benchmark_compare and not folder.is_relative_to(Path.cwd()):
@@ -31,7 +34,7 @@ def place_storage(option: Any, results: Path, root: Path) -> None:
     if saves and "+http" not in option.benchmark_storage:
         from pytest_benchmark.utils import get_machine_id
 
-        machine = get_machine_id()  # type: ignore[no-untyped-call]
-        check_writable(folder / machine, "--benchmark-storage")
+        machine_id = get_machine_id()  # type: ignore[no-untyped-call]
+        check_writable(folder / machine_id, "--benchmark-storage")
     if option.benchmark_json:
         check_writable(Path(option.benchmark_json).resolve().parent, "--benchmark-json")

@@ -93,6 +93,10 @@ def _cgroup_folders() -> list[Path]:
     return [folder, *(parent for parent in folder.parents if parent == root or root in parent.parents)]
 
 
+EMULATION = "EMULATED_CUDA"
+"""The environment variable that marks a process whose GPUs are emulated."""
+
+
 @cache
 def fingerprint() -> Machine:
     """This machine, as torch sees it."""
@@ -113,6 +117,7 @@ def fingerprint() -> Machine:
         python=platform.python_version(),
         os=_os_name(),
         kernel=platform.release(),
+        emulated=EMULATION in os.environ,
     )
 
 

@@ -15,14 +15,17 @@ from bench_core.report.page.output import staged
 __all__ = ["ReportError", "write"]
 
 
-def write(runs: Sequence[Run], out: Path) -> Path:
+def write(runs: Sequence[Run], out: Path, *, emulated: bool = False) -> Path:
     """Write ``index.html``, ``report.md``, ``speedups.csv``, ``cases.csv`` and ``plots/`` to a folder.
 
     Returns the path of the page, a single file with all plots embedded. Other files in the folder stay. Raises
-    ``ReportError`` (a ``ValueError``) without runs, or if the folder cannot be written.
+    ``ReportError`` (a ``ValueError``) without runs, if the folder cannot be written, and for runs on an emulated GPU,
+    whose times mean nothing, unless ``emulated`` asks for them.
     """
     if not runs:
         raise ReportError("there is no run to report; store one with `pytest benchmarks --benchmark-autosave`")
+    if not emulated and (refused := [run for run in runs if run.info.machine.emulated]):
+        raise ReportError(f"{refused[0].path}: its GPU was emulated, so its times mean nothing; --emulated reports it")
     # Imported here: pandas and matplotlib take a second to import.
     from bench_core.report.content import analyze, content
     from bench_core.report.page import page

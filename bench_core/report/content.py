@@ -23,6 +23,10 @@ from bench_core.report.tables.table import Column, Link, Table, table
 
 MAX_ANSWERS = 3
 """Up to this many workloads each have their answer at the top; of more, only counts are given."""
+ONE_PROCESS = (
+    "Confidence intervals (CI) are from one process; a difference of a few percent may not be reproduced by the next "
+    "run."
+)
 VARIANT_RATIO = (
     "R is the time of eager fp32 divided by the time of the other variant or dtype: FASTER means that the other one is "
     "faster."
@@ -177,8 +181,7 @@ def _gpu_summary(primary: Sequence[Curve], analysis: Analysis, columns: Columns)
     notes = [
         "Each row is fp32 in eager mode if that was measured, in the setting with most batch sizes. All other results "
         "are in the sections of the workloads.",
-        "Confidence intervals (CI) are from one process; a difference of a few percent may not be reproduced by the "
-        "next run.",
+        ONE_PROCESS,
     ]
     if without:
         notes.append(f"Not measured on a GPU: {', '.join(without)}. Reasons, if known, are under 'What was not run'.")
@@ -193,7 +196,8 @@ def _cpu_summary(analysis: Analysis, columns: Columns) -> Table | None:
             best[key] = result
     notes = [
         "Each row is the case with the highest throughput of its workload. All other results are in the sections of "
-        "the workloads."
+        "the workloads.",
+        ONE_PROCESS,
     ]
     return table("Highest throughput of each workload", best_throughput(columns), best.values(), notes)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from types import MappingProxyType
 from typing import Any
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tests.emulated_cuda import recurrent
-from tests.emulated_cuda.operators import Args, Kwargs, leaves, mapped, traits
+from tests.emulated_cuda.operators import leaves, mapped, traits
 
 Kernel = Callable[..., Any]
 aten = torch.ops.aten
@@ -24,6 +24,8 @@ OWN: Mapping[Any, Kernel] = MappingProxyType(
         aten._thnn_fused_gru_cell_backward.default: recurrent.gru_cell_backward,
     }
 )
+PRODUCTS = frozenset(("convolution", "convolution_backward", "mm", "addmm", "bmm", "baddbmm"))
+"""In half precision, GPUs sum these in fp32; some CPUs take minutes for them."""
 HALVES = (torch.float16, torch.bfloat16)
 UNSUPPORTED = ("could not create a primitive", "not implemented for")
 """What the CPU's libraries say where they have no kernel of an operator for half precision."""
@@ -39,23 +41,25 @@ def kernel_of(func: Any) -> Kernel:
             f"the emulated GPU has no kernel for {func}, as the CPU has none; add one to tests.emulated_cuda.kernels"
         )
 
-    def compute(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return func(*args, **kwargs)
-        except RuntimeError as error:
-            if not any(words in str(error) for words in UNSUPPORTED):
-                raise
-            return _in_fp32(func, args, kwargs, error)
-
-    return compute
+    if func.overloadpacket.__name__ in PRODUCTS:
+        return partial(_in_fp32, func)
+    return partial(_as_on_cpu, func)
 
 
-def _in_fp32(func: Any, args: Args, kwargs: Kwargs, error: RuntimeError) -> Any:
-    """Compute an operator of half precision in fp32 and round its results, as GPUs do with products."""
-    halves = {value.dtype for value in leaves(args, kwargs) if isinstance(value, Tensor)}.intersection(HALVES)
-    if len(halves) != 1 or traits(func).written:
-        raise error
-    (half,) = halves
+def _as_on_cpu(func: Any, *args: Any, **kwargs: Any) -> Any:
+    try:
+        return func(*args, **kwargs)
+    except RuntimeError as error:
+        if traits(func).written or not any(words in str(error) for words in UNSUPPORTED):
+            raise
+        return _in_fp32(func, *args, **kwargs)
+
+
+def _in_fp32(func: Any, *args: Any, **kwargs: Any) -> Any:
+    """Compute an operator of half precision in fp32 and round its results; another as it is."""
+    half = next((v.dtype for v in leaves(args, kwargs) if isinstance(v, Tensor) and v.dtype in HALVES), None)
+    if half is None:
+        return func(*args, **kwargs)
 
     def widened(value: Any) -> Any:
         return value.float() if isinstance(value, Tensor) and value.dtype == half else value

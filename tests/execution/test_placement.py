@@ -1,12 +1,13 @@
 """Where a run is stored, from pytest-benchmark's options."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from bench_core.core.errors import OptionError, StorageError
 from bench_core.execution.placement import DEFAULT_STORAGE, place_storage
-from bench_core.hardware.machine import fingerprint
+from tests.support import factory
 
 
 def options(**changes):
@@ -16,9 +17,17 @@ def options(**changes):
 
 
 @pytest.fixture
-def checkout(tmp_path, monkeypatch):
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to run in, on the synthetic machine."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("bench_core.hardware.machine.fingerprint", factory.machine)
     return tmp_path
+
+
+@pytest.fixture
+def on_an_emulated_gpu(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    emulated = factory.machine(emulated=True)
+    monkeypatch.setattr("bench_core.hardware.machine.fingerprint", lambda: emulated)
 
 
 @pytest.mark.parametrize(
@@ -27,7 +36,7 @@ def checkout(tmp_path, monkeypatch):
 def test_a_run_that_saves_or_compares_has_a_folder_of_this_machine(checkout, saves):
     option = options(**saves)
     place_storage(option, checkout / "results", checkout)
-    assert option.benchmark_storage == f"file://{checkout / 'results' / fingerprint().slug}"
+    assert option.benchmark_storage == f"file://{checkout / 'results' / factory.machine().slug}"
 
 
 def test_a_run_that_saves_nothing_creates_no_folder(checkout):
@@ -66,3 +75,16 @@ def test_comparing_from_another_folder_is_refused_with_the_command_that_helps(ch
 def test_a_folder_that_cannot_be_written_is_refused_with_its_option(checkout, changes, name):
     with pytest.raises(StorageError, match=f"/proc/nowhere.*name another with {name}$"):
         place_storage(options(**changes), checkout / "results", checkout)
+
+
+@pytest.mark.usefixtures("on_an_emulated_gpu")
+def test_times_on_an_emulated_gpu_are_never_stored_among_the_results(checkout):
+    with pytest.raises(OptionError, match="name another folder with --benchmark-storage"):
+        place_storage(options(autosave=True), checkout / "results", checkout)
+    assert not (checkout / "results").exists()
+
+
+@pytest.mark.usefixtures("on_an_emulated_gpu")
+def test_times_on_an_emulated_gpu_are_stored_where_the_user_names_a_folder(checkout):
+    place_storage(options(storage=f"file://{checkout / 'elsewhere'}", autosave=True), checkout / "results", checkout)
+    assert [path.name for path in checkout.iterdir()] == ["elsewhere"]

@@ -20,6 +20,7 @@ from tests.support import factory
 
 QUICK = {"device": "cpu", "threads": "1", "max_time": "0.02"}
 SYNTHETIC_CPU = factory.machine(gpu=False)
+GEMM = workloads.get("gemm")  # loaded here, before any test that runs pytest within this process
 
 
 class Benchmark:
@@ -144,7 +145,7 @@ def test_a_family_swept_twice_is_noted_once(tmp_path):
     first, second = session.cases_of(), session.cases_of("gemm")
     assert first == second == []
     (entry,) = session.info(tmp_path).not_run
-    assert entry.what == f"gemm ({len(workloads.get('gemm').batch_sizes('cpu'))} cases)"
+    assert entry.what == f"gemm ({len(GEMM.batch_sizes('cpu'))} cases)"
     assert "no variant 'channels_last'" in entry.reason
 
 

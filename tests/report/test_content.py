@@ -36,6 +36,10 @@ class TestContent:
         assert report.not_run.rows[0][-1] == "out of GPU memory"
         assert report.warnings
 
+    def test_study_without_rows_has_no_section(self):
+        run = factory.run(studies={"ladder": (), "learning": ()})
+        assert content_of(run).studies == content_of(factory.run()).studies
+
     def test_gpu_alone_gets_its_results_but_no_answer(self):
         report = content_of(factory.run(factory.sweep(devices=("cuda",))))
         assert report.gpu_measured

@@ -67,6 +67,7 @@ def test_times_that_are_not_positive_numbers_are_refused_with_file_and_field(sto
         (lambda r: r["timing"].update(rel_half_width=float("nan")), "rel_half_width"),
         (lambda r: r["timing"].update(confidence=5.0), "confidence"),
         (lambda r: r["timing"].update(median=10**400), "median"),
+        (lambda r: r["timing"]["interval"].__setitem__(0, 5e-324), "interval"),
     ],
 )
 def test_record_that_breaks_the_schema_is_refused_with_file_and_field(stored, change, word):

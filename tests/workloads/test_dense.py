@@ -24,7 +24,7 @@ def test_perceptron_gives_logits_of_digits() -> None:
 
 
 def test_perceptron_starts_from_an_even_guess() -> None:
-    # Cross-entropy of logits near 0; a softmax in the model would hold the loss above 1.46 for good.
+    # Cross-entropy of logits near 0; with a softmax in the model the loss could never fall below 1.46.
     assert workloads.build(Case("mlp_train", batch_size=512))() == pytest.approx(math.log(10), abs=0.15)
 
 

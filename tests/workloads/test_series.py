@@ -218,7 +218,7 @@ def test_workload_of_statsmodels_is_skipped_without_it(monkeypatch: pytest.Monke
 
 
 def test_workload_of_statsmodels_is_refused_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr("bench_core.hardware.device.absence", lambda kind: None)
 
     def reason(name: str) -> str | None:
         return building.why_unsupported(workloads.get(name), Case(name, device="cuda"))

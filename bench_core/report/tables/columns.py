@@ -143,8 +143,8 @@ class Columns:
             Column("Crossover batch", crossover_cell),
             Column("Largest R (CI)", _peak, numeric=True),
             Column("At batch size", lambda c: text.whole(c.peak and c.peak.case.batch_size), numeric=True),
-            Column("CPU time per unit", lambda c: _time(c.peak and c.peak.base), numeric=True),
-            Column("GPU time per unit", lambda c: _time(c.peak and c.peak.contender), numeric=True),
+            Column("CPU time/unit", lambda c: _time(c.peak and c.peak.base), numeric=True),
+            Column("GPU time/unit", lambda c: _time(c.peak and c.peak.contender), numeric=True),
             Column("CPU threads", lambda c: _threads(c.peak and c.peak.base), numeric=True),
             Column("Case", lambda c: case_words(c.rows[0]), once=True),
         )

@@ -58,10 +58,16 @@ class TestWhatMayBeLeftOut:
         assert declared(kind="train").dtypes == tuple(dtype for dtype in DTYPES if dtype != "fp16")
         assert declared(kind="train", dtypes=("fp16",)).dtypes == ("fp16",)
 
-    def test_device_without_batches_cannot_run_it(self) -> None:
-        gpu_only = declared(batches={"cpu": (), "cuda": (8,)})
+    @pytest.mark.parametrize("batches", [{"cpu": (), "cuda": (8,)}, {"cuda": (8,)}])
+    def test_device_without_batches_cannot_run_it(self, batches: dict[str, tuple[int, ...]]) -> None:
+        gpu_only = declared(batches=batches)
         assert gpu_only.gpu_only
         assert building.why_unsupported(gpu_only, Case("total", batch_size=8)) == "total needs a CUDA device"
+
+    def test_accelerator_of_which_nothing_is_stated_has_the_batches_of_cuda(self) -> None:
+        assert declared().batch_sizes("mps") == (1, 8, 64)
+        assert declared(batches={"cpu": (8,), "cuda": (8,), "mps": ()}).batch_sizes("mps") == ()
+        assert declared(batches={"cpu": (8,)}).batch_sizes("mps") == ()
 
     @pytest.mark.parametrize("fact", REQUIRED)
     def test_required_fact_must_be_stated(self, fact: str) -> None:
@@ -76,11 +82,10 @@ class TestWhatMayBeLeftOut:
         ({"family": ""}, "family is empty"),
         ({"unit": ""}, "unit is empty"),
         ({"source": ""}, "source is empty"),
-        ({"batches": {"cpu": (1, 8)}}, "batches needs an entry for each of cpu, cuda; it may be empty"),
-        (
-            {"batches": {"cpu": (1, 8), "cuda": (8,), "tpu": (8,)}},
-            "batches needs an entry for each of cpu, cuda; it may be empty",
-        ),
+        ({"batches": {"cpu": (1, 8), "tpu": (8,)}}, "batches: no device 'tpu'"),
+        ({"heavy": True, "full_batches": {"gpu": (64,)}}, "full_batches: no device 'gpu'"),
+        ({"settings": {"a": 1}, "full_settings": {"gpu": ("a",)}}, "full_settings: no device 'gpu'"),
+        ({"batches": {}}, "batches has no batch size for any device"),
         ({"batches": {"cpu": (), "cuda": ()}}, "batches has no batch size for any device"),
         ({"batches": {"cpu": (0, 8), "cuda": (8,)}}, "a batch size is below 1"),
         ({"batches": {"cpu": (8,), "cuda": (1, 8, 8)}}, "a batch size for cuda is there twice"),

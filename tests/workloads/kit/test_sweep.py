@@ -85,5 +85,5 @@ def test_batches_of_a_full_sweep_are_in_order() -> None:
 
 
 def test_batches_of_an_unknown_device_are_an_error() -> None:
-    with pytest.raises(CaseError, match="no batches are defined for device 'tpu'; there are: cpu, cuda"):
+    with pytest.raises(CaseError, match="no device 'tpu'; there are: cpu, cuda"):
         HEAVY.batch_sizes("tpu")
