@@ -102,7 +102,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrize ``case`` over the cases of the marker's family, and ``bench_device`` over the requested devices."""
     marker = metafunc.definition.get_closest_marker(FAMILY)
     if marker and "case" in metafunc.fixturenames:
-        cases = _session(metafunc.config).cases_of(*map(str, marker.args))
+        try:
+            cases = _session(metafunc.config).cases_of(*map(str, marker.args))
+        except BenchError as error:
+            raise pytest.UsageError(str(error)) from None
         metafunc.parametrize("case", cases, ids=[case.id for case in cases])
     if "bench_device" in metafunc.fixturenames and _is_ours(metafunc, "bench_device"):
         metafunc.parametrize("bench_device", _session(metafunc.config).request.sweep.devices, indirect=True)

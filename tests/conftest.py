@@ -15,14 +15,24 @@ pytest_plugins = ["pytester"]
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call() -> Generator[None, Any, Any]:
     """A test of work for which this machine's libraries have no kernel is skipped, as a sweep skips such a case."""
-    from bench_core.core.errors import CaseSkipped
-    from bench_core.execution.skips import machine_limits_are_skips
-
     try:
-        with machine_limits_are_skips():
-            return (yield)
-    except CaseSkipped as skip:
-        pytest.skip(str(skip))
+        return (yield)
+    except RuntimeError as error:
+        from bench_core.execution.skips import missing_kernel
+
+        reason = missing_kernel(error)
+        if reason is None:
+            raise
+        pytest.skip(reason)
+
+
+@pytest.fixture
+def pytester(pytester: pytest.Pytester) -> pytest.Pytester:
+    """pytest's own, with the workloads loaded first: it unloads what a run inside a test was the first to import."""
+    from bench_core import workloads
+
+    workloads.names()
+    return pytester
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from typing import Any
 
 from bench_core import workloads
 from bench_core.core.case import SWEEPS, Case, Effort
-from bench_core.core.errors import RecordError
+from bench_core.core.errors import OptionError, RecordError
 from bench_core.core.records import NotRun, Outcome, Record, RunInfo
 from bench_core.core.studies import Row
 from bench_core.core.version import __version__
@@ -49,7 +49,13 @@ class BenchSession:
         self._progress = Progress({})
 
     def cases_of(self, family: str | None = None) -> list[Case]:
-        """The cases of a family (or of all) that can be built here; the others are noted with their reasons."""
+        """The cases of a family (or of all) that can be built here; the others are noted with their reasons.
+
+        Raises ``OptionError`` for a family that does not exist.
+        """
+        families = dict.fromkeys(workload.family for workload in workloads.registry().values())
+        if family is not None and family not in families:
+            raise OptionError(f"bench_family: no family {family!r}; there are: {', '.join(families)}")
         cases: list[Case] = []
         for workload in self.request.workloads:
             if family is None or workload.family == family:

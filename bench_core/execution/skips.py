@@ -34,13 +34,20 @@ def limit_of(error: Exception) -> str | None:
         return f"out of GPU memory ({words})"
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error)):
         return f"out of memory ({words})"
-    if isinstance(error, RuntimeError) and any(phrase in str(error) for phrase in UNSUPPORTED):
-        return f"not supported on this machine ({words.partition('. ')[0]})"
+    if kernel := missing_kernel(error):
+        return kernel
     if isinstance(error, MissingExtraError):
         return str(error)
     for cause in _causes(error):
         if type(cause).__name__ in NO_COMPILER:
             return f"compile: no working compiler ({_first_line(cause)})"
+    return None
+
+
+def missing_kernel(error: Exception) -> str | None:
+    """The reason for a skip, if a library reports that it has no kernel for this processor; else ``None``."""
+    if isinstance(error, RuntimeError) and any(phrase in str(error) for phrase in UNSUPPORTED):
+        return f"not supported on this machine ({_first_line(error).partition('. ')[0]})"
     return None
 
 

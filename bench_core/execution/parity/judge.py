@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from bench_core.core.case import Case
 from bench_core.core.errors import CaseSkipped, ParityError
 from bench_core.core.results import Parity
@@ -25,6 +27,8 @@ def judge(case: Case, values: Values, reference: Reference) -> Parity:
         if quantity not in values or values[quantity].shape != exact.shape:
             shape = values[quantity].shape if quantity in values else "none"
             raise ParityError(f"{case.id}: shape mismatch: {quantity} {shape}, reference {exact.shape}")
+        if not np.isfinite(values[quantity]).all():
+            raise ParityError(f"{case.id}: {quantity}: there are values that are not finite")
         errors[quantity] = relative_error(values[quantity], exact)
         allowed[quantity] = tolerance(case, quantity, reference)
     inconclusive = tuple(quantity for quantity in errors if is_inconclusive(case, quantity, reference))
@@ -41,7 +45,7 @@ def judge(case: Case, values: Values, reference: Reference) -> Parity:
         quantity=str(worst),
         error=errors[worst],
         tolerance=allowed[worst],
-        errors={str(quantity): error for quantity, error in errors.items()},
+        errors={str(quantity): error for quantity, error in errors.items() if math.isfinite(error)},
         inconclusive=tuple(map(str, inconclusive)),
         batch_size=case.batch_size,
         seconds=0.0,
