@@ -18,7 +18,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from bench_core.core import text
 from bench_core.report.plots.chart_types import Chart
-from bench_core.report.plots.colors import GREY, INK
+from bench_core.report.plots.colors import GRAY, INK
 
 WIDTH = 4.6
 LEFT, RIGHT, LINE = 0.78, 0.22, 0.2
@@ -55,9 +55,9 @@ def new_figure(chart: Chart, plot_height: float, legend_rows: int, left: float =
         textwrap.fill(chart.subtitle, SUBTITLE_LETTERS),
         va="top",
         fontsize=9.5,
-        color=GREY,
+        color=GRAY,
     )
-    figure.text(0.02, 0.06 / height, footer, va="bottom", fontsize=8, color=GREY)
+    figure.text(0.02, 0.06 / height, footer, va="bottom", fontsize=8, color=GRAY)
     return figure, ax
 
 

@@ -4,4 +4,4 @@
 BLUE, SKY, GREEN, ORANGE, VERMILLION, PURPLE, BLACK = (
     "#0072B2", "#56B4E9", "#009E73", "#E69F00", "#D55E00", "#CC79A7", "#222222",
 )  # fmt: skip
-INK, GREY = "#1f2328", "#57606a"
+INK, GRAY = "#1f2328", "#57606a"
