@@ -20,6 +20,7 @@ from bench_core.core.step import Step
 from bench_core.execution.flags import flags_of
 from bench_core.execution.outputs import calls_to_check, check_outputs
 from bench_core.execution.parity.gate import affordable_batch, check_at_batch, check_first_call
+from bench_core.execution.parity.judge import check_build
 from bench_core.execution.skips import machine_limits_are_skips
 from bench_core.hardware.contention import ContentionWatch
 from bench_core.hardware.device import resolve
@@ -76,6 +77,7 @@ def run_case(
         built = time.perf_counter() - started
         devices = resolve(step.devices)
         devices[0].reset_peak_memory()
+        check_build(workload, case, step)
         batch = None if workload.no_parity else affordable_batch(workload, case, step)
         cold_start = parity = None
         if batch == case.batch_size:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from bench_core.core.case import Case
-from bench_core.core.errors import CaseError
+from bench_core.core.errors import CaseError, DefinitionError
 from bench_core.workloads.kit import Step, Workload, building
 
 NOT_FAMILIES = ("data", "kit")
@@ -26,8 +26,8 @@ def registry() -> Mapping[str, Workload]:
     workloads: dict[str, Workload] = {}
     for module in _modules(__path__, __name__):
         for value in vars(import_module(module)).values():
-            if isinstance(value, Workload):
-                workloads[value.name] = value
+            if isinstance(value, Workload) and workloads.setdefault(value.name, value) is not value:
+                raise DefinitionError(f"workload {value.name}: declared twice, the second time in {module}")
     return MappingProxyType(workloads)
 
 

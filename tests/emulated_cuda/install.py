@@ -12,9 +12,10 @@ from typing import Any
 
 import torch
 
-from tests.emulated_cuda import graphs, waits
+from tests.emulated_cuda import active, graphs, waits
 from tests.emulated_cuda.dispatch import EmulatedCuda
 from tests.emulated_cuda.memory import alias, is_cuda
+from tests.emulated_cuda.waits import wait
 
 Hook = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_char_p, ctypes.c_ulonglong)
 GRAPHS: Mapping[str, Callable[[int], None]] = {
@@ -27,20 +28,16 @@ GRAPHS: Mapping[str, Callable[[int], None]] = {
 
 def install() -> None:
     """Emulate CUDA in this process; torch calls it at the end of its import. Needs the shim to be loaded."""
-    runtime = ctypes.CDLL(None)
-    if not hasattr(runtime, "emulated_cuda_set_hook"):
+    if not active():
         raise RuntimeError("the emulated CUDA runtime is not loaded; run the command by: python -m tests.emulated_cuda")
-    runtime.emulated_cuda_set_hook(_hook)
+    set_hook = ctypes.CDLL(None).emulated_cuda_set_hook
+    set_hook(_hook)
+    atexit.register(set_hook, None)  # graphs may outlive the interpreter
     torch.backends.cudnn.enabled = False  # its layers are loops of kernels then, which can be emulated: recurrent.py
     _print_from_host()
     if path := os.environ.get("EMULATED_CUDA_WAITS"):
         atexit.register(waits.append, path)
     EmulatedCuda().__enter__()
-
-
-def active() -> bool:
-    """Whether CUDA is emulated in this process."""
-    return hasattr(ctypes.CDLL(None), "emulated_cuda_set_hook")
 
 
 @Hook
@@ -64,6 +61,7 @@ def _print_from_host() -> None:
     def on_host(self: torch.Tensor, *args: Any, **kwargs: Any) -> str:
         if not is_cuda(self):
             return original(self, *args, **kwargs)
+        wait("print", self.device)
         return f"{original(alias(self.detach()), *args, **kwargs)} on {self.device}"
 
     printing._str = on_host

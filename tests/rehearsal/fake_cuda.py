@@ -38,6 +38,9 @@ def fake_cuda() -> Iterator[None]:
         stack.enter_context(mock.patch("torch.utils.swap_tensors", _swapping(mode)))
         stack.enter_context(mock.patch.object(BuildContext, "model", _without_memory(BuildContext.model)))
         stack.enter_context(mock.patch.object(MNIST, "_load_data", _for_real(MNIST._load_data)))
+        stack.enter_context(mock.patch.object(Tensor, "numpy", _for_real(Tensor.numpy)))
+        # Without a GPU, autocast does nothing.
+        stack.enter_context(mock.patch("torch.cuda.amp.common.amp_definitely_not_available", lambda: False))
         stack.enter_context(mode)
         yield
 

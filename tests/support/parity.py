@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench_core import Case, Step, Workload, workloads
 from bench_core.core.results import Parity
-from bench_core.execution.parity import gate
+from bench_core.execution.parity import gate, judge
 from bench_core.hardware.device import resolve
 from bench_core.timing.clock import SynchronizedClock
 from bench_core.workloads.kit import building
@@ -14,4 +14,5 @@ def check(case: Case, step: Step | None = None, workload: Workload | None = None
     """Check the first call of a case's step, or of one that was built by other means."""
     workload = workload or workloads.get(case.workload)
     step = step or building.build(workload, case)
+    judge.check_build(workload, case, step)
     return gate.check_first_call(workload, case, step, SynchronizedClock(resolve(step.devices))).parity

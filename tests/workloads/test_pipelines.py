@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -97,7 +98,8 @@ class TestEpoch:
 
     def test_images_transformed_one_by_one_are_those_prepared_beforehand(self) -> None:
         root, _ = digits.mnist_root()
-        prepared, pictures = epoch.Prepared(root, FEW), epoch.pictures(root, FEW)
+        prepared: Any = epoch.Prepared(root, FEW)
+        pictures: Any = epoch.pictures(root, FEW)
         assert len(prepared) == len(pictures) == FEW
         for (image, label), (other, same) in zip(prepared, pictures, strict=True):
             assert image.shape == (1, 28, 28)

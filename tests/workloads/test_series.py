@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy.signal import lfilter
@@ -264,7 +265,9 @@ def test_worked_example_quotes_the_output_of_its_code(example: airpassengers.Exa
 def test_worked_example_forecasts_as_statsmodels_with_its_parameters(example: airpassengers.Example) -> None:
     ahead = example.forecast()
     theirs = example.model().smooth(example.estimates).get_forecast(12)
-    assert list(ahead.index.strftime("%Y-%m-%d")) == [f"1961-{month:02d}-01" for month in range(1, 13)]
+    assert list(pd.DatetimeIndex(ahead.index).strftime("%Y-%m-%d")) == [
+        f"1961-{month:02d}-01" for month in range(1, 13)
+    ]
     # Apart only by what each assumes before the first month.
     assert np.allclose(np.log(ahead["median"]), theirs.predicted_mean, atol=0.02)
     assert np.allclose(np.log(ahead["high"] / ahead["low"]) / (2 * 1.96), theirs.se_mean, rtol=0.01)

@@ -10,7 +10,7 @@ from bench_core.core.case import Case
 from bench_core.core.results import Parity
 from bench_core.core.step import Step
 from bench_core.execution.parity.capture import FirstCall
-from bench_core.execution.parity.judge import check_build, check_modes, judge
+from bench_core.execution.parity.judge import check_modes, judge
 from bench_core.execution.parity.reference import reference
 from bench_core.hardware import precision
 from bench_core.timing.clock import SynchronizedClock
@@ -47,7 +47,6 @@ def check_first_call(
     Raises ``ParityError`` if the results are wrong, and ``CaseSkipped`` if none of them can be judged.
     """
     started = time.perf_counter()
-    check_build(workload, case, step)
     with precision.preserved():
         exact = reference(workload, case, data_dir)
     check_modes(case, step, exact)
@@ -66,7 +65,6 @@ def check_at_batch(workload: Workload, case: Case, batch: int, step: Step, data_
     Raises ``ParityError`` if the results are wrong, and ``CaseSkipped`` if none of them can be judged.
     """
     started = time.perf_counter()
-    check_build(workload, case, step)
     smaller = replace(case, batch_size=batch, caches="hot")
     with precision.preserved():
         exact = reference(workload, smaller, data_dir)

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from bench_core.core import text
 from bench_core.core.case import DTYPES, SWEEPS, VARIANTS
-from bench_core.workloads.kit.definition import Workload
+from bench_core.workloads.kit.definition import Workload, default_dtypes
 from bench_core.workloads.kit.sweep import Sweep, candidates
 
 COMMAND = "python -m bench_core list --markdown > docs/workloads.md"
@@ -72,8 +72,7 @@ def _facts(w: Workload) -> Iterator[tuple[str, str]]:
     for device in DEVICE_NAMES:
         yield f"Batch sizes on {DEVICE_NAMES[device]}", swept(w, device)
     yield "Reference batch", text.whole(w.reference_batch)
-    usual = tuple(d for d in DTYPES if not (w.kind == "train" and d == "fp16"))
-    yield "Dtypes", _listed(w.dtypes) if w.dtypes != usual else ""
+    yield "Dtypes", _listed(w.dtypes) if w.dtypes != default_dtypes(w.kind) else ""
     yield "Variants", _listed(w.variants) if w.variants != VARIANTS else ""
     yield "Expected regime", w.regime
     yield "Not checked against float64", w.no_parity

@@ -158,6 +158,7 @@ def _problems(w: Workload) -> tuple[str, ...]:
         (bool(w.summary), "its build function needs a docstring; the first line is what `bench-core list` shows"),
         (w.kind in get_args(Kind), f"no kind {w.kind!r}; there are: {', '.join(get_args(Kind))}"),
         *((bool(getattr(w, name)), f"{name} is empty") for name in ("family", "unit", "source")),
+        (isinstance(w.settings, Mapping), "settings needs a dict of names and values; ctx.setting is then the value"),
         *_device_checks(w),
         *_batch_checks(w),
         *_subset_checks(w),

@@ -176,7 +176,7 @@ def test_optimizer_that_counts_steps_on_the_host_is_noticed(monkeypatch: pytest.
 
 
 def test_python_runs_at_the_first_call_only() -> None:
-    calls = []
+    calls: list[int] = []
     step = classifier(lambda: Counted(calls), partial(SGD, lr=0.01))(tape_context())
     assert not calls, "nothing is captured while building, so the cold start includes it"
     for _ in range(3):

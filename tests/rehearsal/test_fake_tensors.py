@@ -1,0 +1,91 @@
+"""Every workload on ``cuda`` with fake tensors: is everything on the device that it has to be on?"""
+
+import pytest
+import torch
+
+from bench_core.core.errors import CaseSkipped
+from bench_core.workloads.kit import BuildContext, Step, workload
+from bench_core.workloads.kit.building import build_anywhere
+from tests.rehearsal.fake_cuda import fake_cuda, repeated
+from tests.rehearsal.rehearse import cases, is_typical, on_cuda, shrink
+
+pytestmark = pytest.mark.usefixtures("one_cache", "one_thread")
+
+NEED_FIGURES = {
+    "csv_loader": "its DataLoader shuffles, and reads the order of the rows from a tensor",
+    "mnist_epoch_e2e": "its DataLoader shuffles, and reads the order of the images from a tensor",
+    "transfer": "it pins memory, and compares what arrived with what was sent",
+}
+"""Fake tensors have no figures, so these workloads cannot run on them; the emulated GPU runs them."""
+ON_HOST = {"segmentation_pipeline": "cpu"}
+"""Where outputs are to be, if that is not a device of the step."""
+
+
+def parameters():
+    for w in on_cuda():
+        for case in cases(w, "cuda:0"):
+            marks = [] if is_typical(w, case) else [pytest.mark.rehearsal]
+            if w.name in NEED_FIGURES and case.setting != "resident":
+                marks.append(pytest.mark.skip(reason=f"fake tensors have no figures: {NEED_FIGURES[w.name]}"))
+            yield pytest.param(w, case, id=case.id, marks=marks)
+
+
+def step_twice(w, case):
+    """The devices of a step, and its outputs."""
+    with fake_cuda():
+        step = build_anywhere(w, case, capture=repeated)
+        step()
+        output = step()
+    return step.devices, list(output.values()) if isinstance(output, dict) else [output]
+
+
+@pytest.mark.parametrize(("w", "case"), parameters())
+def test_every_tensor_is_on_the_right_device(w, case, monkeypatch):
+    shrink(monkeypatch)
+    try:
+        devices, outputs = step_twice(w, case)
+    except CaseSkipped as skip:
+        pytest.skip(str(skip))
+    assert outputs
+    for output in outputs:
+        assert str(output.device) in (ON_HOST.get(w.name), *devices)
+
+
+def faulty(build):
+    return workload(
+        family="fault", kind="op", unit="element", source="here", batches={"cpu": (4,), "cuda": (4,)}, reference_batch=4
+    )(build)
+
+
+@faulty
+def constant_left_on_the_host(ctx: BuildContext) -> Step:
+    """Adds a constant that was made without naming a device."""
+    inputs, constant = ctx.normal(4), torch.ones(4)
+    return ctx.step(lambda: inputs + constant, units=4, flops=None, data="")
+
+
+@faulty
+def index_left_on_the_host(ctx: BuildContext) -> Step:
+    """Selects elements by an index that was made without naming a device."""
+    inputs, index = ctx.normal(4), torch.arange(2)
+    return ctx.step(lambda: inputs.index_select(0, index), units=4, flops=None, data="")
+
+
+@faulty
+def output_on_the_host(ctx: BuildContext) -> Step:
+    """Moves its result to the host."""
+    inputs = ctx.normal(4)
+    return ctx.step(lambda: inputs.cpu(), units=4, flops=None, data="")
+
+
+@pytest.mark.parametrize("fault", [constant_left_on_the_host, index_left_on_the_host])
+def test_a_tensor_on_the_host_is_reported(fault):
+    with pytest.raises(RuntimeError, match="device"):
+        step_twice(fault, next(cases(fault, "cuda:0")))
+
+
+def test_an_output_on_the_host_is_reported(monkeypatch):
+    with pytest.raises(AssertionError):
+        test_every_tensor_is_on_the_right_device(
+            output_on_the_host, next(cases(output_on_the_host, "cuda:0")), monkeypatch
+        )
