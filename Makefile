@@ -7,7 +7,7 @@ LOWEST_PYTHON ?= python3.12
 TESTS := -m pytest tests -n logical --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help bench test test-lowest prove gpu lint clean
+.PHONY: help bench test test-lowest rehearse prove gpu lint clean
 
 ## List the targets.
 help:
@@ -26,6 +26,11 @@ test: $(INSTALLED)
 ## Run all tests on the lowest supported torch (2.11.0), with Python 3.12, in an environment of its own.
 test-lowest: $(LOWEST)/.installed
 	$(LOWEST)/bin/python $(TESTS)
+
+## Run every workload's CUDA paths without a GPU: on fake tensors and on an emulated GPU. Takes long.
+rehearse: $(INSTALLED)
+	$(PY) -m pytest tests/rehearsal -m rehearsal -q
+	EMULATED_CUDA_GPUS=2 $(PY) -m tests.emulated_cuda $(CURDIR)/$(PY) -m pytest tests/rehearsal -m rehearsal -q
 
 ## Run the long checks of the harness, one line each. Keep the machine idle meanwhile.
 prove: $(INSTALLED)

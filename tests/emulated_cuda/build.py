@@ -16,7 +16,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 LIBRARIES: Mapping[str, tuple[str, ...]] = {"runtime.so": ("runtime.c", "missing.c"), "libcuda.so.1": ("driver.c",)}
 ENTRY_POINT = "[torch.backends]\nemulated_cuda = tests.emulated_cuda.install:install\n"
-"""By this torch itself installs the emulation when it is imported: its way to load backends that it does not hold."""
+"""When torch is imported, it calls the entry points of this group: that is how it loads backends of other packages."""
 
 
 class UnavailableError(Exception):
@@ -83,12 +83,15 @@ def _includes(site: Path) -> Iterator[Path]:
 
 
 def _build(folder: Path, includes: list[Path]) -> None:
-    """Compile beside the final place and rename, so that several processes may do so at once."""
+    """Compile in a temporary folder and rename it, so that several processes may do so at once."""
     gcc = shutil.which("gcc")
     if gcc is None:
         raise UnavailableError("gcc is missing; the emulation compiles a small library")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(dir=folder.parent))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(dir=folder.parent))
+    except OSError as error:
+        raise UnavailableError(f"cannot write to {folder.parent}: {error.strerror}") from None
     try:
         for library, sources in LIBRARIES.items():
             options = ["-shared", "-fPIC", "-O1", "-pthread", f"-Wl,-soname,{library}"]

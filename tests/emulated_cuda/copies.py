@@ -75,7 +75,7 @@ def _on_host(tensor: Tensor) -> Tensor:
 
 def _wait(source: Tensor, target: torch.device, dtype: torch.dtype, *, free: bool) -> None:
     """Wait where CUDA does: for every copy between devices and host memory, but those without blocking by pinned
-    memory. A copy from the host that changes the dtype goes by way of pageable memory."""
+    memory. A copy from the host that changes the dtype goes through pageable memory."""
     if source.device.type == target.type:
         return
     if target == CPU:

@@ -39,11 +39,9 @@ class EmulatedCuda(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Args = (), kwargs: Kwargs | None = None) -> Any:
         kwargs = kwargs or {}
         given = list(leaves(args, kwargs))
-        tensor = next((value for value in given if is_cuda(value)), None)
         asked = next((value for value in given if isinstance(value, torch.device)), None)
-        if asked is not None and asked.type == "meta":
-            return func(*args, **kwargs)
-        if tensor is None and (asked is None or asked.type != "cuda"):
+        device = asked or next((value.device for value in given if is_cuda(value)), CPU)
+        if device.type == "meta" or not (device.type == "cuda" or any(map(is_cuda, given))):
             return func(*args, **kwargs)
         if func in COPIES:
             return COPIES[func](*args, **kwargs)
@@ -55,11 +53,12 @@ class EmulatedCuda(TorchDispatchMode):
         if operator.decomposes:
             with self:
                 return func.decompose(*args, **kwargs)
-        if operator.view or func in NATIVE:
+        if operator.view or func in NATIVE or device.type == "cpu":
             return func(*args, **kwargs)
-        device = tensor.device if asked is None and tensor is not None else rules.with_index(asked)
+        device = rules.with_index(device)
         if asked is None:  # else it makes a tensor like one that may be elsewhere
             rules.check_devices(operator, args, kwargs, device)
+        rules.check_generator(given, device)
         if reason := rules.waits(operator, args, kwargs):
             wait(reason, device)
         with randomness.drawn_on(device, given) if operator.random else nullcontext():

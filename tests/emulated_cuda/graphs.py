@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-from tests.emulated_cuda.memory import alias
+from tests.emulated_cuda.memory import alias, is_cuda
 
 Kernel = Callable[..., Any]
 
@@ -74,7 +74,7 @@ def capturing() -> Tape | None:
 
 def allocated(tensor: Tensor) -> None:
     """Note that a tensor was allocated on an emulated GPU: during a capture its memory belongs to the graph."""
-    if (tape := capturing()) is not None:
+    if (tape := capturing()) is not None and is_cuda(tensor):
         tape.allocated([alias(tensor)])
 
 

@@ -10,22 +10,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tests.emulated_cuda import recurrent
 from tests.emulated_cuda.operators import leaves, mapped, traits
+from tests.emulated_cuda.recurrent import CELLS
 
 Kernel = Callable[..., Any]
-aten = torch.ops.aten
 
-OWN: Mapping[Any, Kernel] = MappingProxyType(
+OWN: Mapping[str, Kernel] = MappingProxyType({**CELLS})
+FACTORS: Mapping[str, tuple[int, ...]] = MappingProxyType(
     {
-        aten._thnn_fused_lstm_cell.default: recurrent.lstm_cell,
-        aten._thnn_fused_lstm_cell_backward_impl.default: recurrent.lstm_cell_backward,
-        aten._thnn_fused_gru_cell.default: recurrent.gru_cell,
-        aten._thnn_fused_gru_cell_backward.default: recurrent.gru_cell_backward,
+        "convolution": (0, 1),
+        "convolution_backward": (0, 1, 2),
+        **dict.fromkeys(("mm", "bmm"), (0, 1)),
+        **dict.fromkeys(("addmm", "baddbmm"), (1, 2)),
     }
 )
-PRODUCTS = frozenset(("convolution", "convolution_backward", "mm", "addmm", "bmm", "baddbmm"))
-"""In half precision, GPUs sum these in fp32; some CPUs take minutes for them."""
+"""Products, and which of their arguments are multiplied. GPUs round these to TF32 where that is allowed, and sum
+products of half precision in fp32."""
 HALVES = (torch.float16, torch.bfloat16)
 UNSUPPORTED = ("could not create a primitive", "not implemented for")
 """What the CPU's libraries say where they have no kernel of an operator for half precision."""
@@ -34,16 +34,31 @@ UNSUPPORTED = ("could not create a primitive", "not implemented for")
 @cache
 def kernel_of(func: Any) -> Kernel:
     """The kernel of an operator. Raises ``NotImplementedError`` where there is none."""
-    if func in OWN:
-        return OWN[func]
+    name = func.overloadpacket.__name__
+    if name in OWN:
+        return OWN[name]
     if not torch._C._dispatch_has_computed_kernel_for_dispatch_key(func.name(), "CPU"):
         raise NotImplementedError(
             f"the emulated GPU has no kernel for {func}, as the CPU has none; add one to tests.emulated_cuda.kernels"
         )
-
-    if func.overloadpacket.__name__ in PRODUCTS:
-        return partial(_in_fp32, func)
+    if name in FACTORS:
+        backends: Any = torch.backends
+        backend = backends.cudnn.conv if name.startswith("convolution") else backends.cuda.matmul
+        return partial(_product, func, FACTORS[name], backend)
     return partial(_as_on_cpu, func)
+
+
+def _product(func: Any, factors: tuple[int, ...], backend: Any, *args: Any, **kwargs: Any) -> Any:
+    if backend.fp32_precision == "tf32":
+        args = tuple(_rounded_to_tf32(value) if place in factors else value for place, value in enumerate(args))
+    return _in_fp32(func, *args, **kwargs)
+
+
+def _rounded_to_tf32(factor: Tensor) -> Tensor:
+    """A factor of fp32 with 10 bits of significand, rounded to nearest; of another dtype as it is."""
+    if factor.dtype != torch.float32:
+        return factor
+    return ((factor.view(torch.int32) + 0x1000) & -0x2000).view(torch.float32)
 
 
 def _as_on_cpu(func: Any, *args: Any, **kwargs: Any) -> Any:

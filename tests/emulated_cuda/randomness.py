@@ -20,5 +20,5 @@ def drawn_on(device: torch.device, given: Iterable[object]) -> Iterator[None]:
     offset = generator.get_offset()
     generator.set_offset(offset + 4)  # torch takes multiples of four
     with torch.random.fork_rng(devices=[]):
-        torch.random.default_generator.manual_seed((generator.initial_seed() * 1_000_003 + offset) % 2**63)
+        torch.default_generator.manual_seed((generator.initial_seed() * 1_000_003 + offset) % 2**63)
         yield

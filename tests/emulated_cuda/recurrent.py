@@ -6,6 +6,10 @@ inputs and of hidden state with their weights (``igates``, ``hgates``), and add 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -65,3 +69,14 @@ def _biased(gates: Tensor, *biases: Tensor | None) -> Tensor:
     for bias in biases:
         gates = gates if bias is None else gates + bias
     return gates
+
+
+CELLS: Mapping[str, Callable[..., Any]] = MappingProxyType(
+    {
+        "_thnn_fused_lstm_cell": lstm_cell,
+        "_thnn_fused_lstm_cell_backward_impl": lstm_cell_backward,
+        "_thnn_fused_gru_cell": gru_cell,
+        "_thnn_fused_gru_cell_backward": gru_cell_backward,
+    }
+)
+"""By the name of the operator in ``torch.ops.aten``."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
@@ -11,27 +13,35 @@ from tests.emulated_cuda.operators import Args, Kwargs, Traits, leaves
 
 def with_index(device: torch.device) -> torch.device:
     """The device with its index, the current one where none is given."""
-    return device if device.index is not None or device == CPU else torch.device("cuda", torch.cuda.current_device())
+    return (
+        device
+        if device.index is not None or device.type != "cuda"
+        else torch.device("cuda", torch.cuda.current_device())
+    )
 
 
 def check_devices(operator: Traits, args: Args, kwargs: Kwargs, device: torch.device) -> None:
-    """Raise ``RuntimeError`` where work on a GPU meets tensors or a generator of another device."""
-    written: list[int] | None = None
+    """Raise ``RuntimeError`` where work on a GPU meets tensors of another device."""
+    if operator.indexes and args[0].device == CPU:
+        raise RuntimeError("indices should be either on cpu or on the same device as the indexed tensor (cpu)")
     for value in leaves(args, kwargs):
-        if isinstance(value, torch.Generator) and with_index(value.device) != device:
-            raise RuntimeError(f"Expected a '{device}' generator but found one of '{value.device}' ({operator.name})")
         if not isinstance(value, Tensor) or value.device == device:
             continue
-        written = [id(tensor) for tensor in operator.writes(args, kwargs)] if written is None else written
         number = operator.takes_host_numbers and value.ndim == 0
         index = operator.indexes and not value.is_floating_point()
-        if value.device != CPU or id(value) in written or not (number or index):
+        written = any(value is tensor for tensor in operator.writes(args, kwargs))
+        if value.device != CPU or written or not (number or index):
             raise RuntimeError(
                 f"Expected all tensors to be on the same device, but found at least two devices, {device} and "
                 f"{value.device}! ({operator.name})"
             )
-    if operator.indexes and args[0].device == CPU:
-        raise RuntimeError("indices should be either on cpu or on the same device as the indexed tensor (cpu)")
+
+
+def check_generator(given: Iterable[object], device: torch.device) -> None:
+    """Raise ``RuntimeError`` where work on a GPU draws from the generator of another device."""
+    for value in given:
+        if isinstance(value, torch.Generator) and with_index(value.device) != device:
+            raise RuntimeError(f"Expected a '{device}' generator but found one of '{value.device}'")
 
 
 def waits(operator: Traits, args: Args, kwargs: Kwargs) -> str | None:

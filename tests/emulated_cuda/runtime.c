@@ -1,8 +1,8 @@
 /* The CUDA runtime, without a GPU: what torch asks of libcudart, answered with the host's memory and clock.
  *
  * Preloaded, these functions take the place of libcudart's. Memory is the host's. Streams and events are always done.
- * No kernel can run: operators are computed in Python (dispatch.py) before they would launch one. Python is told of
- * what concerns it, waits and graphs, through one hook (emulated_cuda_set_hook).
+ * No kernel can run: operators are computed in Python (dispatch.py) before they would launch one. Waits and graphs
+ * are reported to Python through one hook (emulated_cuda_set_hook).
  *
  * Behaves as CUDA does where a program may be wrong: in a process forked after CUDA was used, and under stream capture.
  */
@@ -50,14 +50,14 @@ static int forked(const char *function) {
 #define ENTER \
   if (forked(__func__)) return fail(cudaErrorInitializationError)
 
-/* ---- The hook: what Python is told. It returns 0, or 1 where it raised an exception ---- */
+/* ---- The hook into Python. It returns 0, or 1 where it raised an exception ---- */
 
 typedef int (*hook_t)(const char *function, unsigned long long graph);
 static hook_t hook = NULL;
 
 void emulated_cuda_set_hook(hook_t python) { hook = python; }
 
-static int tell(const char *function, unsigned long long graph) { return hook ? hook(function, graph) : 0; }
+static int report(const char *function, unsigned long long graph) { return hook ? hook(function, graph) : 0; }
 
 /* ---- Streams and their capture. A capture, its graph and what is instantiated of it share one number ---- */
 
@@ -92,8 +92,6 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags) {
   return cudaStreamCreateWithPriority(stream, flags, 0);
 }
 
-cudaError_t cudaStreamCreate(cudaStream_t *stream) { return cudaStreamCreateWithPriority(stream, 0, 0); }
-
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   free(stream);
   return cudaSuccess;
@@ -112,7 +110,7 @@ cudaError_t cudaStreamQuery(cudaStream_t stream) {
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   ENTER;
   if (forbidden(stream)) return fail(cudaErrorStreamCaptureUnsupported);
-  tell(__func__, 0);
+  report(__func__, 0);
   return cudaSuccess;
 }
 
@@ -125,7 +123,7 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, enum cudaStreamCaptureMo
   stream->status = cudaStreamCaptureStatusActive;
   stream->graph = ++graphs;
   capturing++;
-  tell(__func__, stream->graph);
+  report(__func__, stream->graph);
   return cudaSuccess;
 }
 
@@ -134,7 +132,7 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph) {
   int lost = stream->status == cudaStreamCaptureStatusInvalidated;
   stream->status = cudaStreamCaptureStatusNone;
   capturing--;
-  tell(__func__, stream->graph);
+  report(__func__, stream->graph);
   *graph = lost ? NULL : (cudaGraph_t)stream->graph;
   return lost ? fail(cudaErrorStreamCaptureInvalidated) : cudaSuccess;
 }
@@ -183,11 +181,11 @@ cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t *nodes, size_t 
 
 cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream) {
   ENTER;
-  return tell(__func__, (unsigned long long)exec) ? fail(cudaErrorLaunchFailure) : cudaSuccess;
+  return report(__func__, (unsigned long long)exec) ? fail(cudaErrorLaunchFailure) : cudaSuccess;
 }
 
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec) {
-  tell(__func__, (unsigned long long)exec);
+  report(__func__, (unsigned long long)exec);
   return cudaSuccess;
 }
 
@@ -235,7 +233,7 @@ cudaError_t cudaEventQuery(cudaEvent_t event) {
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   ENTER;
   if (forbidden(NULL)) return fail(cudaErrorStreamCaptureUnsupported);
-  tell(__func__, 0);
+  report(__func__, 0);
   return cudaSuccess;
 }
 
@@ -251,7 +249,8 @@ cudaError_t cudaEventElapsedTime(float *milliseconds, cudaEvent_t start, cudaEve
 static __thread int current = 0;
 
 static int gpus(void) {
-  const char *wanted = getenv("EMULATED_CUDA_GPUS");
+  const char *wanted = getenv("EMULATED_CUDA_GPUS"), *visible = getenv("CUDA_VISIBLE_DEVICES");
+  if (visible && !*visible) return 0;
   int count = wanted ? atoi(wanted) : 1;
   return count < 0 ? 0 : count > MAX_GPUS ? MAX_GPUS : count;
 }
@@ -278,7 +277,7 @@ cudaError_t cudaSetDevice(int device) {
 cudaError_t cudaDeviceSynchronize(void) {
   ENTER;
   if (forbidden(NULL)) return fail(cudaErrorStreamCaptureUnsupported);
-  tell(__func__, 0);
+  report(__func__, 0);
   return cudaSuccess;
 }
 
@@ -392,7 +391,7 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t size, enum cudaMe
 cudaError_t cudaMemcpy(void *to, const void *from, size_t size, enum cudaMemcpyKind kind) {
   ENTER;
   if (forbidden(NULL)) return fail(cudaErrorStreamCaptureImplicit);
-  tell(__func__, 0);
+  report(__func__, 0);
   memmove(to, from, size);
   return cudaSuccess;
 }
@@ -480,8 +479,8 @@ cudaError_t cudaPointerGetAttributes(struct cudaPointerAttributes *attributes, c
 /* ---- Kernels: none can run ---- */
 
 static cudaError_t no_kernel(void) {
-  fprintf(stderr, "emulated CUDA: a kernel was launched, which cannot run here. An operator ran where the dispatch mode "
-                  "does not see it: in a thread of its own, or with the modes switched off\n");
+  fprintf(stderr, "emulated CUDA: a kernel was launched, which cannot run here: the dispatch mode did not see its "
+                  "operator, which ran in a thread of its own, or with the modes switched off\n");
   return fail(cudaErrorNotSupported);
 }
 
@@ -493,33 +492,7 @@ cudaError_t __cudaLaunchKernel(cudaKernel_t f, dim3 grid, dim3 block, void **arg
   return no_kernel();
 }
 
-cudaError_t cudaLaunchKernelExC(const cudaLaunchConfig_t *config, const void *f, void **args) { return no_kernel(); }
-
-cudaError_t cudaLaunchCooperativeKernel(const void *f, dim3 grid, dim3 block, void **args, size_t shared,
-                                        cudaStream_t stream) {
-  return no_kernel();
-}
-
 cudaError_t __cudaGetKernel(cudaKernel_t *kernel, const void *f) {
   *kernel = (cudaKernel_t)f;
   return cudaSuccess;
 }
-
-cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int *blocks, const void *f, int threads,
-                                                                   size_t shared, unsigned flags) {
-  *blocks = 1;
-  return cudaSuccess;
-}
-
-cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, const void *f, int threads, size_t shared) {
-  return cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(blocks, f, threads, shared, 0);
-}
-
-cudaError_t cudaFuncGetAttributes(struct cudaFuncAttributes *attributes, const void *f) {
-  memset(attributes, 0, sizeof *attributes);
-  attributes->maxThreadsPerBlock = 1024;
-  attributes->binaryVersion = 90;
-  return cudaSuccess;
-}
-
-cudaError_t cudaFuncSetAttribute(const void *f, enum cudaFuncAttribute attribute, int value) { return cudaSuccess; }

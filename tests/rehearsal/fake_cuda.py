@@ -15,12 +15,14 @@ from typing import Any
 from unittest import mock
 
 import torch
+import torch._meta_registrations
 import torch.utils
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 
 from bench_core.workloads.kit.context import BuildContext
 from bench_core.workloads.kit.graphs import CapturedGraph
+from tests.emulated_cuda.recurrent import CELLS
 
 
 @contextmanager
@@ -32,6 +34,9 @@ def fake_cuda() -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
         warnings.filterwarnings("ignore", message="Accessing the data pointer of FakeTensor")
+        log = logging.getLogger("torch._subclasses.fake_tensor")
+        stack.callback(log.setLevel, log.level)
+        log.setLevel(logging.CRITICAL)  # it logs what it raises
         # With cuDNN, recurrent layers would ask for a GPU.
         stack.enter_context(torch.backends.cudnn.flags(enabled=False))
         stack.enter_context(mock.patch("torch.autograd._engine_run_backward", backward))
@@ -40,7 +45,8 @@ def fake_cuda() -> Iterator[None]:
         stack.enter_context(mock.patch.object(MNIST, "_load_data", _for_real(MNIST._load_data)))
         stack.enter_context(mock.patch.object(Tensor, "numpy", _for_real(Tensor.numpy)))
         # Without a GPU, autocast does nothing.
-        stack.enter_context(mock.patch("torch.cuda.amp.common.amp_definitely_not_available", lambda: False))
+        stack.enter_context(mock.patch("torch.cuda.amp.common.amp_definitely_not_available", return_value=False))
+        stack.enter_context(mock.patch("torch.cuda.is_bf16_supported", return_value=True))
         stack.enter_context(mode)
         yield
 
@@ -149,4 +155,13 @@ def _for_real(original: Callable[..., Any]) -> Callable[..., Any]:
     return load
 
 
-logging.getLogger("torch._subclasses.fake_tensor").setLevel(logging.CRITICAL)  # else it logs what it raises
+def _complete_sizes() -> torch.library.Library:
+    """State the sizes of recurrent cells, by formulas for them, where this torch does not (2.11)."""
+    library = torch.library.Library("aten", "IMPL")
+    for name, cell in CELLS.items():
+        if not torch._C._dispatch_has_kernel_for_dispatch_key(f"aten::{name}", "Meta"):
+            library.impl(name, cell, "Meta")
+    return library
+
+
+_sizes = _complete_sizes()  # kept, as torch forgets them with the library

@@ -14,13 +14,14 @@ from bench_core import Case, workloads
 from bench_core.core.step import Step
 from bench_core.execution.outputs import check_outputs
 from bench_core.execution.parity.gate import check_first_call
+from bench_core.execution.parity.judge import check_build
 from bench_core.hardware.device import resolve
 from bench_core.timing.clock import SynchronizedClock
 from bench_core.workloads.kit.building import build
 from bench_core.workloads.kit.definition import KnownCosts, Workload
 
 SMALL = {"gemm": 64, "activations_losses": 4096, "transfer": 4096, "csv_loader": 1024, "mnist_epoch_e2e": 64}
-"""Batch sizes of work that is not counted in images or series; that of others is ``BATCH``."""
+"""Batch sizes of work that is not counted in images or series; that of others is ``BATCH``, of heavy ones 1."""
 BATCH = 4
 SIDE = 64
 """The side of photos, instead of 224."""
@@ -37,18 +38,24 @@ def on_cuda() -> list[Workload]:
 
 
 def cases(workload: Workload, device: str = "cuda") -> Iterator[Case]:
-    """A small case of a workload in each setting, dtype and variant but ``compile``."""
+    """A small case of a workload in each setting, dtype and variant but ``compile``: of light work all combinations,
+    of heavy work and pipelines those that change one thing at a time."""
     variants = [variant for variant in workload.variants if variant != "compile"]
-    base = Case(workload.name, device, SMALL.get(workload.name, BATCH))
+    base = Case(workload.name, device, SMALL.get(workload.name, 1 if workload.heavy else BATCH))
     for setting, dtype, variant in product(workload.settings or ("",), workload.dtypes, variants):
-        yield replace(base, setting=setting, dtype=dtype, variant=variant)
+        case = replace(base, setting=setting, dtype=dtype, variant=variant)
+        if changes(workload, case) <= 1 or not (workload.heavy or workload.kind == "pipeline"):
+            yield case
+
+
+def changes(workload: Workload, case: Case) -> int:
+    """At how many points a case differs from the workload's first setting in fp32 and eager mode."""
+    return (case.setting != workload.first_setting) + (case.dtype != "fp32") + (case.variant != "eager")
 
 
 def is_typical(workload: Workload, case: Case) -> bool:
-    """Whether a case differs from the first in a single point, and not in one that makes no other calls."""
-    first = Case(case.workload, case.device, case.batch_size, setting=workload.first_setting)
-    changed = [name for name in ("setting", "dtype", "variant") if getattr(case, name) != getattr(first, name)]
-    return len(changed) <= 1 and case.dtype not in (*ALIKE, "fp16")
+    """Whether a case differs from the first at a single point, and not at one that makes no other calls."""
+    return changes(workload, case) <= 1 and case.dtype not in (*ALIKE, "fp16")
 
 
 def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,6 +75,7 @@ def small(workload: Workload) -> Workload:
 def rehearse(workload: Workload, case: Case) -> Step:
     """Build a case and call it a few times; its first call has to agree with float64, if there is a reference."""
     step = build(workload, case)
+    check_build(workload, case, step)
     if workload.no_parity:
         step()
     else:

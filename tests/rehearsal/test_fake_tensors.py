@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from bench_core import Case, workloads
 from bench_core.core.errors import CaseSkipped
 from bench_core.workloads.kit import BuildContext, Step, workload
 from bench_core.workloads.kit.building import build_anywhere
@@ -21,10 +22,16 @@ ON_HOST = {"segmentation_pipeline": "cpu"}
 """Where outputs are to be, if that is not a device of the step."""
 
 
+def takes_long(w, case):
+    """Whether a case takes seconds: thousands of small steps, or a deep network, of which one case is enough."""
+    loop = w.family == "arma" and case.setting == "loop"
+    return loop or (w.heavy and (case.dtype, case.variant) != ("fp32", "eager"))
+
+
 def parameters():
     for w in on_cuda():
         for case in cases(w, "cuda:0"):
-            marks = [] if is_typical(w, case) else [pytest.mark.rehearsal]
+            marks = [] if is_typical(w, case) and not takes_long(w, case) else [pytest.mark.rehearsal]
             if w.name in NEED_FIGURES and case.setting != "resident":
                 marks.append(pytest.mark.skip(reason=f"fake tensors have no figures: {NEED_FIGURES[w.name]}"))
             yield pytest.param(w, case, id=case.id, marks=marks)
@@ -39,7 +46,7 @@ def step_twice(w, case):
     return step.devices, list(output.values()) if isinstance(output, dict) else [output]
 
 
-@pytest.mark.parametrize(("w", "case"), parameters())
+@pytest.mark.parametrize(("w", "case"), list(parameters()))
 def test_every_tensor_is_on_the_right_device(w, case, monkeypatch):
     shrink(monkeypatch)
     try:
@@ -49,6 +56,12 @@ def test_every_tensor_is_on_the_right_device(w, case, monkeypatch):
     assert outputs
     for output in outputs:
         assert str(output.device) in (ON_HOST.get(w.name), *devices)
+
+
+def test_autocast_is_on():
+    gemm = workloads.get("gemm")
+    _, (product,) = step_twice(gemm, Case("gemm", "cuda:0", 8, dtype="bf16"))
+    assert product.dtype == torch.bfloat16
 
 
 def faulty(build):

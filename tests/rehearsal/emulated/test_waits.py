@@ -1,0 +1,55 @@
+"""Where steps wait for the GPU: nowhere, unless moving data is the work."""
+
+import pytest
+
+from bench_core.workloads.kit.building import build
+from tests.rehearsal.rehearse import cases, on_cuda, shrink, waits_of
+
+pytestmark = pytest.mark.usefixtures("one_cache", "one_thread")
+
+ALLOWED: dict[str, dict[str, str]] = {}
+"""Waits of workloads that compute, by name: what waits and where, and why it has to."""
+LOADERS = {
+    "csv_loader": {"copy from host"},
+    "mnist_epoch_e2e": {"copy from host"},
+    "mnist_epoch_e2e-resident": {"copy from host"},  # the order of the images, once an epoch
+    "mnist_epoch_e2e-w0-pinned": set(),
+    "segmentation_pipeline": {"copy from host", "copy to host"},
+    "transfer": {"copy from host"},
+    "transfer-h2d-pinned": set(),
+    "transfer-d2h-pageable": {"copy to host"},
+    "transfer-d2h-pinned": set(),
+    "model_parallel_toy": set(),  # copies between two GPUs
+}
+"""What pipelines wait for, by name and setting, or by name for all other settings."""
+WITH_WORKERS = ("w2", "w4")
+
+
+def parameters(moves_data):
+    found = []
+    for w in on_cuda():
+        for case in cases(w):
+            workers = case.setting.removeprefix("pil-").startswith(WITH_WORKERS)  # their starts take long
+            plain = case.dtype == "fp32" and case.variant in ("eager", "cuda_graph") and not workers
+            if plain and (w.family == "pipeline") == moves_data:
+                light = not w.heavy or w.name == "mnist_epoch_e2e"
+                short = light and (moves_data or case.setting in ("", w.first_setting))
+                marks = [] if short else [pytest.mark.rehearsal]
+                found.append(pytest.param(w, case, id=case.id, marks=marks))
+    return found
+
+
+@pytest.mark.parametrize(("w", "case"), parameters(moves_data=False))
+def test_work_does_not_wait(w, case, monkeypatch):
+    shrink(monkeypatch)
+    monkeypatch.setattr("bench_core.workloads.kit.feeds.RESTORE_EVERY", 2)  # nor does what restores the weights
+    assert waits_of(build(w, case)).keys() == ALLOWED.get(w.name, {}).keys()
+
+
+@pytest.mark.parametrize(("w", "case"), parameters(moves_data=True))
+def test_moving_data_waits_where_it_has_to(w, case, monkeypatch):
+    shrink(monkeypatch)
+    if case.variant == "cuda_graph":
+        pytest.skip("defined for work that takes one feed of batches")
+    found = {wait.partition(" at ")[0] for wait in waits_of(build(w, case), calls=1)}
+    assert found == LOADERS.get(f"{w.name}-{case.setting}", LOADERS.get(w.name))

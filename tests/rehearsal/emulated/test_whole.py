@@ -1,0 +1,56 @@
+"""Every workload on emulated GPUs in every setting, dtype and variant: make rehearse."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench_core.core.errors import CaseSkipped, ParityError
+from bench_core.storage import files
+from tests.rehearsal.rehearse import cases, on_cuda, rehearse, shrink, small
+
+pytestmark = [pytest.mark.rehearsal, pytest.mark.usefixtures("one_cache", "one_thread")]
+
+ROOT = Path(__file__).parents[3]
+
+
+FAULTY = {
+    (name, "fp16"): "the weights are random, and activations grow to 270,000 on photos of 224x224: more than fp16 holds"
+    for name in ("deeplabv3_r101_infer", "deeplabv3plus_r101_infer")
+}
+"""Cases that fail, by workload and dtype, until they are corrected."""
+
+
+def parameters():
+    for w in on_cuda():
+        for case in cases(w):
+            reason = FAULTY.get((w.name, case.dtype))
+            marks = [pytest.mark.xfail(reason=reason, raises=ParityError, strict=True)] if reason else []
+            # In one process, since it keeps the references.
+            yield pytest.param(w, case, id=case.id, marks=[*marks, pytest.mark.xdist_group(w.name)])
+
+
+@pytest.mark.parametrize(("w", "case"), list(parameters()))
+def test_a_case_is_built_checked_and_called(w, case, monkeypatch):
+    shrink(monkeypatch)
+    try:
+        rehearse(small(w), case)
+    except CaseSkipped as skip:
+        pytest.skip(str(skip))
+
+
+def test_a_sweep_over_both_devices_is_stored_and_reported(tmp_path):
+    sweep = ["pytest", "benchmarks", "-q", "-p", "no:cacheprovider", f"--benchmark-storage={tmp_path / 'results'}"]
+    sweep += ["--benchmark-autosave", "--bench-device=cpu,cuda", "--bench-workload=mlp_train,gemm"]
+    sweep += ["--bench-batch-size=64", "--bench-max-time=0.02"]
+    report = ["bench_core", "report", str(tmp_path / "results"), "--emulated", "--out", str(tmp_path / "report")]
+    for command in (sweep, report):
+        done = subprocess.run(
+            [sys.executable, "-m", *command], cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=600
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    stored = [files.load(path) for path in (tmp_path / "results").rglob("*.json")]
+    assert {record.case.device for run in stored for record in run.records} == {"cpu", "cuda"}
+    assert "Emulated H200" in next((tmp_path / "report").rglob("*.html")).read_text()
