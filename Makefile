@@ -14,9 +14,9 @@ help:
 	@awk '/^## / { about = about " " substr($$0, 4); next } \
 	      about && /^[a-z-]+:/ { sub(":.*", ""); printf "make %-12s%s\n", $$0, about } { about = "" }' $(MAKEFILE_LIST)
 
-## Measure everything on this machine and write report/index.html.
+## Measure everything on this machine in 5 minutes and write report/index.html.
 bench: $(INSTALLED)
-	status=0; $(PY) -m pytest benchmarks --benchmark-autosave || status=$$?; \
+	status=0; $(PY) -m pytest benchmarks --benchmark-autosave --bench-budget 5 || status=$$?; \
 	$(PY) -m bench_core report && exit $$status
 
 ## Run all tests, in up to four processes at once.

@@ -6,6 +6,7 @@ an option of this plugin is used; the storage folder changes only where the ini 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Mapping
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from bench_core.core.case import CACHES, DTYPES, SWEEPS, VARIANTS, Case, Effort
 from bench_core.core.errors import BenchError, CaseSkipped
 from bench_core.core.records import Outcome
+from bench_core.core.studies import STUDIES
 
 if TYPE_CHECKING:
     from bench_core.execution.fixture import DeviceBenchmark
@@ -35,6 +37,8 @@ OPTIONS = (
     ("threads", "1,2", "CPU threads. Default: all usable cores, and one thread at each reference batch."),
     ("rel-ci", f"{Effort.rel_ci}", f"Target half-width of the median's interval, relative. Default: {Effort.rel_ci}."),
     ("max-time", "SECONDS", f"Seconds of samples per case (heavy workloads: 8 times). Default: {Effort.max_time:g}."),
+    ("budget", "MINUTES", "End the sweep within this time. Default: none; every case gets the time it needs."),
+    ("study", "NAME,...", f"Studies: {', '.join(STUDIES)}. Default: those of a sweep of everything."),
     ("data", "DIR", "Folder with real data sets: MNIST as torchvision stores it. Default: digits stand-in."),
     (
         "sweep",
@@ -42,6 +46,9 @@ OPTIONS = (
         f"How much to measure; full: all settings and batches, heavy too. Default: {SWEEPS[0]}.",
     ),
 )
+SHOWS_TABLES = ("--benchmark-compare", "--benchmark-columns", "--benchmark-group-by", "--benchmark-sort")
+"""Options that ask for pytest-benchmark's tables. A sweep of this suite leaves them out: their "(1.0)" compares the
+batch sizes of a workload with each other."""
 _GIVEN = pytest.StashKey[Mapping[str, str]]()
 _SESSION = pytest.StashKey["BenchSession"]()
 _CLOCK = pytest.StashKey["ReplayClock"]()
@@ -76,6 +83,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if given:
         _session(config)
     results = config.getini("bench_storage")
+    if results and hasattr(config.option, "benchmark_quiet"):
+        shown = any(str(arg).startswith(SHOWS_TABLES) for arg in config.invocation_params.args)
+        config.option.benchmark_quiet |= not shown
     if results and hasattr(config.option, "benchmark_storage"):
         from bench_core.execution.placement import place_storage
 
@@ -103,7 +113,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marker = metafunc.definition.get_closest_marker(FAMILY)
     if marker and "case" in metafunc.fixturenames:
         try:
-            cases = _session(metafunc.config).cases_of(*map(str, marker.args))
+            cases = _session(metafunc.config).selection.cases_of(*map(str, marker.args))
         except BenchError as error:
             raise pytest.UsageError(str(error)) from None
         metafunc.parametrize("case", cases, ids=[case.id for case in cases])
@@ -118,8 +128,8 @@ def _is_ours(metafunc: pytest.Metafunc, fixture: str) -> bool:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out checks of the harness, unless their file is named, families without a case to run, and studies of
-    workloads or sweeps that were not asked for; put studies after the cases."""
+    """Leave out checks of the harness, unless their file is named, families without a case to run, and studies that
+    were not asked for; put studies after the cases. A request that leaves nothing to measure is an error."""
     named = {Path(str(arg).partition("::")[0]).name for arg in config.invocation_params.args}
 
     def left_out(item: pytest.Item) -> bool:
@@ -127,7 +137,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             return item.path.name not in named
         study = _study_of(item)
         if study:
-            return not _session(config).takes_study(study.name, study.workload, study.sweep)
+            return not _session(config).selection.takes_study(study.name, study.workload, study.sweep)
         return item.get_closest_marker(FAMILY) is not None and _case_of(item) is None
 
     kept: list[pytest.Item] = []
@@ -137,6 +147,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if dropped:
         config.hook.pytest_deselected(items=dropped)
     items[:] = sorted(kept, key=lambda item: _study_of(item) is not None)
+    if not kept and any(item.get_closest_marker(FAMILY) for item in dropped):
+        reasons = "; ".join(f"{entry.what}: {entry.reason}" for entry in _session(config).not_run)
+        raise pytest.UsageError(f"these options leave nothing to measure: {reasons or 'no case matches'}")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -147,14 +160,20 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         studies = {_study_item(item, study): study.seconds for item in session.items if (study := _study_of(item))}
         others = sum(_measures(item) and _name_of(item) is None for item in session.items)
         try:
-            session.config.stash[_SESSION].plan(cases, others, _storage_folder(session.config), studies)
+            run = session.config.stash[_SESSION]
+            run.plan(cases, others, _storage_folder(session.config), studies)
         except BenchError as error:
             raise pytest.UsageError(str(error)) from None
+        session.items.sort(key=lambda item: math.inf if _study_of(item) else run.schedule.weight(_name_of(item) or ""))
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     """Before the sweep: the number of cases, the time to expect, and what will not be run."""
-    return config.stash[_SESSION].opening_lines() if _SESSION in config.stash else []
+    if _SESSION not in config.stash:
+        return []
+    from bench_core.execution.messages import opening
+
+    return [f"bench-core: {line}" for line in opening(config.stash[_SESSION])]
 
 
 def _storage_folder(config: pytest.Config) -> Path | None:
@@ -308,6 +327,21 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     session.config.pluginmanager.register(_Lines(session.config), "bench_core.lines")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """After all tests, measure again what met contention or lacked time, while there is time."""
+    result = yield
+    run = session.config.stash.get(_SESSION, None)
+    if run and run.measured:
+        from bench_core.execution.refining import refine
+
+        terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+        for line in refine(run):
+            if terminal is not None:
+                terminal.write(f"\n{line}")
+    return result
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
     """Store the run's own facts next to pytest-benchmark's."""
@@ -340,7 +374,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     session = config.stash.get(_SESSION, None)
     if session is None or config.option.collectonly:
         return
-    lines = session.closing_lines()
+    from bench_core.execution.messages import closing
+
+    lines = closing(session)
     if lines:
         terminalreporter.section("bench-core")
         for line in lines:

@@ -262,6 +262,7 @@ def test_fewer_than_one_unit_is_refused(pytester):
 
 GEMM = ("--bench-device", "cpu", "--bench-batch-size", "8", "--bench-threads", "1", "--bench-max-time", "0.02")
 """With the family ``gemm``: one case that takes little time."""
+LADDER = ("--bench-study", "ladder")
 
 
 def test_a_case_that_is_never_measured_passes_and_says_so(pytester):
@@ -343,7 +344,7 @@ def test_the_sweep(case, device_benchmark):
 
 def test_studies_come_after_the_cases_and_all_else_keeps_its_order(pytester):
     pytester.makepyfile(test_a=STUDY, test_b=STUDY)
-    result = pytester.runpytest_inprocess(*PLUGIN, *GEMM, "--collect-only", "-q")
+    result = pytester.runpytest_inprocess(*PLUGIN, *GEMM, *LADDER, "--collect-only", "-q")
     names = [re.sub(r"\[gemm.*|\.py::test", "", line) for line in result.outlines if "::" in line]
     studies = [f"test_{file}_a_study[cpu-{part}]" for file in "ab" for part in (0, 1)]
     assert names == ["test_a_plain", "test_a_the_sweep", "test_b_plain", "test_b_the_sweep", *studies]
@@ -351,7 +352,7 @@ def test_studies_come_after_the_cases_and_all_else_keeps_its_order(pytester):
 
 def test_a_run_with_a_study_stores_its_rows_and_the_names_of_its_items(pytester):
     pytester.makepyfile(test_user=STUDY)
-    result = pytester.runpytest_subprocess(*PLUGIN, *GEMM, "--benchmark-autosave")
+    result = pytester.runpytest_subprocess(*PLUGIN, *GEMM, *LADDER, "--benchmark-autosave")
     result.assert_outcomes(passed=4)
     result.stdout.fnmatch_lines(["*1 case and 2 studies on cpu*", "*ladder-0-cpu*measured first*", "*ladder-1-cpu*"])
     path = saved(pytester.path)
@@ -371,10 +372,34 @@ def test_a_run_with_a_study_stores_its_rows_and_the_names_of_its_items(pytester)
 
 def test_the_markers_arguments_of_a_study_may_be_given_by_position(pytester):
     pytester.makepyfile(test_user=STUDY.replace('"ladder", workload="gemm", seconds=3', '"ladder", "gemm", 3, "full"'))
-    default = pytester.runpytest_inprocess(*PLUGIN, *GEMM, "--collect-only", "-q")
-    default.stdout.fnmatch_lines(["*skipped: ladder (2 studies): measured with --bench-sweep full"])
-    full = pytester.runpytest_inprocess(*PLUGIN, *GEMM, "--bench-sweep", "full", "--collect-only", "-q")
+    everything = ("--bench-device", "cpu", "--collect-only", "-q")
+    default = pytester.runpytest_inprocess(*PLUGIN, *everything)
+    assert not [line for line in default.outlines if "test_a_study" in line]
+    full = pytester.runpytest_inprocess(*PLUGIN, *everything, "--bench-sweep", "full")
     assert len([line for line in full.outlines if "test_a_study" in line]) == 2
+
+
+def test_a_narrower_sweep_has_studies_only_if_they_are_asked_for(pytester):
+    pytester.makepyfile(test_user=STUDY)
+    narrow = pytester.runpytest_inprocess(*PLUGIN, *GEMM, "--collect-only", "-q")
+    assert not [line for line in narrow.outlines if "test_a_study" in line]
+    asked = pytester.runpytest_inprocess(*PLUGIN, *GEMM, *LADDER, "--collect-only", "-q")
+    assert len([line for line in asked.outlines if "test_a_study" in line]) == 2
+
+
+def test_a_request_that_leaves_nothing_to_measure_is_an_error(pytester):
+    pytester.makepyfile(
+        test_user="""
+        import pytest
+
+        @pytest.mark.bench_family
+        def test_sweep(case, device_benchmark):
+            device_benchmark.case(case)
+        """
+    )
+    result = pytester.runpytest_inprocess(*PLUGIN, "--bench-device", "cpu", "--bench-workload", "transfer")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*these options leave nothing to measure: transfer (* needs a CUDA device*"])
 
 
 def test_a_case_whose_teardown_fails_too_is_counted_once(pytester):

@@ -16,6 +16,7 @@ from bench_core.core.results import (
     Compilation,
     Contention,
     Flag,
+    FlagCode,
     Latency,
     Machine,
     Measurement,
@@ -29,6 +30,8 @@ from bench_core.core.studies import Row
 SCHEMA = 2
 """The major version of stored data. New optional fields do not raise it; ``storage/versions.py`` has the history."""
 MAX_SAMPLES = 256
+CONTENDED = frozenset({FlagCode.CONTENTION, FlagCode.STOLEN_TIME, FlagCode.INTERRUPTED})
+"""The flags of a case that other work disturbed."""
 MAY_BE_ZERO = ("rel_half_width", "issue_time", "clock_overhead")
 MAY_BE_NEGATIVE = ("cross_check",)
 
@@ -130,6 +133,11 @@ class Record:
             raise RecordError(f"units: {self.units} is not a whole number above 0")
         if self.case.batch_size < 1:
             raise RecordError(f"case.batch_size: {self.case.batch_size} is not a whole number above 0")
+
+    @property
+    def contended(self) -> bool:
+        """Whether other work disturbed the measurement, so that no verdict may rest on it."""
+        return any(flag.code in CONTENDED for flag in self.flags)
 
     @property
     def per_unit(self) -> float:

@@ -24,6 +24,7 @@ class FlagCode(StrEnum):
     NOT_STEADY = "not_steady"
     CROSS_CHECK = "cross_check"
     CONTENTION = "contention"
+    INTERRUPTED = "interrupted"
     STOLEN_TIME = "stolen_time"
     TOO_MANY_THREADS = "too_many_threads"
     EMULATED_DTYPE = "emulated_dtype"
@@ -181,7 +182,8 @@ class Machine:
     """Everything stored about a machine: what determines speed, and nothing that changes from minute to minute.
 
     ``memory`` is in bytes; ``usable_cpus`` counts the cores that the process may use. ``emulated`` marks GPUs that are
-    emulated (``tests/emulated_cuda``): their times mean nothing.
+    emulated (``tests/emulated_cuda``): their times mean nothing. ``waiting`` is how torch's CPU threads wait for each
+    other (``hardware/waiting.py``); ``None`` where it was not stored.
     """
 
     cpu: str
@@ -199,6 +201,7 @@ class Machine:
     os: str
     kernel: str
     emulated: bool = False
+    waiting: str | None = None
 
     @property
     def slug(self) -> str:

@@ -92,6 +92,7 @@ class TimeToAccuracy:
 
 
 ROWS: tuple[type[LadderRung] | type[TimeToAccuracy], ...] = (LadderRung, TimeToAccuracy)
+STUDIES = tuple(kind.STUDY for kind in ROWS)
 """The studies that this bench-core knows."""
 
 

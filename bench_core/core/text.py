@@ -115,3 +115,14 @@ def memory(value: int | None) -> str:
         if value >= 1024**power:
             return f"{significant(value / 1024**power)} {unit}"
     return f"{value} B"
+
+
+def counted(number: int, one: str, many: str) -> str:
+    """A number with its noun: ``1 case``, ``2 cases``."""
+    return f"{number} {one if number == 1 else many}"
+
+
+def duration(seconds: float) -> str:
+    """A duration: ``45 s``, ``4 min 58 s``."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -9,7 +9,7 @@ from typing import Any
 
 from bench_core.core.case import Case
 from bench_core.core.errors import CaseSkipped
-from bench_core.core.records import Record
+from bench_core.core.records import Outcome, Record
 from bench_core.core.results import Measurement
 from bench_core.core.studies import Row
 from bench_core.execution.progress import format_figure
@@ -53,17 +53,33 @@ class DeviceBenchmark:
         )
         file = where.partition("::")[0]
         labels = Labels(file, kind="op", unit="unit", summary=f"A test of {file}.", source=file)
-        return self._run(step, lambda: run_step(step, case, units, self.session.request.effort, labels))
+        effort = self.session.request.effort
+        measured = self._run(step, lambda: run_step(step, case, units, effort, labels))
+        if measured is None:
+            return None
+        measurement, record = measured
+        self.session.note_record(record, effort)
+        return measurement
 
     def case(self, case: Case) -> Measurement | None:
-        """Build and measure a case of a workload of the suite."""
-        workload, data_dir = self.session.workload_of(case), self.session.request.data_dir
+        """Build and measure a case of a workload of the suite.
+
+        Raises ``CaseSkipped`` if the time that is left of the budget does not suffice.
+        """
+        self._check_time()
+        workload, data_dir = self.session.selection.workload_of(case), self.session.request.data_dir
+        effort = self.session.effort_for(case, workload)
 
         def once() -> None:
             with threads(case.threads):
                 build(workload, case, data_dir=data_dir)()
 
-        return self._run(once, lambda: run_case(workload, case, self.session.effort_for(workload), data_dir))
+        measured = self._run(once, lambda: run_case(workload, case, effort, data_dir))
+        if measured is None:
+            return None
+        measurement, record = measured
+        self.session.note_record(record, effort, self._replace)
+        return measurement
 
     def study(self, run: Callable[[Path | None], Sequence[Row]], summary: Callable[[Sequence[Row]], str]) -> None:
         """Run a study and store its rows with the run; ``summary`` describes them in a line for the terminal.
@@ -73,12 +89,21 @@ class DeviceBenchmark:
         """
         if self.benchmark.disabled:
             raise CaseSkipped("studies are not run where benchmarks are disabled")
+        self._check_time()
         self.benchmark.disabled = True  # so that pytest-benchmark only calls ``run``
         rows = self.benchmark.pedantic(run, args=(self.session.request.data_dir,), rounds=1, iterations=1)
         self.session.note_study(self.name, rows)
         self.note(summary(rows))
 
-    def _run(self, once: Callable[[], Any], run: Callable[[], tuple[Measurement, Record]]) -> Measurement | None:
+    def _check_time(self) -> None:
+        reason = self.session.schedule.why_not_now(self.name)
+        if reason:
+            self.session.note_not_run(self.name, Outcome.NOT_RUN, reason)
+            raise CaseSkipped(reason)
+
+    def _run(
+        self, once: Callable[[], Any], run: Callable[[], tuple[Measurement, Record]]
+    ) -> tuple[Measurement, Record] | None:
         if self.benchmark.disabled:
             self.benchmark.pedantic(once, rounds=1, iterations=1)
             self.note("called once, as benchmarks are disabled")
@@ -87,9 +112,16 @@ class DeviceBenchmark:
         self.benchmark.extra_info[KEY] = encode(record)
         self.clock.load(measurement.samples)
         self.benchmark.pedantic(_nothing, rounds=len(measurement.samples), iterations=1)
-        self.session.note_record(record)
         self.note(format_figure(record))
-        return measurement
+        return measurement, record
+
+    def _replace(self, samples: Sequence[float], record: Record) -> None:
+        """Put another measurement of the case in the place of the one that pytest-benchmark has."""
+        self.benchmark.extra_info[KEY] = encode(record)
+        kept = self.benchmark.stats
+        kept.stats = type(kept.stats)()
+        for sample in samples:
+            kept.stats.update(sample)
 
 
 def _nothing() -> None:

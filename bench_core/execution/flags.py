@@ -6,11 +6,13 @@ import torch
 
 from bench_core.core.case import Case
 from bench_core.core.results import Contention, Flag, FlagCode, Measurement, Parity, Stages
-from bench_core.hardware.contention import contention_flags
+from bench_core.hardware.contention import SWITCHES_PER_SECOND, contention_flags
 from bench_core.hardware.machine import usable_cpus
 
 STAGES_TOLERANCE = 0.05
 """A case is flagged if its stages' sum differs by more than this share from the time of a whole call."""
+INTERRUPTIONS = 0.5
+"""A case is flagged if other work took the CPU from it this many times per timed block, or more often."""
 
 
 def flags_of(
@@ -20,10 +22,23 @@ def flags_of(
     return (
         *m.flags,
         *contention_flags(contention, torch.get_num_threads(), usable_cpus()),
+        *_interruption_flags(contention, m),
         *_dtype_flags(case),
         *(_stage_flags(stages) if stages else ()),
         *(_parity_flags(case, parity) if parity else ()),
     )
+
+
+def _interruption_flags(contention: Contention, m: Measurement) -> tuple[Flag, ...]:
+    """Work that is interrupted in every timed block has an interval as narrow as the interruptions are alike."""
+    per_second = contention.involuntary_switches / contention.seconds
+    per_block = per_second * m.median * m.inner_calls
+    if per_block < INTERRUPTIONS or per_second / usable_cpus() <= SWITCHES_PER_SECOND:
+        return ()
+    words = (
+        f"contention: each timed block lost the CPU about {per_block:.0f} times; the interval shows how alike they are"
+    )
+    return (Flag(FlagCode.INTERRUPTED, words),)
 
 
 def _dtype_flags(case: Case) -> tuple[Flag, ...]:

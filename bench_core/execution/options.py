@@ -10,6 +10,7 @@ from typing import TypeVar
 from bench_core import workloads
 from bench_core.core.case import CACHES, DEVICES, DTYPES, SWEEPS, VARIANTS, Effort, variant_parts
 from bench_core.core.errors import OptionError
+from bench_core.core.studies import STUDIES
 from bench_core.hardware import device, machine
 from bench_core.workloads.kit.definition import Workload
 from bench_core.workloads.kit.sweep import Sweep
@@ -19,13 +20,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Request:
-    """What a run is to measure. ``given`` are the options as they were written, to be stored with the run."""
+    """What a run is to measure.
+
+    ``given`` are the options as they were written, to be stored with the run. ``budget`` is in seconds. ``studies`` are
+    those asked for by name.
+    """
 
     sweep: Sweep
     effort: Effort
     workloads: tuple[Workload, ...]
     data_dir: Path | None
     given: Mapping[str, str]
+    budget: float | None = None
+    studies: tuple[str, ...] = ()
 
 
 def parse(given: Mapping[str, str], root: Path) -> Request:
@@ -54,6 +61,8 @@ def parse(given: Mapping[str, str], root: Path) -> Request:
         workloads=tuple(map(workloads.get, names)),
         data_dir=_folder("data", given, root),
         given={_option(name): value for name, value in given.items()},
+        budget=60.0 * _real("budget", given, 0.0, below=1e5) if "budget" in given else None,
+        studies=_words("study", given, STUDIES),
     )
 
 

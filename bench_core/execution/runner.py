@@ -63,9 +63,11 @@ class _Figures:
 
 
 def run_case(
-    workload: Workload, case: Case, effort: Effort, data_dir: Path | None = None
+    workload: Workload, case: Case, effort: Effort, data_dir: Path | None = None, first: Record | None = None
 ) -> tuple[Measurement, Record]:
     """Build, check and measure a case of a workload.
+
+    ``first`` is the record of the case if it was measured before: its parity and its cold start are taken over.
 
     Raises ``CaseSkipped`` for what this machine cannot do, ``ParityError`` for a step that does not agree with float64,
     ``NotFiniteError`` for broken output and ``CaseError`` for a case that cannot be built.
@@ -80,11 +82,14 @@ def run_case(
         check_build(workload, case, step)
         batch = None if workload.no_parity else affordable_batch(workload, case, step)
         cold_start = parity = None
-        if batch == case.batch_size:
+        if first:
+            step()
+            cold_start, parity = first.timing.cold_start, first.parity
+        elif batch == case.batch_size:
             checked = check_first_call(workload, case, step, SynchronizedClock(devices), data_dir)
             cold_start, parity = checked.seconds, checked.parity
         figures = _measured(step, case, effort, cold_start)
-        if batch is not None and batch != case.batch_size:
+        if not parity and batch is not None and batch != case.batch_size:
             parity = check_at_batch(workload, case, batch, step, data_dir)
         seconds = built, time.perf_counter() - started
         return figures.measurement, _record(

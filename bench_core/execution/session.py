@@ -1,32 +1,36 @@
-"""The state of one benchmark run: its cases, progress and outcome. Does not import pytest."""
+"""The state of a benchmark run: its plan, what has been measured, and the facts to be stored of it."""
 
 from __future__ import annotations
 
 import json
 import uuid
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench_core import workloads
-from bench_core.core.case import SWEEPS, Case, Effort
-from bench_core.core.errors import OptionError, RecordError
+from bench_core.core.case import Case, Effort
+from bench_core.core.errors import RecordError
 from bench_core.core.records import NotRun, Outcome, Record, RunInfo
 from bench_core.core.studies import Row
 from bench_core.core.version import __version__
+from bench_core.execution import progress
+from bench_core.execution.again import Measured
 from bench_core.execution.options import Request
-from bench_core.execution.progress import Progress, expected_seconds, format_duration, time_limit
-from bench_core.hardware import device, machine
+from bench_core.execution.schedule import UNKNOWN, UNKNOWN_HEAVY, Cost, Planned, Schedule
+from bench_core.execution.selection import Selection
+from bench_core.hardware import machine
 from bench_core.storage.files import load
 from bench_core.storage.folder import commit_of
-from bench_core.workloads.kit.building import why_unsupported
 from bench_core.workloads.kit.definition import Workload
-from bench_core.workloads.kit.sweep import candidates, too_heavy
 
-MAX_WARNINGS = 10
+HEAVY_FACTOR = 8
+"""Heavy workloads get this many times the seconds of others: one of their calls takes longer than a fifth of a second,
+and a confidence interval needs six samples."""
+
+Replace = Callable[[Sequence[float], Record], None]
+"""Puts other samples and another record in the place of a case's first ones."""
 
 
 class BenchSession:
@@ -34,131 +38,65 @@ class BenchSession:
 
     def __init__(self, request: Request) -> None:
         self.request = request
-        self.recorded = 0
+        self.selection = Selection(request)
+        self.schedule = Schedule({}, {})
         self.stopped = False
+        self.measured: dict[Case, Measured] = {}
+        self.replace: dict[Case, Replace] = {}
+        self.again = 0
         self._run_id = str(uuid.uuid4())
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
-        self._workloads: dict[Case, Workload] = {}
-        self._planned = 0
+        self.planned = 0
         self._not_run: list[NotRun] = []
-        self._flags: list[tuple[str, str]] = []
         self._studies: dict[str, tuple[dict[str, Any], ...]] = {}
         self._studied: list[str] = []
-        self._studies_planned = 0
-        self._studies_left: Counter[str] = Counter()
-        self._progress = Progress({})
 
-    def cases_of(self, family: str | None = None) -> list[Case]:
-        """The cases of a family (or of all) that can be built here; the others are noted with their reasons.
+    @property
+    def recorded(self) -> int:
+        """The number of cases with a result."""
+        return len(self.measured)
 
-        Raises ``OptionError`` for a family that does not exist.
-        """
-        families = dict.fromkeys(workload.family for workload in workloads.registry().values())
-        if family is not None and family not in families:
-            raise OptionError(f"bench_family: no family {family!r}; there are: {', '.join(families)}")
-        cases: list[Case] = []
-        for workload in self.request.workloads:
-            if family is None or workload.family == family:
-                cases += self._cases_of(workload)
-        return cases
-
-    def _cases_of(self, workload: Workload) -> list[Case]:
-        sweep, cases = self.request.sweep, []
-        unsupported = Counter[str]()
-        for case in candidates(workload, sweep):
-            reason = why_unsupported(workload, case)
-            if reason:
-                unsupported[reason] += 1
-            else:
-                cases.append(case)
-                self._workloads[case] = workload
-        for reason, count in unsupported.items():
-            self._skip(f"{workload.name} ({_cases(count)})", reason)
-        if workload.gpu_only and sweep.devices == ("cpu",):
-            count = len(candidates(workload, replace(sweep, devices=("cuda",))))
-            why = device.absence("cuda") or "cuda is not among the devices asked for"
-            self._skip(f"{workload.name} ({_cases(count)})", f"needs a CUDA device: {why}")
-        heavy = [case for case in too_heavy(workload, sweep) if not why_unsupported(workload, case)]
-        if heavy:
-            ids = ", ".join(case.id.removeprefix(f"{workload.name}-") for case in heavy)
-            what = f"{workload.name} in a full sweep ({_cases(len(heavy))})"
-            self._skip(what, f"too heavy by default, measured with --bench-sweep full: {ids}")
-        return cases
-
-    def _skip(self, what: str, reason: str, study: str | None = None) -> None:
-        entry = NotRun(what, Outcome.SKIPPED, reason, study)
-        if entry not in self._not_run:  # two tests may sweep the same family
-            self._not_run.append(entry)
-
-    def workload_of(self, case: Case) -> Workload:
-        """The workload of a case, looked up by name only if the sweep did not make the case."""
-        return self._workloads.get(case) or workloads.get(case.workload)
-
-    def takes_study(self, name: str, workload: str, sweep: str) -> bool:
-        """Whether this run includes a study of a workload; those that only a full sweep includes are counted."""
-        if workload not in (w.name for w in self.request.workloads):
-            return False
-        left = sweep == "full" and self.request.sweep.kind != "full"
-        self._studies_left[name] += left
-        return not left
-
-    def effort_for(self, workload: Workload) -> Effort:
-        """How long a case of a workload may be measured."""
-        effort = self.request.effort
-        return replace(effort, max_time=time_limit(workload, effort.max_time))
+    @property
+    def not_run(self) -> tuple[NotRun, ...]:
+        """What has no result, with the reasons."""
+        return (*self.selection.left_out, *self._not_run)
 
     def plan(self, cases: Sequence[Case], others: int, storage: Path | None, studies: Mapping[str, float]) -> None:
-        """Note the cases to come, how long each took in the last stored run, if there is one, and what will not be run.
+        """Make the schedule of the cases and studies to come, from the times of the last stored run, if there is one.
 
         ``others`` is the number of tests that measure user code; ``studies`` are those to come, with their seconds.
         """
-        known = _last_times(storage)
-        max_time = self.request.effort.max_time
-        self._planned, self._studies_planned = len(cases) + others, len(studies)
-        expected = {case.id: expected_seconds(case, self.workload_of(case), max_time, known) for case in cases}
-        self._progress = Progress(expected | dict(studies))
-        for name, count in (+self._studies_left).items():
-            what = f"{name} ({_counted(count, 'study', 'studies')})"
-            self._skip(what, f"measured with --bench-sweep {SWEEPS[-1]}", study=name)
-        absent = self._gpu_cases(cases) if device.present() == ("cpu",) else 0
-        if absent and "--bench-device" not in self.request.given:
-            absence = device.absence("cuda") or ""
-            self._not_run.append(NotRun(f"cuda ({_cases(absent)})", Outcome.NOT_RUN, absence))
+        known = _known_costs(storage)
+        self.planned = len(cases) + others
+        planned = {case.id: self._plan_of(case, known) for case in cases}
+        self.schedule = Schedule(planned, studies, self.request.budget)
+        self.selection.note_absences(cases)
 
-    def _gpu_cases(self, cases: Sequence[Case]) -> int:
-        """How many cases a GPU would add to these families, apart from the workloads that need one, listed already."""
-        families = {self.workload_of(case).family for case in cases}
-        on_gpu = replace(self.request.sweep, devices=("cuda",))
-        members = (w for w in self.request.workloads if w.family in families and not w.gpu_only)
-        return sum(len(candidates(workload, on_gpu)) for workload in members)
+    def _plan_of(self, case: Case, known: Mapping[str, Cost]) -> Planned:
+        workload = self.selection.workload_of(case)
+        cost = known.get(case.id, UNKNOWN_HEAVY if workload.heavy else UNKNOWN)
+        return Planned(cost, self.full_effort(workload).max_time)
 
-    def opening_lines(self) -> list[str]:
-        """What will be measured, on what, and how long it will take; nothing without a case or study."""
-        if not self._progress.total:
-            return []
-        sweep = self.request.sweep
-        where = ", ".join(f"cpu ({sweep.usable_cpus} cores)" if d == "cpu" else d for d in sweep.devices)
-        studies = self._studies_planned
-        counts = ((self._progress.total - studies, "case", "cases"), (studies, "study", "studies"))
-        what = " and ".join(_counted(*count) for count in counts if count[0])
-        lines = [f"bench-core: {what} on {where}, {format_duration(self._progress.left)}"]
-        if "tf32" in sweep.dtypes and "cpu" in sweep.devices:
-            lines.append("bench-core: tf32 exists on GPUs only; on the CPU its counterpart fp32 is measured")
-        return lines + [f"bench-core: {line}" for line in self.closing_lines()]
+    def full_effort(self, workload: Workload) -> Effort:
+        """How long a case of a workload is measured where there is no lack of time."""
+        effort = self.request.effort
+        return replace(effort, max_time=effort.max_time * (HEAVY_FACTOR if workload.heavy else 1))
 
-    def closing_lines(self) -> list[str]:
-        """What has no result and why, and which results have warnings."""
-        lines = [f"{entry.outcome}: {entry.what}: {entry.reason}" for entry in self._not_run]
-        if self._studies and not self.recorded:
-            lines.append(f"not stored: {', '.join(self._studies)}: a run is stored only if some case has a result")
-        lines += [f"warning: {name}: {flag}" for name, flag in self._flags[:MAX_WARNINGS]]
-        more = len(self._flags) - MAX_WARNINGS
-        return [*lines, f"and {more} more warnings, stored with their cases"] if more > 0 else lines
+    def effort_for(self, case: Case, workload: Workload) -> Effort:
+        """How long the first figure of a case may be measured."""
+        full = self.full_effort(workload)
+        return replace(full, max_time=self.schedule.limit(case.id)) if self.schedule.knows(case.id) else full
 
-    def note_record(self, record: Record) -> None:
-        """Count a case that has a result, and keep its warnings."""
-        self.recorded += 1
-        self._flags += [(record.case.id, flag.text) for flag in record.flags]
+    def note_record(self, record: Record, effort: Effort, replace_by: Replace | None = None) -> None:
+        """Keep the result of a case, which took ``effort``.
+
+        ``replace_by`` puts another measurement in its place; without it, the case is not measured again.
+        """
+        full = effort.max_time
+        if replace_by:
+            full = self.full_effort(self.selection.workload_of(record.case)).max_time
+            self.replace[record.case] = replace_by
+        self.measured[record.case] = Measured(record, effort.max_time, full)
 
     def note_study(self, item: str, rows: Iterable[Row]) -> None:
         """Keep the rows of a study's item, to be stored with the run; the rows of several items are joined.
@@ -170,13 +108,24 @@ class BenchSession:
             self._studies[row.STUDY] = (*self._studies.get(row.STUDY, ()), stored)
         self._studied.append(item)
 
+    @property
+    def unstored_studies(self) -> tuple[str, ...]:
+        """The studies with results in a run that will not be stored, as no case has a result."""
+        return () if self.measured else tuple(self._studies)
+
     def note_not_run(self, what: str, outcome: Outcome, reason: str) -> None:
-        """Keep a case or study that has no result, with the reason."""
-        self._not_run.append(NotRun(what, outcome, reason))
+        """Keep a case or study that has no result, with the first reason that is given for it."""
+        if all(entry.what != what for entry in self._not_run):
+            self._not_run.append(NotRun(what, outcome, reason))
 
     def progress_line(self, name: str, outcome: str) -> str:
         """The line of a case or study that is done: its position, its result or outcome, and the time left."""
-        return self._progress.line(name, outcome)
+        one = next((one for case, one in self.measured.items() if case.id == name), None)
+        limit, met = (one.limit, one.record.timing.met_target) if one else (None, True)
+        self.schedule.note_done(name, limit, met=met)
+        total = str(self.schedule.total)
+        position = f"{self.schedule.done:>{len(total)}}/{total}"
+        return progress.line(position, name, outcome, self.schedule.left())
 
     def info(self, root: Path) -> RunInfo:
         """The run's facts, to be stored; the commit is that of the checkout at ``root``."""
@@ -189,28 +138,20 @@ class BenchSession:
             commit=commit,
             dirty=dirty,
             options=dict(self.request.given),
-            planned=self._planned,
-            partial=self.stopped or self._progress.done < self._progress.total,
-            not_run=tuple(self._not_run),
+            planned=self.planned,
+            partial=self.stopped or self.schedule.done < self.schedule.total,
+            not_run=self.not_run,
             studies=dict(self._studies),
             studied=tuple(self._studied),
         )
 
 
-def _cases(count: int) -> str:
-    return _counted(count, "case", "cases")
-
-
-def _counted(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count == 1 else many}"
-
-
-def _last_times(storage: Path | None) -> dict[str, float]:
-    """Seconds that each case took in the newest readable run of a folder."""
+def _known_costs(storage: Path | None) -> dict[str, Cost]:
+    """What each case took in the newest readable run of a folder."""
     files = sorted(storage.rglob("*.json"), key=lambda path: path.name, reverse=True) if storage else []
     for path in files[:3]:
         try:
-            return {record.case.id: record.wall_seconds for record in load(path).records}
+            return {record.case.id: Cost.of(record) for record in load(path).records}
         except RecordError:
             continue
     return {}

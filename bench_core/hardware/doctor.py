@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from bench_core.hardware import machine
+from bench_core.hardware import machine, waiting
 from bench_core.hardware.contention import ContentionWatch, contention_flags
 
 BUSY_SHARE = 0.2
@@ -32,6 +32,11 @@ class Check:
 def examine() -> list[Check]:
     """All checks, the devices first. Imports torch."""
     return [*_devices(), *_cpus(), *_versions(), *_load(), *_counters()]
+
+
+def quick() -> list[Check]:
+    """The checks of what may disturb a run that is about to begin: load, steal, frequency governor."""
+    return [*_governor(), *_load()]
 
 
 def _devices() -> Iterator[Check]:
@@ -74,14 +79,26 @@ def _cpus() -> Iterator[Check]:
         f"{threads} by default; cases use {here.usable_cpus}",
         "" if threads == here.usable_cpus else "unset OMP_NUM_THREADS to let other torch programs use all usable cores",
     )
+    yield from _governor()
+    yield _waiting()
+    memory = psutil.virtual_memory()
+    yield Check("memory", f"{memory.total / 2**30:.1f} GiB, {memory.available / 2**30:.1f} GiB available")
+
+
+def _governor() -> Iterator[Check]:
     governor = _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
     if governor is None:
         yield Check("CPU frequency governor", "not readable (usual in virtual machines)")
     else:
         fix = "" if governor == "performance" else "sudo cpupower frequency-set -g performance"
         yield Check("CPU frequency governor", governor, fix)
-    memory = psutil.virtual_memory()
-    yield Check("memory", f"{memory.total / 2**30:.1f} GiB, {memory.available / 2**30:.1f} GiB available")
+
+
+def _waiting() -> Check:
+    policy, busy = waiting.policy(), waiting.busy_cores()
+    passive = ", ".join(f"{name}={value}" for name, value in waiting.PASSIVE.items())
+    fix = f"other work runs: set {passive} before torch is loaded" if busy > waiting.BUSY_CORES else ""
+    return Check("waiting threads", policy, fix if policy == waiting.DEFAULT else "")
 
 
 def _versions() -> Iterator[Check]:

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 
 from bench_core.core.results import Gpu, Machine
+from bench_core.hardware import waiting
 
 
 def cpu_model() -> str:
@@ -118,6 +119,7 @@ def fingerprint() -> Machine:
         os=_os_name(),
         kernel=platform.release(),
         emulated=EMULATION in os.environ,
+        waiting=waiting.policy(),
     )
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from bench_core import workloads
+from bench_core.execution.messages import closing
 from bench_core.execution.options import parse
 from bench_core.execution.session import BenchSession
 
@@ -10,9 +11,8 @@ from bench_core.execution.session import BenchSession
 def test_heavy_cases_are_listed_once_with_the_reason() -> None:
     session = BenchSession(parse({"device": "cpu", "workload": "dcgan64_step,gemm"}, Path()))
     for family in ("gan", "gemm"):
-        session.cases_of(family)
-    (line,) = session.closing_lines()
-    assert line.startswith("skipped: dcgan64_step in a full sweep (")
-    assert "too heavy by default, measured with --bench-sweep full: " in line
+        session.selection.cases_of(family)
+    (line,) = closing(session)
+    assert line.startswith("skipped: too heavy by default; measured with --bench-sweep full: dcgan64_step at ")
     for batch in workloads.get("dcgan64_step").full_batches["cpu"]:
-        assert f"cpu-b{batch}-fp32-eager" in line
+        assert f"cpu b{batch}" in line

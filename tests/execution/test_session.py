@@ -6,14 +6,16 @@ from pathlib import Path
 import pytest
 
 from bench_core import workloads
-from bench_core.core.case import Case
+from bench_core.core.case import Case, Effort
 from bench_core.core.errors import CaseSkipped
-from bench_core.core.records import NotRun, Outcome
+from bench_core.core.records import Outcome
 from bench_core.core.results import Flag, FlagCode
 from bench_core.core.studies import LadderRung
 from bench_core.execution.fixture import DeviceBenchmark
+from bench_core.execution.messages import closing, opening
 from bench_core.execution.options import parse
-from bench_core.execution.session import MAX_WARNINGS, BenchSession
+from bench_core.execution.schedule import Cost, Planned, Schedule
+from bench_core.execution.session import BenchSession
 from bench_core.storage import files
 from bench_core.timing.replay import ReplayClock
 from tests.support import factory
@@ -67,7 +69,7 @@ def test_a_workload_is_looked_up_by_name_once_from_the_option_to_the_records(mon
 
     monkeypatch.setattr(workloads, "get", get)
     session = BenchSession(parse({**QUICK, "workload": "gemm", "batch_size": "8,16"}, tmp_path))
-    cases = session.cases_of()
+    cases = session.selection.cases_of()
     session.plan(cases, 0, None, {})
     records = []
     for case in cases:
@@ -82,7 +84,7 @@ def test_a_workload_is_looked_up_by_name_once_from_the_option_to_the_records(mon
 
 def test_pytest_benchmark_is_given_the_samples_as_rounds_and_the_record(session):
     notes: list[str] = []
-    (case, _) = session.cases_of()
+    (case, _) = session.selection.cases_of()
     device_benchmark = fixture(session, case.id, notes=notes)
     measurement = device_benchmark.case(case)
     assert device_benchmark.benchmark.rounds == list(measurement.samples)
@@ -92,7 +94,7 @@ def test_pytest_benchmark_is_given_the_samples_as_rounds_and_the_record(session)
 
 def test_where_benchmarks_are_disabled_a_case_is_called_once_and_a_study_is_skipped(session):
     notes: list[str] = []
-    (case, _) = session.cases_of()
+    (case, _) = session.selection.cases_of()
     assert fixture(session, case.id, disabled=True, notes=notes).case(case) is None
     assert notes == ["called once, as benchmarks are disabled"]
     calls = []
@@ -135,14 +137,14 @@ def test_facts_of_a_run_do_not_change_with_what_is_measured_later(session):
 
 def test_unstored_studies_are_named_at_the_end_of_a_run_without_a_case(session):
     session.note_study("ladder-cpu", factory.ladder(("cpu",)))
-    assert [line for line in session.closing_lines() if line.startswith("not stored: ladder: ")]
-    session.note_record(factory.record(Case("gemm")))
-    assert not [line for line in session.closing_lines() if line.startswith("not stored")]
+    assert [line for line in closing(session) if line.startswith("not stored: ladder: ")]
+    session.note_record(factory.record(Case("gemm")), Effort())
+    assert not [line for line in closing(session) if line.startswith("not stored")]
 
 
 def test_a_family_swept_twice_is_noted_once(tmp_path):
     session = BenchSession(parse({**QUICK, "variant": "channels_last", "workload": "gemm"}, tmp_path))
-    first, second = session.cases_of(), session.cases_of("gemm")
+    first, second = session.selection.cases_of(), session.selection.cases_of("gemm")
     assert first == second == []
     (entry,) = session.info(tmp_path).not_run
     assert entry.what == f"gemm ({len(GEMM.batch_sizes('cpu'))} cases)"
@@ -150,7 +152,7 @@ def test_a_family_swept_twice_is_noted_once(tmp_path):
 
 
 def test_a_run_is_partial_until_every_planned_case_is_done_or_if_it_was_stopped(session):
-    cases = session.cases_of()
+    cases = session.selection.cases_of()
     session.plan(cases, 0, None, {})
     session.progress_line(cases[0].id, "done")
     assert session.info(Path()).partial
@@ -161,30 +163,76 @@ def test_a_run_is_partial_until_every_planned_case_is_done_or_if_it_was_stopped(
 
 
 def test_cases_take_as_long_as_in_the_newest_run_that_can_be_read(session, tmp_path):
-    cases = session.cases_of()
+    cases = session.selection.cases_of()
     for number, seconds in ((1, 1000.0), (2, 400.0)):
         slow = [factory.record(case, wall_seconds=seconds) for case in cases]
         factory.store(factory.run(slow, SYNTHETIC_CPU), tmp_path / "stored" / f"000{number}_run.json")
     (tmp_path / "stored" / "0003_broken.json").write_text("{")
     session.plan(cases, 0, tmp_path / "stored", {"ladder-cpu": 100.0})
-    assert session.opening_lines()[0].endswith("about 15 min")
-    assert "2 cases and 1 study on cpu" in session.opening_lines()[0]
+    first = opening(session)[0]
+    assert first.startswith("2 cases and 1 study on cpu")
+    assert first.endswith("about 15 min")
 
 
-def test_a_study_of_another_workload_or_of_a_full_sweep_is_left_out(session):
-    assert session.takes_study("ladder", "gemm", "default")
-    assert not session.takes_study("ladder", "mlp_train", "default")
-    assert not session.takes_study("learning", "gemm", "full")
-    session.plan([], 0, None, {})
-    assert (
-        NotRun("learning (1 study)", Outcome.SKIPPED, "measured with --bench-sweep full", study="learning")
-        in session.info(Path()).not_run
-    )
+def request(tmp_path, **given):
+    return parse({"device": "cpu", **given}, tmp_path)
 
 
-def test_only_the_first_warnings_are_printed(session):
-    flags = tuple(Flag(FlagCode.CONTENTION, f"warning {i}") for i in range(MAX_WARNINGS + 2))
-    session.note_record(factory.record(Case("gemm", batch_size=8), flags=flags))
-    lines = session.closing_lines()
-    assert lines[-2] == f"warning: gemm-cpu-b8-fp32-eager: warning {MAX_WARNINGS - 1}"
-    assert lines[-1] == "and 2 more warnings, stored with their cases"
+def test_studies_belong_to_a_sweep_of_everything(tmp_path):
+    everything = BenchSession(request(tmp_path)).selection
+    assert everything.takes_study("ladder", "mlp_train", "default")
+    assert not everything.takes_study("learning", "gemm", "full")
+    everything.note_absences([])
+    (entry,) = [entry for entry in everything.left_out if entry.study]
+    assert (entry.what, entry.outcome, entry.study) == ("learning (1 study)", Outcome.SKIPPED, "learning")
+    assert BenchSession(request(tmp_path, sweep="full")).selection.takes_study("learning", "gemm", "full")
+
+
+@pytest.mark.parametrize("narrower", [{"workload": "mlp_train"}, {"batch_size": "64"}, {"dtype": "bf16"}])
+def test_a_narrower_sweep_has_no_study_unless_it_is_asked_for(narrower, tmp_path):
+    assert not BenchSession(request(tmp_path, **narrower)).selection.takes_study("ladder", "mlp_train", "default")
+    asked = BenchSession(request(tmp_path, **narrower, study="ladder")).selection
+    assert asked.takes_study("ladder", "mlp_train", "default")
+    assert not asked.takes_study("learning", "mlp_train", "full")
+
+
+def test_a_study_asked_for_is_made_of_the_workloads_asked_for(tmp_path):
+    asked = BenchSession(request(tmp_path, workload="gemm,mlp_train", study="learning")).selection
+    assert asked.takes_study("learning", "mlp_train", "full")
+    assert not asked.takes_study("learning", "cnn_mnist_train", "full")
+
+
+def test_a_case_for_which_no_time_is_left_is_not_run(session):
+    cases = session.selection.cases_of()
+    session.plan(cases, 0, None, {})
+    session.schedule = Schedule({case.id: Planned(Cost(), 1.0) for case in cases}, {}, 60.0, clock=lambda: 60.0)
+    with pytest.raises(CaseSkipped, match="lack of time"):
+        fixture(session, cases[0].id).case(cases[0])
+    session.note_not_run(cases[0].id, Outcome.SKIPPED, "what pytest says of it")
+    (entry,) = session.info(Path()).not_run
+    assert (entry.what, entry.outcome) == (cases[0].id, Outcome.NOT_RUN)
+
+
+def test_warnings_are_counted_by_kind(session):
+    flags = (Flag(FlagCode.NOT_STEADY, "not steady: why"), Flag(FlagCode.CONTENTION, "busy"))
+    for batch in (1, 2):
+        case = Case("gemm", batch_size=batch)
+        session.note_record(factory.record(case, flags=flags if batch == 1 else flags[:1]), Effort())
+    lines = closing(session)
+    assert [line for line in lines if line.startswith("other work disturbed 1 of 2 cases, such as gemm-cpu-b1-")]
+    assert [line for line in lines if line.startswith("not steady at the end of warm-up: 2 cases, such as gemm-")]
+
+
+def test_a_busy_machine_is_said_once_in_one_line(session):
+    flags = (Flag(FlagCode.CONTENTION, "busy"),)
+    for batch in range(1, 101):
+        session.note_record(factory.record(Case("gemm", batch_size=batch), flags=flags), Effort())
+    lines = closing(session)
+    assert len([line for line in lines if "other work" in line]) == 1
+    assert any(line.startswith("THIS MACHINE WAS BUSY: other work disturbed 100 of 100 cases") for line in lines)
+
+
+def test_what_is_left_out_for_one_reason_is_one_line(session):
+    for number in range(3):
+        session.note_not_run(f"case {number}", Outcome.FAILED, "the reason")
+    assert [line for line in closing(session) if "the reason" in line] == ["failed: the reason: case 0; case 1; case 2"]

@@ -8,6 +8,7 @@ from bench_core import workloads
 from bench_core.core.case import Case, Effort
 from bench_core.core.results import Contention, Flag, FlagCode, Measurement, Stages
 from bench_core.execution.flags import flags_of
+from bench_core.execution.messages import closing
 from bench_core.execution.options import parse
 from bench_core.execution.runner import run_case
 from bench_core.execution.session import BenchSession
@@ -68,16 +69,16 @@ class TestSweep:
     def test_what_needs_a_gpu_is_a_stored_skip_with_its_reason(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("bench_core.hardware.device.absence", lambda _: "torch sees no CUDA device")
         session = BenchSession(parse({"device": "cpu"}, Path()))
-        session.plan(session.cases_of("pipeline"), 0, None, {})
-        lines = session.closing_lines()
-        assert "skipped: transfer (20 cases): needs a CUDA device: torch sees no CUDA device" in lines
-        assert "skipped: model_parallel_toy (2 cases): needs a CUDA device: torch sees no CUDA device" in lines
+        session.plan(session.selection.cases_of("pipeline"), 0, None, {})
+        lines = closing(session)
+        (absent,) = [line for line in lines if "torch sees no CUDA device: " in line and line.startswith("skipped")]
+        assert absent.endswith("model_parallel_toy (2 cases); transfer (20 cases)")
         (pinned,) = [line for line in lines if "pinned" in line]
         assert "need a CUDA device" in pinned
-        (full,) = [line for line in lines if "mnist_epoch_e2e in a full sweep" in line]
-        assert "w2-cpu-b64" in full
-        assert "pil-w4-cpu-b64" in full
-        assert "resident-cpu-b64-fp32-eager," not in full
+        (heavy,) = [line for line in lines if "too heavy by default" in line]
+        assert "w2 cpu b64" in heavy
+        assert "pil-w4 cpu b64" in heavy
+        assert "resident cpu b64" not in heavy
         entries = session.info(Path()).not_run
         assert {"transfer (20 cases)", "model_parallel_toy (2 cases)"} <= {entry.what for entry in entries}
 

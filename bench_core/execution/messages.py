@@ -1,0 +1,100 @@
+"""What a run says in the terminal: before the sweep what will be measured, after it what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+
+from bench_core.core.records import CONTENDED, Outcome, Record
+from bench_core.core.text import counted, duration
+from bench_core.execution.progress import format_duration
+from bench_core.execution.session import BenchSession
+from bench_core.hardware import doctor, waiting
+
+MAX_EXAMPLES = 3
+"""Cases named of each kind of warning."""
+FLAG_WORDS = {
+    "not_steady": "not steady at the end of warm-up",
+    "cross_check": "twice the calls did not take twice the time",
+    "too_many_threads": "more threads than usable cores",
+    "emulated_dtype": "the dtype is emulated by this CPU",
+    "parity_inconclusive": "some quantity could not be compared with float64",
+    "stages_do_not_add_up": "the stages do not add up to a whole call",
+}
+
+
+def opening(session: BenchSession) -> list[str]:
+    """What will be measured, on what, and how long it will take; nothing without a case or study."""
+    schedule, request = session.schedule, session.request
+    if not schedule.total:
+        return []
+    sweep = request.sweep
+    where = ", ".join(f"cpu ({sweep.usable_cpus} cores)" if d == "cpu" else d for d in sweep.devices)
+    studies = schedule.total - session.planned
+    counts = ((session.planned, "case", "cases"), (studies, "study", "studies"))
+    what = " and ".join(counted(*count) for count in counts if count[0])
+    budget = f", budget {duration(request.budget)}" if request.budget else ""
+    lines = [f"{what} on {where}, {format_duration(schedule.left())}{budget}"]
+    if "tf32" in sweep.dtypes and "cpu" in sweep.devices:
+        lines.append("tf32 exists on GPUs only; on the CPU its counterpart fp32 is measured")
+    policy = waiting.policy()
+    lines += [f"waiting threads: {policy}"] if policy != waiting.DEFAULT else []
+    lines += [f"{check.what}: {check.value}; {check.fix}" for check in doctor.quick() if check.fix]
+    if session.not_run:
+        lines.append(f"{counted(len(session.not_run), 'entry is', 'entries are')} left out, listed at the end")
+    return lines
+
+
+def closing(session: BenchSession) -> list[str]:
+    """What was measured, what is notable about it, and what has no result and why."""
+    records = [one.record for one in session.measured.values()]
+    lines = [*_summary(session), *_busy(records), *_notable(records)]
+    if session.unstored_studies:
+        names = ", ".join(session.unstored_studies)
+        lines.append(f"not stored: {names}: a run is stored only if some case has a result")
+    return [*lines, *_left_out(session)]
+
+
+def _summary(session: BenchSession) -> Iterator[str]:
+    if not session.measured:
+        return
+    schedule = session.schedule
+    again = f", {counted(session.again, 'case', 'cases')} measured again" if session.again else ""
+    budget = f" of {duration(schedule.budget)}" if schedule.budget else ""
+    yield f"{counted(len(session.measured), 'case', 'cases')} measured in {duration(schedule.elapsed)}{budget}{again}"
+    if schedule.forecast:
+        expected, took = schedule.forecast
+        yield f"time left, forecast a tenth of the way on: {duration(expected)}; it took {duration(took)}"
+
+
+def _busy(records: list[Record]) -> Iterator[str]:
+    contended = [record for record in records if record.contended]
+    if not contended:
+        return
+    of_all = f"{len(contended)} of {counted(len(records), 'case', 'cases')}"
+    if 2 * len(contended) > len(records):
+        yield f"THIS MACHINE WAS BUSY: other work disturbed {of_all}; no verdict rests on them"
+    else:
+        yield f"other work disturbed {of_all}, such as {_examples(contended)}; no verdict rests on them"
+
+
+def _notable(records: Iterable[Record]) -> Iterator[str]:
+    flagged: dict[str, list[Record]] = {}
+    for record in records:
+        for code in dict.fromkeys(flag.code for flag in record.flags):
+            flagged.setdefault(code, []).append(record)
+    for code, cases in flagged.items():
+        if code not in CONTENDED:
+            yield f"{FLAG_WORDS.get(code, code)}: {counted(len(cases), 'case', 'cases')}, such as {_examples(cases)}"
+
+
+def _examples(records: list[Record]) -> str:
+    return ", ".join(record.case.id for record in records[:MAX_EXAMPLES])
+
+
+def _left_out(session: BenchSession) -> Iterator[str]:
+    """Entries of the same outcome and reason in one line."""
+    order = list(Outcome)
+    entries = sorted(session.not_run, key=lambda entry: (order.index(entry.outcome), entry.reason))
+    for (outcome, reason), group in groupby(entries, key=lambda entry: (entry.outcome, entry.reason)):
+        yield f"{outcome}: {reason}: {'; '.join(entry.what for entry in group)}"

@@ -1,0 +1,176 @@
+"""When each case runs and for how long, so that a sweep ends within its budget."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import psutil
+
+from bench_core.core.records import Record
+
+MEASURE_FACTOR = 2.5
+"""Seconds that a case takes per second of samples: warm-up may take as long as the samples, latency and the cross-check
+a quarter of it each."""
+MIN_CALLS = 6
+"""The fewest calls that a measurement makes, however short its time limit."""
+MIN_LIMIT = 0.05
+"""Seconds of samples that a first figure gets at least."""
+FIRST_SHARE = 0.7
+"""First figures are planned to take this share of the budget; estimates of the first run on a machine are poor."""
+FORECAST_AT = 0.1
+"""The share of the way at which the time left is noted, to be compared with the truth at the end."""
+PRIOR_SECONDS = 10.0
+"""The pace counts as if so many seconds had taken as long as expected, so that the first case does not decide it."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a case is expected to take: ``fixed`` seconds (build, parity check), and the seconds of a ``call``."""
+
+    fixed: float = 0.5
+    call: float = 0.002
+
+    @classmethod
+    def of(cls, record: Record) -> Cost:
+        """The cost of a case that was measured before."""
+        return cls(max(0.0, record.wall_seconds - record.contention.seconds), record.timing.median)
+
+    def seconds(self, limit: float) -> float:
+        """Seconds that the case takes with this many seconds of samples."""
+        return self.fixed + max(MIN_CALLS * self.call, MEASURE_FACTOR * limit)
+
+    @property
+    def least(self) -> float:
+        """Seconds that the case takes at least."""
+        return self.seconds(0.0)
+
+
+UNKNOWN, UNKNOWN_HEAVY = Cost(), Cost(fixed=8.0, call=0.5)
+"""What a case is expected to take on a machine without a stored run."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A case to come: its expected cost, and the seconds of samples that it gets where there is no lack of time."""
+
+    cost: Cost
+    limit: float
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that the case is expected to take without a lack of time."""
+        return self.cost.seconds(self.limit)
+
+
+def since_process_start() -> float:
+    """Seconds since this process was started: a budget includes the imports."""
+    return time.time() - psutil.Process().create_time()
+
+
+class Schedule:
+    """The order of the cases, how long each may be measured, and the time left.
+
+    ``others`` are the expected seconds of what is not a case of a workload: studies, and tests of user code.
+    ``budget`` is in seconds; ``clock`` gives the seconds since the run was started.
+    """
+
+    def __init__(
+        self,
+        cases: Mapping[str, Planned],
+        others: Mapping[str, float],
+        budget: float | None = None,
+        clock: Callable[[], float] = since_process_start,
+    ) -> None:
+        self.budget = budget
+        self.total = len(cases) + len(others)
+        self.done = 0
+        self._cases, self._others = dict(cases), dict(others)
+        self._clock = clock
+        self._begun = clock()
+        self._expected_so_far = 0.0
+        self._to_refine = 0.0
+        self._forecast: tuple[float, float] | None = None
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the run was started."""
+        return self._clock()
+
+    @property
+    def budget_left(self) -> float:
+        """Seconds that are left of the budget; infinite without one."""
+        return math.inf if self.budget is None else self.budget - self.elapsed
+
+    @property
+    def pace(self) -> float:
+        """The seconds that were taken per second expected so far."""
+        return (self.elapsed - self._begun + PRIOR_SECONDS) / (self._expected_so_far + PRIOR_SECONDS)
+
+    def knows(self, name: str) -> bool:
+        """Whether a case of this name is still to come."""
+        return name in self._cases
+
+    def weight(self, name: str) -> float:
+        """By what cases are ordered: within a budget the cheapest come first, so that the heaviest are left out."""
+        return self._cases[name].cost.least if self.budget is not None and name in self._cases else 0.0
+
+    def limit(self, name: str) -> float:
+        """Seconds of samples for the first figure of a case.
+
+        All that the case may have if all cases can have that; else as much as lets the first figures of all end within
+        their share of the budget.
+        """
+        return min(self._cases[name].limit, self._common_limit())
+
+    def _common_limit(self) -> float:
+        """The largest limit at which the first figures of the cases left are expected to end within their share."""
+        if self.budget is None:
+            return math.inf
+        available = self._begun + FIRST_SHARE * (self.budget - self._begun) - self.elapsed - sum(self._others.values())
+        low, high = MIN_LIMIT, max((case.limit for case in self._cases.values()), default=MIN_LIMIT)
+        if self._expected(high) <= available:
+            return high
+        for _ in range(20):
+            middle = (low + high) / 2
+            low, high = (middle, high) if self._expected(middle) <= available else (low, middle)
+        return low
+
+    def _expected(self, limit: float) -> float:
+        """Seconds that the cases left are expected to take at the pace so far with at most this limit."""
+        return self.pace * sum(case.cost.seconds(min(limit, case.limit)) for case in self._cases.values())
+
+    def why_not_now(self, name: str) -> str | None:
+        """Why a case or study is not run any more: it would not end within the budget."""
+        case = self._cases.get(name)
+        needs = self.pace * (case.cost.least if case else self._others.get(name, 0.0))
+        if needs <= self.budget_left:
+            return None
+        return f"lack of time: it needs about {needs:.0f} s, and {max(0.0, self.budget_left):.0f} s were left"
+
+    def note_done(self, name: str, limit: float | None = None, *, met: bool = True) -> None:
+        """Count a case or study as done. ``limit`` is the one it had, ``met`` whether it met its target."""
+        self.done += 1
+        case, other = self._cases.pop(name, None), self._others.pop(name, 0.0)
+        if case is None:
+            self._expected_so_far += other
+            return
+        self._expected_so_far += case.cost.seconds(case.limit if limit is None else limit)
+        if limit is not None and limit < case.limit and not met:
+            self._to_refine += case.seconds
+
+    def left(self) -> float:
+        """Seconds that the rest is expected to take, refinement included."""
+        first = self._expected(self._common_limit()) + sum(self._others.values())
+        refinement = self._to_refine * self.total / self.done if self.done else 0.0
+        left = max(0.0, min(self.budget_left, first + refinement))
+        if self._forecast is None and self.elapsed >= FORECAST_AT * (self.elapsed + left):
+            self._forecast = (self.elapsed, left)
+        return left
+
+    @property
+    def forecast(self) -> tuple[float, float] | None:
+        """At the end: the seconds that were expected to be left a tenth of the way on, and those it took from there."""
+        return self._forecast and (self._forecast[1], self.elapsed - self._forecast[0])
