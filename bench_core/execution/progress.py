@@ -16,7 +16,7 @@ def format_duration(seconds: float) -> str:
 def line(position: str, name: str, outcome: str, left: float) -> str:
     """The line of a case that is done; ``left`` is the number of seconds that the rest will take, 0 for nothing."""
     rest = f"{format_duration(left)} left" if left else ""
-    return f"{f'[{position}] {name}':<60s} {outcome:<24s} {rest}".rstrip()
+    return f"{f'[{position}] {name}':<60s} {outcome:<34s} {rest}".rstrip()
 
 
 def format_figure(record: Record) -> str:
@@ -24,7 +24,7 @@ def format_figure(record: Record) -> str:
     t = record.timing
     median = f"{text.seconds(t.median):>8s}"
     if record.contended:
-        return f"{median} beside other work: not judged"
+        return f"{median} (disturbed by other work)"
     if t.rel_half_width is None:
         return f"{median} (no interval: {t.count} samples, {t.effective_samples:.0f} independent)"
     missed = "" if t.met_target else f" (aimed at ±{100 * t.rel_ci:g}%)"

@@ -2,8 +2,10 @@
 
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from pytest_benchmark.stats import Stats
 
 from bench_core import workloads
 from bench_core.core.case import Case, Effort
@@ -32,6 +34,7 @@ class Benchmark:
         self.clock, self.disabled = clock, disabled
         self.extra_info = {}
         self.rounds = []
+        self.stats = SimpleNamespace(stats=Stats())
 
     def pedantic(self, target, args=(), rounds=1, iterations=1):
         for _ in range(rounds):

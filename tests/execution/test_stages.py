@@ -78,7 +78,8 @@ class TestSweep:
         (heavy,) = [line for line in lines if "too heavy by default" in line]
         assert "w2 cpu b64" in heavy
         assert "pil-w4 cpu b64" in heavy
-        assert "resident cpu b64" not in heavy
+        assert "resident cpu b64 t1" in heavy
+        assert "resident cpu b64," not in heavy
         entries = session.info(Path()).not_run
         assert {"transfer (20 cases)", "model_parallel_toy (2 cases)"} <= {entry.what for entry in entries}
 
