@@ -7,6 +7,7 @@ an option of this plugin is used; the storage folder changes only where the ini 
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Generator, Mapping
 from functools import partial
 from pathlib import Path
@@ -161,7 +162,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         others = sum(_measures(item) and _name_of(item) is None for item in session.items)
         try:
             run = session.config.stash[_SESSION]
-            run.plan(cases, others, _storage_folder(session.config), studies)
+            run.plan(cases, others, _stored(session.config), studies)
         except BenchError as error:
             raise pytest.UsageError(str(error)) from None
         session.items.sort(key=lambda item: math.inf if _study_of(item) else run.schedule.weight(_name_of(item) or ""))
@@ -173,7 +174,13 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
         return []
     from bench_core.execution.messages import opening
 
-    return [f"bench-core: {line}" for line in opening(config.stash[_SESSION])]
+    return [_wrapped(config, f"bench-core: {line}") for line in opening(config.stash[_SESSION])]
+
+
+def _stored(config: pytest.Config) -> list[Path]:
+    """Where stored runs tell how long cases take: the storage, and the project's reference runs."""
+    own, results = _storage_folder(config), config.getini("bench_storage")
+    return [folder for folder in (own, results and config.rootpath / results / "reference") if folder]
 
 
 def _storage_folder(config: pytest.Config) -> Path | None:
@@ -287,9 +294,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     name = _name_of(item)
     if session and name and (report.failed or report.skipped):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else _first_line(report)
-        reason = reason.removeprefix("Skipped: ")
-        session.note_not_run(name, Outcome(report.outcome), reason)
-        _note_figure(item, f"{report.outcome}: {reason}")
+        entry = session.note_not_run(name, Outcome(report.outcome), reason.removeprefix("Skipped: "))
+        _note_figure(item, f"{entry.outcome}: {entry.reason}")
     if session and name and (report.when == "call" or not report.passed) and _COUNTED not in item.stash:
         item.stash[_COUNTED] = True  # once, though the teardown may fail as well
         figure = item.stash.get(_FIGURE, "passed without a measurement")
@@ -380,4 +386,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if lines:
         terminalreporter.section("bench-core")
         for line in lines:
-            terminalreporter.write_line(line)
+            terminalreporter.write_line(_wrapped(config, line))
+
+
+def _wrapped(config: pytest.Config, line: str) -> str:
+    """A line broken at the width of the terminal, the further lines indented; whole where the output is no terminal."""
+    writer = config.get_terminal_writer()
+    if not writer.hasmarkup:
+        return line
+    return textwrap.fill(line, max(40, writer.fullwidth), subsequent_indent="    ", break_on_hyphens=False)

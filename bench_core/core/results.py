@@ -125,13 +125,15 @@ class Contention:
 
     ``involuntary_switches`` counts how often the kernel took a CPU away from this process in ``seconds``. ``stolen`` is
     the share of all CPU time that the hypervisor gave to other machines (``None`` if the kernel does not report it).
-    ``load_before`` is the one-minute load average at the start.
+    ``load_before`` is the one-minute load average at the start. ``delay`` is how many seconds the threads of this
+    process, added up, were ready to run but waited for a CPU (``None`` if the kernel does not report it).
     """
 
     seconds: float
     involuntary_switches: int
     stolen: float | None
     load_before: float
+    delay: float | None = None
 
 
 @dataclass(frozen=True)

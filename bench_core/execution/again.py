@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bench_core.core.records import Record
 from bench_core.execution.schedule import MEASURE_FACTOR, MIN_LIMIT
-from bench_core.hardware.contention import STOLEN_SHARE, SWITCHES_PER_SECOND
+from bench_core.hardware.contention import disturbance
 
 REPEAT_SHARE = 0.25
 """Without a budget, measuring again may take this share of the time that the sweep took."""
@@ -55,11 +55,8 @@ def counts(first: Record, second: Record) -> Record:
     """
     if first.contended != second.contended:
         return second if first.contended else first
-    return first if second.contended and disturbance(second) >= disturbance(first) else second
+    return first if second.contended and _disturbance(second) >= _disturbance(first) else second
 
 
-def disturbance(record: Record) -> float:
-    """How much other work disturbed a case, in units of the limits above which it is flagged."""
-    contention = record.contention
-    switches = contention.involuntary_switches / contention.seconds / record.threads
-    return switches / SWITCHES_PER_SECOND + (contention.stolen or 0.0) / STOLEN_SHARE
+def _disturbance(record: Record) -> float:
+    return disturbance(record.contention, record.threads)

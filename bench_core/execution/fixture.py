@@ -19,6 +19,8 @@ from bench_core.storage.files import KEY, encode
 from bench_core.timing.replay import ReplayClock
 from bench_core.workloads.kit.building import build
 
+LACK_OF_TIME = "no time was left for it (--bench-budget)"
+
 
 @dataclass(frozen=True)
 class DeviceBenchmark:
@@ -96,10 +98,9 @@ class DeviceBenchmark:
         self.note(summary(rows))
 
     def _check_time(self) -> None:
-        reason = self.session.schedule.why_not_now(self.name)
-        if reason:
-            self.session.note_not_run(self.name, Outcome.NOT_RUN, reason)
-            raise CaseSkipped(reason)
+        if not self.session.schedule.fits(self.name):
+            self.session.note_not_run(self.name, Outcome.NOT_RUN, LACK_OF_TIME)
+            raise CaseSkipped(LACK_OF_TIME)
 
     def _run(
         self, once: Callable[[], Any], run: Callable[[], tuple[Measurement, Record]]

@@ -33,7 +33,8 @@ def _interruption_flags(contention: Contention, m: Measurement) -> tuple[Flag, .
     """Work that is interrupted in every timed block has an interval as narrow as the interruptions are alike."""
     per_second = contention.involuntary_switches / contention.seconds
     per_block = per_second * m.median * m.inner_calls
-    if per_block < INTERRUPTIONS or per_second / usable_cpus() <= SWITCHES_PER_SECOND:
+    used = min(torch.get_num_threads(), usable_cpus())
+    if per_block < INTERRUPTIONS or per_second / used <= SWITCHES_PER_SECOND:
         return ()
     words = (
         f"contention: each timed block lost the CPU about {per_block:.0f} times; the interval shows how alike they are"

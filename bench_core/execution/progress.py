@@ -26,6 +26,7 @@ def format_figure(record: Record) -> str:
     if record.contended:
         return f"{median} (disturbed by other work)"
     if t.rel_half_width is None:
-        return f"{median} (no interval: {t.count} samples, {t.effective_samples:.0f} independent)"
+        return f"{median} ({text.counted(t.count, 'sample', 'samples')}, no interval)"
     missed = "" if t.met_target else f" (aimed at ±{100 * t.rel_ci:g}%)"
-    return f"{median} ±{100 * t.rel_half_width:.1f}%{missed}"
+    width = f"±{100 * t.rel_half_width:.1f}%" if t.rel_half_width < 1 else "±over 100%"
+    return f"{median} {width}{missed}"

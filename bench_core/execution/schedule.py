@@ -142,13 +142,10 @@ class Schedule:
         """Seconds that the cases left are expected to take at the pace so far with at most this limit."""
         return self.pace * sum(case.cost.seconds(min(limit, case.limit)) for case in self._cases.values())
 
-    def why_not_now(self, name: str) -> str | None:
-        """Why a case or study is not run any more: it would not end within the budget."""
+    def fits(self, name: str) -> bool:
+        """Whether a case or study is expected to end within the budget if it begins now."""
         case = self._cases.get(name)
-        needs = self.pace * (case.cost.least if case else self._others.get(name, 0.0))
-        if needs <= self.budget_left:
-            return None
-        return f"lack of time: it needs about {needs:.0f} s, and {max(0.0, self.budget_left):.0f} s were left"
+        return self.pace * (case.cost.least if case else self._others.get(name, 0.0)) <= self.budget_left
 
     def note_done(self, name: str, limit: float | None = None, *, met: bool = True) -> None:
         """Count a case or study as done. ``limit`` is the one it had, ``met`` whether it met its target."""

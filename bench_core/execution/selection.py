@@ -62,8 +62,9 @@ class Selection:
             self._skip(f"{workload.name} ({_cases(count)})", f"needs a CUDA device: {why}")
         heavy = [case for case in too_heavy(workload, sweep) if not why_unsupported(workload, case)]
         if heavy:
-            what = f"{workload.name} at {', '.join(map(_point, heavy))} ({_cases(len(heavy))})"
-            self._skip(what, "too heavy by default; measured with --bench-sweep full")
+            self._skip(
+                f"{workload.name} ({_cases(len(heavy))})", "too heavy by default; measured with --bench-sweep full"
+            )
         return cases
 
     def _skip(self, what: str, reason: str, study: str | None = None) -> None:
@@ -105,12 +106,6 @@ class Selection:
         on_gpu = replace(self.request.sweep, devices=("cuda",))
         members = (w for w in self.request.workloads if w.family in families and not w.gpu_only)
         return sum(len(candidates(workload, on_gpu)) for workload in members)
-
-
-def _point(case: Case) -> str:
-    """What distinguishes the cases of a workload in a sweep of it."""
-    threads = f"t{case.threads}" if case.threads else ""
-    return " ".join(filter(None, (case.setting, case.device, f"b{case.batch_size}", threads)))
 
 
 def _cases(count: int) -> str:

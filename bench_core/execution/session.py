@@ -61,12 +61,13 @@ class BenchSession:
         """What has no result, with the reasons."""
         return (*self.selection.left_out, *self._not_run)
 
-    def plan(self, cases: Sequence[Case], others: int, storage: Path | None, studies: Mapping[str, float]) -> None:
-        """Make the schedule of the cases and studies to come, from the times of the last stored run, if there is one.
+    def plan(self, cases: Sequence[Case], others: int, stored: Iterable[Path], studies: Mapping[str, float]) -> None:
+        """Make the schedule of the cases and studies to come, from the times of a stored run, if there is one.
 
-        ``others`` is the number of tests that measure user code; ``studies`` are those to come, with their seconds.
+        ``others`` is the number of tests that measure user code; ``stored`` are folders of runs, of which the first
+        that has any counts; ``studies`` are those to come, with their seconds.
         """
-        known = _known_costs(storage)
+        known = _known_costs(stored)
         self.planned = len(cases) + others
         planned = {case.id: self._plan_of(case, known) for case in cases}
         self.schedule = Schedule(planned, studies, self.request.budget)
@@ -113,10 +114,13 @@ class BenchSession:
         """The studies with results in a run that will not be stored, as no case has a result."""
         return () if self.measured else tuple(self._studies)
 
-    def note_not_run(self, what: str, outcome: Outcome, reason: str) -> None:
-        """Keep a case or study that has no result, with the first reason that is given for it."""
-        if all(entry.what != what for entry in self._not_run):
-            self._not_run.append(NotRun(what, outcome, reason))
+    def note_not_run(self, what: str, outcome: Outcome, reason: str) -> NotRun:
+        """Keep a case or study that has no result; the first reason that is given for it counts, and is returned."""
+        for entry in self._not_run:
+            if entry.what == what:
+                return entry
+        self._not_run.append(NotRun(what, outcome, reason))
+        return self._not_run[-1]
 
     def progress_line(self, name: str, outcome: str) -> str:
         """The line of a case or study that is done: its position, its result or outcome, and the time left."""
@@ -146,12 +150,13 @@ class BenchSession:
         )
 
 
-def _known_costs(storage: Path | None) -> dict[str, Cost]:
-    """What each case took in the newest readable run of a folder."""
-    files = sorted(storage.rglob("*.json"), key=lambda path: path.name, reverse=True) if storage else []
-    for path in files[:3]:
-        try:
-            return {record.case.id: Cost.of(record) for record in load(path).records}
-        except RecordError:
-            continue
+def _known_costs(folders: Iterable[Path]) -> dict[str, Cost]:
+    """What each case took in the newest readable run of the first folder that has one."""
+    for folder in folders:
+        files = sorted(folder.rglob("*.json"), key=lambda path: path.name, reverse=True)
+        for path in files[:3]:
+            try:
+                return {record.case.id: Cost.of(record) for record in load(path).records}
+            except RecordError:
+                continue
     return {}

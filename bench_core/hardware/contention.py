@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import time
+from pathlib import Path
 
 import psutil
 
@@ -12,6 +14,8 @@ from bench_core.core.results import Contention, Flag, FlagCode
 
 SWITCHES_PER_SECOND = 50.0
 """Involuntary context switches per second and usable core above which a case is flagged."""
+WAITED_SHARE = 0.1
+"""Share of the time that its threads waited for a CPU above which a case is flagged."""
 STOLEN_SHARE = 0.01
 """Share of CPU time given to other machines above which a case is flagged."""
 
@@ -23,6 +27,7 @@ class ContentionWatch:
         self._load = os.getloadavg()[0]
         self._start = time.perf_counter()
         self._switches = _involuntary_switches()
+        self._delay = _delay()
         self._cpu_times = _stolen_and_all()
 
     def read(self) -> Contention:
@@ -36,11 +41,29 @@ class ContentionWatch:
             involuntary_switches=_involuntary_switches() - self._switches,
             stolen=stolen,
             load_before=self._load,
+            delay=_difference(_delay(), self._delay),
         )
 
 
 def _involuntary_switches() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+
+
+def _delay() -> float | None:
+    """Seconds that the threads of this process were ready to run but waited for a CPU."""
+    waited = 0
+    try:
+        for path in Path("/proc/self/task").iterdir():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that ended meanwhile
+                waited += int((path / "schedstat").read_text().split()[1])
+    except OSError:
+        return None
+    return waited / 1e9
+
+
+def _difference(now: float | None, before: float | None) -> float | None:
+    """The increase; threads that ended take their waiting with them, so it is at least 0."""
+    return None if now is None or before is None else max(0.0, now - before)
 
 
 def _stolen_and_all() -> tuple[float, float] | None:
@@ -54,13 +77,29 @@ def _stolen_and_all() -> tuple[float, float] | None:
 def contention_flags(contention: Contention, threads: int, cpus: int) -> tuple[Flag, ...]:
     """Warnings for work of ``threads`` threads on ``cpus`` usable cores."""
     flags = []
+    used = min(threads, cpus)
     rate = contention.involuntary_switches / contention.seconds
+    waited = waited_share(contention, used)
     if threads > cpus:
         words = f"more threads ({threads}) than usable cores ({cpus}): they take the CPU from each other"
         flags.append(Flag(FlagCode.TOO_MANY_THREADS, words))
-    elif rate / cpus > SWITCHES_PER_SECOND:
-        flags.append(Flag(FlagCode.CONTENTION, f"contention: other work took the CPU away {rate:.0f} times a second"))
+    elif rate / used > SWITCHES_PER_SECOND or waited > WAITED_SHARE:
+        words = f"contention: other work took the CPU away {rate:.0f} times a second"
+        words += f"; threads waited for a CPU {100 * waited:.0f}% of the time" if contention.delay is not None else ""
+        flags.append(Flag(FlagCode.CONTENTION, words))
     if contention.stolen is not None and contention.stolen > STOLEN_SHARE:
         words = f"contention: the host gave {100 * contention.stolen:.0f}% of the CPU time to other machines"
         flags.append(Flag(FlagCode.STOLEN_TIME, words))
     return tuple(flags)
+
+
+def waited_share(contention: Contention, threads: int) -> float:
+    """The share of the time that a thread, on average, was ready to run but waited for a CPU; 0 if that is unknown."""
+    return (contention.delay or 0.0) / contention.seconds / threads
+
+
+def disturbance(contention: Contention, threads: int) -> float:
+    """How much other work disturbed work of ``threads`` threads, in units of the limits above which it is flagged."""
+    switches = contention.involuntary_switches / contention.seconds / threads / SWITCHES_PER_SECOND
+    stolen = (contention.stolen or 0.0) / STOLEN_SHARE
+    return switches + stolen + waited_share(contention, threads) / WAITED_SHARE

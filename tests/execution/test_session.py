@@ -73,7 +73,7 @@ def test_a_workload_is_looked_up_by_name_once_from_the_option_to_the_records(mon
     monkeypatch.setattr(workloads, "get", get)
     session = BenchSession(parse({**QUICK, "workload": "gemm", "batch_size": "8,16"}, tmp_path))
     cases = session.selection.cases_of()
-    session.plan(cases, 0, None, {})
+    session.plan(cases, 0, [], {})
     records = []
     for case in cases:
         device_benchmark = fixture(session, case.id)
@@ -156,7 +156,7 @@ def test_a_family_swept_twice_is_noted_once(tmp_path):
 
 def test_a_run_is_partial_until_every_planned_case_is_done_or_if_it_was_stopped(session):
     cases = session.selection.cases_of()
-    session.plan(cases, 0, None, {})
+    session.plan(cases, 0, [], {})
     session.progress_line(cases[0].id, "done")
     assert session.info(Path()).partial
     session.progress_line(cases[1].id, "done")
@@ -171,7 +171,7 @@ def test_cases_take_as_long_as_in_the_newest_run_that_can_be_read(session, tmp_p
         slow = [factory.record(case, wall_seconds=seconds) for case in cases]
         factory.store(factory.run(slow, SYNTHETIC_CPU), tmp_path / "stored" / f"000{number}_run.json")
     (tmp_path / "stored" / "0003_broken.json").write_text("{")
-    session.plan(cases, 0, tmp_path / "stored", {"ladder-cpu": 100.0})
+    session.plan(cases, 0, [tmp_path / "none", tmp_path / "stored"], {"ladder-cpu": 100.0})
     first = opening(session)[0]
     assert first.startswith("2 cases and 1 study on cpu")
     assert first.endswith("about 15 min")
@@ -207,9 +207,9 @@ def test_a_study_asked_for_is_made_of_the_workloads_asked_for(tmp_path):
 
 def test_a_case_for_which_no_time_is_left_is_not_run(session):
     cases = session.selection.cases_of()
-    session.plan(cases, 0, None, {})
+    session.plan(cases, 0, [], {})
     session.schedule = Schedule({case.id: Planned(Cost(), 1.0) for case in cases}, {}, 60.0, clock=lambda: 60.0)
-    with pytest.raises(CaseSkipped, match="lack of time"):
+    with pytest.raises(CaseSkipped, match="no time was left"):
         fixture(session, cases[0].id).case(cases[0])
     session.note_not_run(cases[0].id, Outcome.SKIPPED, "what pytest says of it")
     (entry,) = session.info(Path()).not_run

@@ -1,7 +1,16 @@
 """Contention: warnings about other work on the CPUs."""
 
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
 from bench_core.core.results import Contention, FlagCode
-from bench_core.hardware.contention import contention_flags
+from bench_core.hardware.contention import ContentionWatch, contention_flags, disturbance
 
 CALM = Contention(seconds=1.0, involuntary_switches=10, stolen=0.0, load_before=0.1)
 BUSY = Contention(seconds=1.0, involuntary_switches=900, stolen=0.2, load_before=3.0)
@@ -23,3 +32,41 @@ def test_warnings_distinguish_other_work_from_too_many_threads_of_our_own() -> N
     threads, _ = contention_flags(BUSY, threads=8, cpus=2)
     assert threads.code == FlagCode.TOO_MANY_THREADS
     assert threads.text.startswith("more threads (8) than usable cores (2)")
+
+
+def test_threads_that_wait_for_a_cpu_are_contention_though_they_are_rarely_interrupted() -> None:
+    waiting = Contention(seconds=2.0, involuntary_switches=10, stolen=0.0, load_before=3.0, delay=1.5)
+    (flag,) = contention_flags(waiting, threads=1, cpus=2)
+    assert flag.code == FlagCode.CONTENTION
+    assert "75% of the time" in flag.text
+    assert contention_flags(waiting, threads=16, cpus=16) == ()
+
+
+def test_the_watch_sees_this_process_wait_for_a_cpu() -> None:
+    if not Path("/proc/self/schedstat").exists() or not hasattr(os, "sched_setaffinity"):
+        pytest.skip("this kernel does not report how long threads wait for a CPU")
+    allowed = os.sched_getaffinity(0)
+    one = {min(allowed)}
+    command = [sys.executable, "-c", "print(flush=True)\nwhile True: pass"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as neighbor:
+        try:
+            assert neighbor.stdout
+            neighbor.stdout.readline()
+            os.sched_setaffinity(neighbor.pid, one)
+            os.sched_setaffinity(0, one)
+            watch = ContentionWatch()
+            end = time.perf_counter() + 0.5
+            while time.perf_counter() < end:
+                pass
+            contention = watch.read()
+        finally:
+            os.sched_setaffinity(0, allowed)
+            neighbor.kill()
+    assert contention.delay
+    assert contention_flags(contention, threads=1, cpus=1)[0].code == FlagCode.CONTENTION
+
+
+def test_disturbance_grows_with_each_counter() -> None:
+    calm = disturbance(CALM, threads=2)
+    for change in ({"involuntary_switches": 11}, {"stolen": 0.001}, {"delay": 0.01}):
+        assert disturbance(replace(CALM, **change), threads=2) > calm
