@@ -8,6 +8,7 @@ from bench_core.core.case import Case
 from bench_core.core.results import Contention, Flag, FlagCode
 from bench_core.execution import again
 from bench_core.execution.again import Measured
+from bench_core.execution.schedule import MEASURE_FACTOR
 from tests.support import factory
 
 
@@ -31,10 +32,10 @@ def test_a_case_gets_what_fits_if_that_is_worth_it():
     short = Measured(record(1, met=False), limit=0.2, full=1.0)
     fixed = short.fixed
     assert again.limit_within(short, 1000.0) == 1.0
-    assert again.limit_within(short, fixed + again.MEASURE_FACTOR * 0.5) == pytest.approx(0.5)
-    assert again.limit_within(short, fixed + again.MEASURE_FACTOR * 0.25) is None
+    assert again.limit_within(short, fixed + MEASURE_FACTOR * 0.5) == pytest.approx(0.5)
+    assert again.limit_within(short, fixed + MEASURE_FACTOR * 0.25) is None
     contended = Measured(record(1, switches=500), limit=0.2, full=1.0)
-    assert again.limit_within(contended, fixed + again.MEASURE_FACTOR * 0.25) == pytest.approx(0.25)
+    assert again.limit_within(contended, fixed + MEASURE_FACTOR * 0.25) == pytest.approx(0.25)
     assert again.limit_within(contended, fixed) is None
 
 
