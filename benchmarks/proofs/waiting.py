@@ -1,4 +1,4 @@
-"""The median seconds of a call of eight cases of all families on two threads, as JSON: a process for test_12_waiting."""
+"""The median seconds of a call of eight cases on two threads, as JSON: a process for test_12_waiting."""
 
 import json
 import statistics
