@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench_core import workloads
+from bench_core.core.case import Sources
 from bench_core.core.errors import OptionError
 from bench_core.execution.options import parse
 
@@ -57,7 +58,7 @@ def test_options_are_parsed_and_stored_as_written(tmp_path):
     assert request.sweep.dtypes == ("fp32", "bf16")
     assert request.sweep.threads == (1,)
     assert request.effort.max_time == 2.5
-    assert request.data_dir == tmp_path
+    assert request.sources == Sources(data=tmp_path)
     assert request.given["--bench-batch-size"] == " 64 ,1,64"
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from bench_core.core.case import Case
+from bench_core.core.case import NO_SOURCES, Case, Sources
 from bench_core.core.errors import CaseSkipped
 from bench_core.core.step import Step
 from bench_core.hardware import precision
@@ -49,7 +49,7 @@ class BuildContext:
     case: Case
     setting: Any = None
     storage: torch.dtype = torch.float32
-    data_dir: Path | None = None
+    sources: Sources = NO_SOURCES
     significand: int | None = None
     max_batches: int = MAX_HOT_BATCHES
     full_epochs: bool = False
@@ -72,6 +72,11 @@ class BuildContext:
     def batch_size(self) -> int:
         """The batch size of the case."""
         return self.case.batch_size
+
+    @property
+    def data_dir(self) -> Path | None:
+        """The user's folder of real data sets; ``None`` means the suite's own."""
+        return self.sources.data
 
     def model(self, make: Callable[[], nn.Module], *, train: bool) -> nn.Module:
         """A model with weights drawn in float64 from the seed, then cast and moved; in training or evaluation mode."""
