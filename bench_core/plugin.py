@@ -36,6 +36,7 @@ OPTIONS = (
     ("rel-ci", f"{Effort.rel_ci}", f"Target half-width of the median's interval, relative. Default: {Effort.rel_ci}."),
     ("max-time", "SECONDS", f"Seconds of samples per case (heavy workloads: 8 times). Default: {Effort.max_time:g}."),
     ("data", "DIR", "Folder with real data sets: MNIST as torchvision stores it. Default: digits stand-in."),
+    ("weights", "DIR", "Folder with torchvision's weights, such as resnet50-*.pth. Default: random weights."),
     (
         "sweep",
         "|".join(SWEEPS),

@@ -82,13 +82,18 @@ def cpu_variant(variant: str) -> str:
 
 @dataclass(frozen=True)
 class Sources:
-    """What the user brings, in place of what the suite generates: the folder of real data sets (``--bench-data``)."""
+    """What the user brings, in place of what the suite generates.
+
+    ``data`` is the folder of real data sets (``--bench-data``), ``weights`` that of trained weights
+    (``--bench-weights``).
+    """
 
     data: Path | None = None
+    weights: Path | None = None
 
 
 NO_SOURCES = Sources()
-"""The suite's own data."""
+"""The suite's own data and random weights."""
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def parse(given: Mapping[str, str], root: Path) -> Request:
         sweep=sweep,
         effort=effort,
         workloads=tuple(map(workloads.get, names)),
-        sources=Sources(data=_folder("data", given, root)),
+        sources=Sources(data=_folder("data", given, root), weights=_folder("weights", given, root)),
         given={_option(name): value for name, value in given.items()},
     )
 

@@ -24,6 +24,7 @@ from bench_core.execution.parity.capture import FirstCall, Quantity, QuantityKin
 from bench_core.workloads.data.cache import cache_dir
 from bench_core.workloads.kit.building import build_anywhere
 from bench_core.workloads.kit.definition import Workload
+from bench_core.workloads.kit.weights import find_weights
 
 ROUNDINGS = ((1e9, (8, 12, 16)), (5e9, (8, 16)), (math.inf, (16,)))
 """Upper limits of FLOPs, each with the significand bits to which weights and inputs are rounded to measure how
@@ -145,6 +146,8 @@ def _path(workload: Workload, case: Case, sources: Sources) -> Path | None:
     if folder := sources.data:
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         parts += [(str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    if file := find_weights(sources.weights, workload.weights):
+        parts.append((file.name, file.stat().st_size, file.stat().st_mtime_ns))
     key = hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:20]
     try:
         return cache_dir() / "references" / f"{case.workload}-{key}.npz"

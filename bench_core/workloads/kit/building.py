@@ -32,7 +32,8 @@ def build(workload: Workload, case: Case, *, sources: Sources = NO_SOURCES, **op
 def build_anywhere(workload: Workload, case: Case, **options: Any) -> Step:
     """Like ``build``, without checking whether the case is supported on its device."""
     resolved = resolve_case(workload, case)
-    context = BuildContext(resolved, setting=workload.settings.get(resolved.setting), **options)
+    setting = workload.settings.get(resolved.setting)
+    context = BuildContext(resolved, setting=setting, weights=workload.weights, **options)
     with extras.needs("workloads", f"workload {workload.name}"):
         return workload.build(context)
 

@@ -20,7 +20,10 @@ pytestmark = pytest.mark.usefixtures("one_cache", "one_thread")
 
 GEMM = workloads.get("gemm")
 # Every workload is built with these, so their source decides what it computes.
-ALWAYS = ("hardware.precision", "workloads.kit.compiling", "workloads.kit.context", "workloads.kit.graphs")
+ALWAYS = (
+    *("hardware.precision", "workloads.kit.compiling", "workloads.kit.context", "workloads.kit.graphs"),
+    "workloads.kit.weights",
+)
 
 
 @pytest.fixture
