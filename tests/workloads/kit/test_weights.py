@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
-from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,7 @@ class SmallSegmentation(nn.Module):
         return {"out": self.classifier(x)}
 
 
-def drawn(model: nn.Module, seed: int = 5) -> OrderedDict[str, Tensor]:
+def drawn(model: nn.Module, seed: int = 5) -> dict[str, Tensor]:
     """A state dict with numbers that no initialization draws, statistics of norms too."""
     generator = torch.Generator().manual_seed(seed)
     state = model.state_dict()
@@ -176,12 +176,12 @@ class Code:
         return os.mkdir, (str(self._trace),)
 
 
-def without(state: OrderedDict[str, Tensor], name: str) -> OrderedDict[str, Tensor]:
+def without(state: dict[str, Tensor], name: str) -> dict[str, Tensor]:
     del state[name]
     return state
 
 
-def changed(state: OrderedDict[str, Tensor], name: str, value: Tensor) -> OrderedDict[str, Tensor]:
+def changed(state: dict[str, Tensor], name: str, value: Tensor) -> dict[str, Tensor]:
     state[name] = value
     return state
 
@@ -192,7 +192,7 @@ class TestRefusing:
     @pytest.mark.parametrize(
         ("state", "words"),
         [
-            (drawn(small(4)), ("do not fit", "0.bias is (4,), not (3,)", "0.weight is (4, 3, 3, 3)", "2 more")),
+            (drawn(small(4)), ("do not fit", "0.bias is (4,), not (3,)", "0.weight is (4, 3, 3, 3)", "and 3 more")),
             (without(drawn(small()), "0.bias"), ("do not fit", "0.bias is missing")),
             (without(drawn(small()), "1.num_batches_tracked"), ("1.num_batches_tracked is missing",)),
             (changed(drawn(small()), "fc.bias", torch.ones(2)), ("fc.bias is not in the network",)),
@@ -346,10 +346,11 @@ class TestWorkloadsOfTorchvision:
     def test_resnet50_of_torchvision_is_loaded_and_agrees_with_float64(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(resnet50, "SIDE", 64)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(11)
-            state = resnet50.resnet50().state_dict()
+            network, state = resnet50.resnet50(), resnet50.resnet50().state_dict()
+        monkeypatch.setattr(resnet50, "SIDE", 64)
+        monkeypatch.setattr(resnet50, "resnet50", lambda: copy.deepcopy(network))  # drawing takes long
         path = saved(state, tmp_path, "resnet50")
         w, case, sources = workloads.get("resnet50_infer"), Case("resnet50_infer"), Sources(weights=tmp_path)
         step = building.build(w, case, sources=sources)
