@@ -41,6 +41,7 @@ OPTIONS = (
     ("budget", "MINUTES", "End the sweep within this time. Default: none; every case gets the time it needs."),
     ("study", "NAME,...", f"Studies: {', '.join(STUDIES)}. Default: those of a sweep of everything."),
     ("data", "DIR", "Folder with real data sets: MNIST as torchvision stores it. Default: digits stand-in."),
+    ("weights", "DIR", "Folder with torchvision's weights, such as resnet50-*.pth. Default: random weights."),
     (
         "sweep",
         "|".join(SWEEPS),

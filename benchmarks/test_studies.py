@@ -1,10 +1,10 @@
 """The studies: questions asked beside the sweep."""
 
 from functools import partial
-from pathlib import Path
 
 import pytest
 
+from bench_core.core.case import Sources
 from bench_core.core.studies import TimeToAccuracy
 from bench_core.execution.fixture import DeviceBenchmark
 from bench_core.execution.studies.ladder import ladder_summary, run_ladder
@@ -24,7 +24,7 @@ def test_ladder(bench_device: str, device_benchmark: DeviceBenchmark) -> None:
 
 @pytest.mark.parametrize("workload", LEARNING)
 def test_learning(workload: str, bench_device: str, device_benchmark: DeviceBenchmark) -> None:
-    def train(data_dir: Path | None) -> tuple[TimeToAccuracy, ...]:
-        return (measure_time_to_accuracy(workload, bench_device, data_dir),)
+    def train(sources: Sources) -> tuple[TimeToAccuracy, ...]:
+        return (measure_time_to_accuracy(workload, bench_device, sources),)
 
     device_benchmark.study(train, learning_summary)

@@ -331,7 +331,7 @@ ROWS = (rung("first", None), rung("last", (0.25, 0.75)))
 @pytest.mark.bench_study("ladder", workload="gemm", seconds=3)
 @pytest.mark.parametrize("part", [0, 1])
 def test_a_study(part, bench_device, device_benchmark):
-    device_benchmark.study(lambda data_dir: ROWS[part:part + 1], lambda rows: f"measured {rows[0].rung}")
+    device_benchmark.study(lambda sources: ROWS[part:part + 1], lambda rows: f"measured {rows[0].rung}")
 
 def test_plain():
     pass

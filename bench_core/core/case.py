@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 # The first value of each is the default.
 DEVICES = ("cpu", "cuda", "mps", "xpu")
@@ -77,6 +78,22 @@ def cpu_dtype(dtype: str) -> str:
 def cpu_variant(variant: str) -> str:
     """The CPU's counterpart of a variant: the same without CUDA graphs, which exist on GPUs only."""
     return "+".join(part for part in variant_parts(variant) if part not in _GPU_VARIANTS) or VARIANTS[0]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What the user brings, in place of what the suite generates.
+
+    ``data`` is the folder of real data sets (``--bench-data``), ``weights`` that of trained weights
+    (``--bench-weights``).
+    """
+
+    data: Path | None = None
+    weights: Path | None = None
+
+
+NO_SOURCES = Sources()
+"""The suite's own data and random weights."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ class DefinitionError(BenchError):
 
 
 class DataError(BenchError):
-    """A data folder without usable files."""
+    """A folder of data or weights without usable files."""
 
 
 class MissingExtraError(BenchError):

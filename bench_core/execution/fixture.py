@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from bench_core.core.case import Case
+from bench_core.core.case import Case, Sources
 from bench_core.core.errors import CaseSkipped
 from bench_core.core.records import Outcome, Record
 from bench_core.core.results import Measurement
@@ -69,31 +68,31 @@ class DeviceBenchmark:
         Raises ``CaseSkipped`` if the time that is left of the budget does not suffice.
         """
         self._check_time()
-        workload, data_dir = self.session.selection.workload_of(case), self.session.request.data_dir
+        workload, sources = self.session.selection.workload_of(case), self.session.request.sources
         effort = self.session.effort_for(case, workload)
 
         def once() -> None:
             with threads(case.threads):
-                build(workload, case, data_dir=data_dir)()
+                build(workload, case, sources=sources)()
 
-        measured = self._run(once, lambda: run_case(workload, case, effort, data_dir))
+        measured = self._run(once, lambda: run_case(workload, case, effort, sources))
         if measured is None:
             return None
         measurement, record = measured
         self.session.note_record(record, effort, self._replace)
         return measurement
 
-    def study(self, run: Callable[[Path | None], Sequence[Row]], summary: Callable[[Sequence[Row]], str]) -> None:
+    def study(self, run: Callable[[Sources], Sequence[Row]], summary: Callable[[Sequence[Row]], str]) -> None:
         """Run a study and store its rows with the run; ``summary`` describes them in a line for the terminal.
 
-        ``run`` is given the folder of real data sets, if there is one. A study has no samples, so pytest-benchmark
+        ``run`` is given what the user brings, such as real data. A study has no samples, so pytest-benchmark
         stores nothing of it. Raises ``CaseSkipped`` where benchmarks are disabled.
         """
         if self.benchmark.disabled:
             raise CaseSkipped("studies are not run where benchmarks are disabled")
         self._check_time()
         self.benchmark.disabled = True  # so that pytest-benchmark only calls ``run``
-        rows = self.benchmark.pedantic(run, args=(self.session.request.data_dir,), rounds=1, iterations=1)
+        rows = self.benchmark.pedantic(run, args=(self.session.request.sources,), rounds=1, iterations=1)
         self.session.note_study(self.name, rows)
         self.note(summary(rows))
 

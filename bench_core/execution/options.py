@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from bench_core import workloads
-from bench_core.core.case import CACHES, DEVICES, DTYPES, SWEEPS, VARIANTS, Effort, variant_parts
+from bench_core.core.case import CACHES, DEVICES, DTYPES, SWEEPS, VARIANTS, Effort, Sources, variant_parts
 from bench_core.core.errors import OptionError
 from bench_core.core.studies import STUDIES
 from bench_core.hardware import device, machine
@@ -29,7 +29,7 @@ class Request:
     sweep: Sweep
     effort: Effort
     workloads: tuple[Workload, ...]
-    data_dir: Path | None
+    sources: Sources
     given: Mapping[str, str]
     budget: float | None = None
     studies: tuple[str, ...] = ()
@@ -59,7 +59,7 @@ def parse(given: Mapping[str, str], root: Path) -> Request:
         sweep=sweep,
         effort=effort,
         workloads=tuple(map(workloads.get, names)),
-        data_dir=_folder("data", given, root),
+        sources=Sources(data=_folder("data", given, root), weights=_folder("weights", given, root)),
         given={_option(name): value for name, value in given.items()},
         budget=60.0 * _real("budget", given, 0.0, below=1e5) if "budget" in given else None,
         studies=_words("study", given, STUDIES),

@@ -32,7 +32,7 @@ def _measure_again(session: BenchSession, one: again.Measured, limit: float) -> 
     workload = session.selection.workload_of(first.case)
     effort = replace(session.full_effort(workload), max_time=limit)
     try:
-        measurement, second = run_case(workload, first.case, effort, session.request.data_dir, first)
+        measurement, second = run_case(workload, first.case, effort, session.request.sources, first)
     except Exception as error:  # whatever goes wrong now, the first figure is sound
         return f"kept the first figure: {error}"
     if again.counts(first, second) is first:

@@ -7,12 +7,11 @@ import gc
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from bench_core.core.case import Case, Effort
+from bench_core.core.case import NO_SOURCES, Case, Effort, Sources
 from bench_core.core.errors import OptionError
 from bench_core.core.records import Record, Timing
 from bench_core.core.results import Compilation, Contention, Measurement, Parity, Stages
@@ -63,7 +62,7 @@ class _Figures:
 
 
 def run_case(
-    workload: Workload, case: Case, effort: Effort, data_dir: Path | None = None, first: Record | None = None
+    workload: Workload, case: Case, effort: Effort, sources: Sources = NO_SOURCES, first: Record | None = None
 ) -> tuple[Measurement, Record]:
     """Build, check and measure a case of a workload.
 
@@ -75,7 +74,7 @@ def run_case(
     gc.collect()  # reference cycles left by a failed case would take memory from this one
     started = time.perf_counter()
     with threads(case.threads), machine_limits_are_skips():
-        step = build(workload, case, data_dir=data_dir)
+        step = build(workload, case, sources=sources)
         built = time.perf_counter() - started
         devices = resolve(step.devices)
         devices[0].reset_peak_memory()
@@ -86,11 +85,11 @@ def run_case(
             step()
             cold_start, parity = first.timing.cold_start, first.parity
         elif batch == case.batch_size:
-            checked = check_first_call(workload, case, step, SynchronizedClock(devices), data_dir)
+            checked = check_first_call(workload, case, step, SynchronizedClock(devices), sources)
             cold_start, parity = checked.seconds, checked.parity
         figures = _measured(step, case, effort, cold_start)
         if not parity and batch is not None and batch != case.batch_size:
-            parity = check_at_batch(workload, case, batch, step, data_dir)
+            parity = check_at_batch(workload, case, batch, step, sources)
         seconds = built, time.perf_counter() - started
         return figures.measurement, _record(
             step, case, Labels.of(workload), figures, parity, workload.no_parity, seconds

@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 
-from bench_core.core.case import Case
+from bench_core.core.case import NO_SOURCES, Case, Sources
 from bench_core.core.errors import CaseError, DefinitionError
 from bench_core.workloads.kit import Step, Workload, building
 
@@ -52,10 +52,10 @@ def get(name: str) -> Workload:
     return registry()[name]
 
 
-def build(case: Case, *, data_dir: Path | None = None) -> Step:
+def build(case: Case, *, sources: Sources = NO_SOURCES) -> Step:
     """Build a case into a step that is ready to call.
 
-    ``data_dir`` contains real data sets (see ``--bench-data``). Raises ``CaseError`` (a ``ValueError``) if the case
-    names something that does not exist, and lists what exists.
+    ``sources`` is what the user brings, such as real data. Raises ``CaseError`` (a ``ValueError``) if the case names
+    something that does not exist, and lists what exists.
     """
-    return building.build(get(case.workload), case, data_dir=data_dir)
+    return building.build(get(case.workload), case, sources=sources)

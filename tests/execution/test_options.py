@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench_core import workloads
+from bench_core.core.case import Sources
 from bench_core.core.errors import OptionError
 from bench_core.execution.options import parse
 
@@ -29,6 +30,7 @@ WITHOUT_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is pre
         ("max_time", "-1", ("--bench-max-time", "-1")),
         ("sweep", "half", ("--bench-sweep", "half", "full")),
         ("data", "no/such/folder", ("--bench-data", "no/such/folder", "not a folder")),
+        ("weights", "no/such/folder", ("--bench-weights", "no/such/folder", "not a folder")),
         pytest.param("data", "x" * 300, ("--bench-data", "not a folder that can be read"), id="data-too-long"),
         ("device", ",", ("--bench-device", "no value")),
         pytest.param("device", "cuda", ("--bench-device", "cuda", "doctor"), marks=WITHOUT_GPU),
@@ -51,13 +53,21 @@ def test_default_request_is_every_workload_on_every_device_present(tmp_path):
 
 
 def test_options_are_parsed_and_stored_as_written(tmp_path):
-    given = {"batch_size": " 64 ,1,64", "dtype": "fp32,bf16", "threads": "1", "max_time": "2.5", "data": "."}
+    given = {
+        "batch_size": " 64 ,1,64",
+        "dtype": "fp32,bf16",
+        "threads": "1",
+        "max_time": "2.5",
+        "data": ".",
+        "weights": "w",
+    }
+    (tmp_path / "w").mkdir()
     request = parse(given, tmp_path)
     assert request.sweep.batch_sizes == (64, 1)
     assert request.sweep.dtypes == ("fp32", "bf16")
     assert request.sweep.threads == (1,)
     assert request.effort.max_time == 2.5
-    assert request.data_dir == tmp_path
+    assert request.sources == Sources(data=tmp_path, weights=tmp_path / "w")
     assert request.given["--bench-batch-size"] == " 64 ,1,64"
 
 

@@ -42,7 +42,7 @@ class Bench:
     def _replace(self, samples, record):
         self.replaced[record.case.id] = len(samples)
 
-    def run_case(self, workload, case, effort, data_dir=None, first=None):
+    def run_case(self, workload, case, effort, sources=None, first=None):
         assert first == self.session.measured[case].record
         self.now += 10.0
         if self.error:

@@ -8,7 +8,7 @@ import pytest
 from pytest_benchmark.stats import Stats
 
 from bench_core import workloads
-from bench_core.core.case import Case, Effort
+from bench_core.core.case import Case, Effort, Sources
 from bench_core.core.errors import CaseSkipped
 from bench_core.core.records import Outcome
 from bench_core.core.results import Flag, FlagCode
@@ -104,7 +104,7 @@ def test_where_benchmarks_are_disabled_a_case_is_called_once_and_a_study_is_skip
     assert fixture(session, "own", disabled=True)(lambda: calls.append(1)) is None
     assert calls == [1]
     with pytest.raises(CaseSkipped, match="disabled"):
-        fixture(session, "ladder-cpu", disabled=True).study(lambda data_dir: (), str)
+        fixture(session, "ladder-cpu", disabled=True).study(lambda sources: (), str)
     assert session.recorded == 0
     assert session.info(Path()).studied == ()
 
@@ -112,16 +112,16 @@ def test_where_benchmarks_are_disabled_a_case_is_called_once_and_a_study_is_skip
 def test_rows_of_a_study_are_the_same_before_and_after_they_are_stored(session):
     rows = factory.ladder(("cpu",))
     notes: list[str] = []
-    folders = []
+    given = []
 
-    def run(data_dir):
-        folders.append(data_dir)
+    def run(sources):
+        given.append(sources)
         return rows[-2:]
 
     fixture(session, "ladder-cpu", notes=notes).study(run, lambda measured: f"{len(measured)} rungs")
-    fixture(session, "ladder-again").study(lambda data_dir: rows[:1], str)
+    fixture(session, "ladder-again").study(lambda sources: rows[:1], str)
     info = session.info(Path())
-    assert folders == [None]
+    assert given == [Sources()]
     assert notes == ["2 rungs"]
     assert info.studied == ("ladder-cpu", "ladder-again")
     assert info.rows(LadderRung) == (*rows[-2:], rows[0])

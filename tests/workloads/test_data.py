@@ -9,12 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from torch import Tensor
 from torchvision import datasets as torchvision_datasets
 from torchvision.datasets.mnist import read_sn3_pascalvincent_tensor
 
+from bench_core import Case, workloads
+from bench_core.core.case import Sources
 from bench_core.core.errors import DataError
 from bench_core.workloads.data import cache, digits, photos, series
 
@@ -122,6 +126,18 @@ def test_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -
 def test_real_data_are_read_and_called_mnist(tmp_path: Path) -> None:
     real = digits.mnist(small_mnist(tmp_path), train=True)
     assert (real.source, real.images.shape, real.labels.tolist()) == ("MNIST", (3, 28, 28), [0, 1, 2])
+
+
+def test_workload_trains_on_the_data_of_the_user(tmp_path: Path) -> None:
+    small_mnist(tmp_path)
+    for path in list((tmp_path / RAW).iterdir()):  # torchvision leaves its packed downloads beside the files
+        (tmp_path / RAW / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+    step = workloads.build(Case("mlp_train", batch_size=2), sources=Sources(data=tmp_path))
+    inputs: list[Tensor] = []
+    step.modules["model"].register_forward_pre_hook(lambda _, given: inputs.append(given[0]))
+    step()
+    assert step.data == "MNIST"
+    assert torch.allclose(inputs[0], torch.full((2, 1, 28, 28), 2 * 7 / 255 - 1))
 
 
 def _no_folder(root: Path) -> None:

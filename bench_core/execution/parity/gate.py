@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from bench_core.core.case import Case
+from bench_core.core.case import NO_SOURCES, Case, Sources
 from bench_core.core.results import Parity
 from bench_core.core.step import Step
 from bench_core.execution.parity.capture import FirstCall
@@ -40,7 +39,7 @@ def affordable_batch(workload: Workload, case: Case, step: Step) -> int:
 
 
 def check_first_call(
-    workload: Workload, case: Case, step: Step, clock: SynchronizedClock, data_dir: Path | None = None
+    workload: Workload, case: Case, step: Step, clock: SynchronizedClock, sources: Sources = NO_SOURCES
 ) -> CheckedCall:
     """Time the very first call of a step and check its results. The same step is measured afterward.
 
@@ -48,7 +47,7 @@ def check_first_call(
     """
     started = time.perf_counter()
     with precision.preserved():
-        exact = reference(workload, case, data_dir)
+        exact = reference(workload, case, sources)
     check_modes(case, step, exact)
     first = FirstCall(step)
     prepared = time.perf_counter() - started
@@ -58,7 +57,7 @@ def check_first_call(
     return CheckedCall(seconds, replace(parity, seconds=prepared + time.perf_counter() - started))
 
 
-def check_at_batch(workload: Workload, case: Case, batch: int, step: Step, data_dir: Path | None = None) -> Parity:
+def check_at_batch(workload: Workload, case: Case, batch: int, step: Step, sources: Sources = NO_SOURCES) -> Parity:
     """Check a case that would take minutes in float64 at a smaller batch, with a separately built step.
 
     Call it after the case has been measured: an earlier check would warm up what must be cold for the cold start.
@@ -67,9 +66,9 @@ def check_at_batch(workload: Workload, case: Case, batch: int, step: Step, data_
     started = time.perf_counter()
     smaller = replace(case, batch_size=batch, caches="hot")
     with precision.preserved():
-        exact = reference(workload, smaller, data_dir)
+        exact = reference(workload, smaller, sources)
         check_modes(case, step, exact)
-        own = build(workload, smaller, data_dir=data_dir)
+        own = build(workload, smaller, sources=sources)
         first = FirstCall(own)
         parity = judge(smaller, first.values(own()), exact)
     return replace(parity, seconds=time.perf_counter() - started)

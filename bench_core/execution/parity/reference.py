@@ -18,12 +18,13 @@ import numpy as np
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from bench_core.core.case import Case
+from bench_core.core.case import NO_SOURCES, Case, Sources
 from bench_core.core.errors import ParityError
 from bench_core.execution.parity.capture import FirstCall, Quantity, QuantityKind, Values, modes, relative_error
 from bench_core.workloads.data.cache import cache_dir
 from bench_core.workloads.kit.building import build_anywhere
 from bench_core.workloads.kit.definition import Workload
+from bench_core.workloads.kit.weights import find_weights
 
 ROUNDINGS = ((1e9, (8, 12, 16)), (5e9, (8, 16)), (math.inf, (16,)))
 """Upper limits of FLOPs, each with the significand bits to which weights and inputs are rounded to measure how
@@ -77,25 +78,25 @@ class Reference:
         return self.moved[quantity][0] * math.sqrt(max(expected, 1.0) / max(coarse, 1.0))
 
 
-def reference(workload: Workload, case: Case, data_dir: Path | None = None) -> Reference:
+def reference(workload: Workload, case: Case, sources: Sources = NO_SOURCES) -> Reference:
     """The reference for a case's setting, batch and seed; read from the disk if it was computed before.
 
     Raises ``ParityError`` if the workload computes in half precision even when float64 is requested.
     """
     plain = Case(case.workload, batch_size=case.batch_size, setting=case.setting, seed=case.seed)
-    path = _path(workload, plain, data_dir)
+    path = _path(workload, plain, sources)
     if path is not None and (stored := _read(path)):
         return stored
-    computed = _computed(workload, plain, data_dir)
+    computed = _computed(workload, plain, sources)
     if path is not None:
         _write(path, computed)
     return computed
 
 
-def _computed(workload: Workload, case: Case, data_dir: Path | None) -> Reference:
-    exact = _called(workload, case, data_dir, None)
+def _computed(workload: Workload, case: Case, sources: Sources) -> Reference:
+    exact = _called(workload, case, sources, None)
     bits = next(bits for most, bits in ROUNDINGS if exact.flops <= most)
-    rounded = [_called(workload, case, data_dir, count).values for count in bits]
+    rounded = [_called(workload, case, sources, count).values for count in bits]
     moved = {q: tuple(relative_error(r[q], values) for r in rounded) for q, values in exact.values.items()}
     return Reference(exact.values, exact.modes, exact.jumps, bits, moved)
 
@@ -107,9 +108,9 @@ class _Call(NamedTuple):
     flops: int
 
 
-def _called(workload: Workload, case: Case, data_dir: Path | None, bits: int | None) -> _Call:
+def _called(workload: Workload, case: Case, sources: Sources, bits: int | None) -> _Call:
     # build_anywhere: the reference of a case for GPUs only is computed on the CPU too.
-    step = build_anywhere(workload, case, storage=torch.float64, data_dir=data_dir, significand=bits, max_batches=1)
+    step = build_anywhere(workload, case, storage=torch.float64, sources=sources, significand=bits, max_batches=1)
     first = FirstCall(step)
     operations = _Operations(case)
     with operations if bits is None else contextlib.nullcontext():
@@ -137,14 +138,16 @@ class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return output
 
 
-def _path(workload: Workload, case: Case, data_dir: Path | None) -> Path | None:
+def _path(workload: Workload, case: Case, sources: Sources) -> Path | None:
     """The reference's file; its name contains a hash of everything that the reference depends on. ``None`` without a
     cache folder."""
     parts: list[Any] = [_FORMAT, torch.__version__, np.__version__, replace(case, workload="")]
     parts += [Path(str(module.__file__)).read_text() for module in modules_of(workload)]
-    if data_dir:
-        files = sorted(path for path in data_dir.rglob("*") if path.is_file())
-        parts += [(str(path.relative_to(data_dir)), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    if folder := sources.data:
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        parts += [(str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    if file := find_weights(sources.weights, workload.weights):
+        parts.append((file.name, file.stat().st_size, file.stat().st_mtime_ns))
     key = hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:20]
     try:
         return cache_dir() / "references" / f"{case.workload}-{key}.npz"

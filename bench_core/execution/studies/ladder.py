@@ -23,7 +23,7 @@ from typing import Any, Protocol
 import torch
 
 from bench_core.core import text
-from bench_core.core.case import DEVICES
+from bench_core.core.case import DEVICES, NO_SOURCES, Sources
 from bench_core.core.schema import as_dataclass
 from bench_core.core.stats import Interval
 from bench_core.core.studies import LadderRung
@@ -209,14 +209,14 @@ def stored(rung: Rung, reading: Reading, device: Device, data: str) -> LadderRun
 
 
 def run_ladder(
-    device: str, data_dir: Path | None = None, steps: int = STEPS, max_time: float = 1.0
+    device: str, sources: Sources = NO_SOURCES, steps: int = STEPS, max_time: float = 1.0
 ) -> tuple[LadderRung, ...]:
     """The whole ladder on ``cpu`` or ``cuda``, each rung in a fresh process.
 
     Raises ``RuntimeError`` with the last line that the process printed, if it fails.
     """
     command = [sys.executable, "-m", __name__, "--device", device, "--steps", str(steps), "--max-time", str(max_time)]
-    command += ["--data", str(data_dir)] if data_dir else []
+    command += ["--data", str(sources.data)] if sources.data else []
     # If bench-core is not installed, the subprocess finds this package only with the checkout on its path.
     paths = (str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", ""))
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
@@ -232,12 +232,12 @@ def ladder_summary(rungs: Sequence[LadderRung]) -> str:
     return f"{text.seconds(rungs[0].seconds)} {rungs[0].rung}, {text.seconds(rungs[-1].seconds)} in truth"
 
 
-def run_rung(rung: Rung, device: str, data_dir: Path | None, steps: int, max_time: float) -> LadderRung:
+def run_rung(rung: Rung, device: str, sources: Sources, steps: int, max_time: float) -> LadderRung:
     """Time one rung of ``DigitsTraining``, on all usable cores, whatever torch's default is."""
     torch.set_num_threads(usable_cpus())
     # With an explicit index, finding the GPU does not use it: its first use must be inside the timed part.
     name = "cuda:0" if device == "cuda" else device
-    training, target = DigitsTraining(name, data_dir), find(name)
+    training, target = DigitsTraining(name, sources), find(name)
     return stored(rung, time_rung(rung, training, target, steps, max_time), target, training.data)
 
 
@@ -251,11 +251,12 @@ def main() -> None:
     parser.add_argument("--max-time", type=float, default=1.0)
     parser.add_argument("--data", type=Path)
     asked = parser.parse_args()
+    sources = Sources(data=asked.data)
     import torchvision.datasets  # noqa: F401 - imported once: every rung's process starts as a copy of this one
 
     for rung in RUNGS:
         with ProcessPoolExecutor(1, mp_context=get_context("fork")) as fresh:
-            timed = fresh.submit(run_rung, rung, asked.device, asked.data, asked.steps, asked.max_time).result()
+            timed = fresh.submit(run_rung, rung, asked.device, sources, asked.steps, asked.max_time).result()
         print(json.dumps(asdict(timed)), flush=True)
 
 

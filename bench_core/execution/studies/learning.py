@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 
 from bench_core import workloads
 from bench_core.core import text
-from bench_core.core.case import Case
+from bench_core.core.case import NO_SOURCES, Case, Sources
 from bench_core.core.step import Step
 from bench_core.core.studies import TimeToAccuracy
 from bench_core.execution.runner import threads
@@ -74,7 +73,7 @@ _TARGETS = (
 TARGETS = {target.workload: target for target in _TARGETS}
 
 
-def measure_time_to_accuracy(workload: str, device: str, data_dir: Path | None = None) -> TimeToAccuracy:
+def measure_time_to_accuracy(workload: str, device: str, sources: Sources = NO_SOURCES) -> TimeToAccuracy:
     """Train a workload's model with its own step in fp32 until the target is met, on ``cpu`` (all cores) or ``cuda``.
 
     Raises ``KeyError`` for a workload without a target, and ``CaseSkipped`` if there is not enough memory.
@@ -83,9 +82,9 @@ def measure_time_to_accuracy(workload: str, device: str, data_dir: Path | None =
     case = Case(workload, device, target.batch_size)
     trained = workloads.get(workload)
     with threads(case.threads), machine_limits_are_skips():
-        build(trained, case, data_dir=data_dir)()  # loads the libraries, with a model that is discarded
-        step = build(trained, case, data_dir=data_dir, full_epochs=True)
-        return train_to_target(target, case, step, held_out_batches(target, case, data_dir))
+        build(trained, case, sources=sources)()  # loads the libraries, with a model that is discarded
+        step = build(trained, case, sources=sources, full_epochs=True)
+        return train_to_target(target, case, step, held_out_batches(target, case, sources))
 
 
 def train_to_target(
@@ -124,9 +123,9 @@ def train_to_target(
     )
 
 
-def held_out_batches(target: AccuracyTarget, case: Case, data_dir: Path | None = None) -> Batches:
+def held_out_batches(target: AccuracyTarget, case: Case, sources: Sources = NO_SOURCES) -> Batches:
     """The test images and their classes on the case's device, each image once (the stand-in repeats its images)."""
-    digits = mnist(data_dir, train=False)
+    digits = mnist(sources.data, train=False)
     rows = list({image.tobytes(): row for row, image in enumerate(digits.images)}.values())
     ctx = BuildContext(case)
     parts = [rows[i : i + TEST_BATCH] for i in range(0, len(rows), TEST_BATCH)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,7 +11,7 @@ from torch.nn import functional as F
 from torch.optim import SGD
 
 from bench_core import workloads
-from bench_core.core.case import Case
+from bench_core.core.case import NO_SOURCES, Case, Sources
 from bench_core.workloads.data.digits import mnist_root
 from bench_core.workloads.dense.mlp import perceptron
 
@@ -22,13 +21,13 @@ WORKLOAD, BATCH = "mlp_train", 64
 class DigitsTraining:
     """``mlp_train`` as tutorials write it: torchvision's MNIST (or its stand-in) in a loader, copied batch by batch."""
 
-    def __init__(self, device: str, data_dir: Path | None = None) -> None:
+    def __init__(self, device: str, sources: Sources = NO_SOURCES) -> None:
         from torchvision import datasets, transforms
 
-        root, self.data = mnist_root(data_dir)
+        root, self.data = mnist_root(sources.data)
         prepare = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.5,), (0.5,))])
         self._digits = datasets.MNIST(root, train=True, transform=prepare)
-        self._device, self._data_dir = device, data_dir
+        self._device, self._sources = device, sources
         torch.manual_seed(0)
         self.model, another = perceptron(), perceptron()
         self.optimizers = {
@@ -57,4 +56,4 @@ class DigitsTraining:
 
     def resident(self) -> Callable[[], Any]:
         """The step of the workload, as the suite measures it elsewhere."""
-        return workloads.build(Case(WORKLOAD, self._device, BATCH), data_dir=self._data_dir)
+        return workloads.build(Case(WORKLOAD, self._device, BATCH), sources=self._sources)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from bench_core.core import extras
-from bench_core.core.case import CACHES, DEVICES, DTYPES, VARIANTS, Case
+from bench_core.core.case import CACHES, DEVICES, DTYPES, NO_SOURCES, VARIANTS, Case, Sources
 from bench_core.core.errors import CaseError
 from bench_core.core.step import Step
 from bench_core.hardware import device
@@ -18,22 +17,23 @@ from bench_core.workloads.kit.context import BuildContext
 from bench_core.workloads.kit.definition import Workload
 
 
-def build(workload: Workload, case: Case, *, data_dir: Path | None = None, **options: Any) -> Step:
+def build(workload: Workload, case: Case, *, sources: Sources = NO_SOURCES, **options: Any) -> Step:
     """Build a case of a workload into a step that is ready to call.
 
-    ``data_dir`` contains real data sets (see ``--bench-data``); ``options`` are further fields of ``BuildContext``.
+    ``sources`` is what the user brings, such as real data; ``options`` are further fields of ``BuildContext``.
     Raises ``CaseError`` if the case names something that does not exist, and lists what exists.
     """
     reason = why_unsupported(workload, case)
     if reason:
         raise CaseError(reason)
-    return build_anywhere(workload, case, data_dir=data_dir, **options)
+    return build_anywhere(workload, case, sources=sources, **options)
 
 
 def build_anywhere(workload: Workload, case: Case, **options: Any) -> Step:
     """Like ``build``, without checking whether the case is supported on its device."""
     resolved = resolve_case(workload, case)
-    context = BuildContext(resolved, setting=workload.settings.get(resolved.setting), **options)
+    setting = workload.settings.get(resolved.setting)
+    context = BuildContext(resolved, setting=setting, weights=workload.weights, **options)
     with extras.needs("workloads", f"workload {workload.name}"):
         return workload.build(context)
 

@@ -72,6 +72,7 @@ def _facts(w: Workload) -> Iterator[tuple[str, str]]:
     for device in DEVICE_NAMES:
         yield f"Batch sizes on {DEVICE_NAMES[device]}", swept(w, device)
     yield "Reference batch", text.whole(w.reference_batch)
+    yield "Weights", f"random, or with `--bench-weights` those of `{w.weights}-*.pth`" if w.weights else ""
     yield "Dtypes", _listed(w.dtypes) if w.dtypes != default_dtypes(w.kind) else ""
     yield "Variants", _listed(w.variants) if w.variants != VARIANTS else ""
     yield "Expected regime", w.regime

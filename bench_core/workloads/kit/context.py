@@ -14,14 +14,15 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from bench_core.core.case import Case
-from bench_core.core.errors import CaseSkipped
+from bench_core.core.case import NO_SOURCES, Case, Sources
+from bench_core.core.errors import CaseSkipped, DefinitionError
 from bench_core.core.step import Step
 from bench_core.hardware import precision
 from bench_core.hardware.device import find
 from bench_core.workloads.kit import graphs
 from bench_core.workloads.kit.compiling import compiled
 from bench_core.workloads.kit.feeds import restorer, rotate
+from bench_core.workloads.kit.weights import find_weights, load_weights
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -43,13 +44,15 @@ class BuildContext:
     device; this way every device and dtype gets the same numbers. If ``significand`` is given, they are rounded to that
     many bits. With hot caches there are at most ``max_batches`` batches of inputs. With ``full_epochs``, a training
     that takes its rows from ``draw_rows`` repeats the whole data set, shuffled each time, and is never restored to its
-    first state. ``capture`` captures the work of the variant ``cuda_graph``.
+    first state. ``sources`` is what the user brings, and ``weights`` the name of the weights that the workload takes of
+    it. ``capture`` captures the work of the variant ``cuda_graph``.
     """
 
     case: Case
     setting: Any = None
+    weights: str = ""
     storage: torch.dtype = torch.float32
-    data_dir: Path | None = None
+    sources: Sources = NO_SOURCES
     significand: int | None = None
     max_batches: int = MAX_HOT_BATCHES
     full_epochs: bool = False
@@ -57,11 +60,13 @@ class BuildContext:
     rng: np.random.Generator = field(init=False)
     _rotated: list[int] = field(init=False)
     _static: list[graphs.StaticFeed] = field(init=False)
+    _loaded: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rng", np.random.default_rng(self.case.seed))
         object.__setattr__(self, "_rotated", [])
         object.__setattr__(self, "_static", [])
+        object.__setattr__(self, "_loaded", [])
 
     @property
     def device(self) -> torch.device:
@@ -72,6 +77,11 @@ class BuildContext:
     def batch_size(self) -> int:
         """The batch size of the case."""
         return self.case.batch_size
+
+    @property
+    def data_dir(self) -> Path | None:
+        """The user's folder of real data sets; ``None`` means the suite's own."""
+        return self.sources.data
 
     def model(self, make: Callable[[], nn.Module], *, train: bool) -> nn.Module:
         """A model with weights drawn in float64 from the seed, then cast and moved; in training or evaluation mode."""
@@ -91,6 +101,28 @@ class BuildContext:
         if "channels_last" in self.case.variant_parts:
             model = model.to(memory_format=torch.channels_last)
         return model
+
+    def pretrained(self, make: Callable[[], nn.Module]) -> Callable[[], nn.Module]:
+        """``make`` for ``model``, but with the weights of the user, if there are any for this workload.
+
+        They are the file of ``Sources.weights`` that has the workload's declared name: see ``weights.load_weights``.
+        The step's ``data`` will name it. Raises ``DataError`` for a file that is damaged or does not fit.
+        """
+        if not self.weights:
+            raise DefinitionError(f"workload {self.case.workload}: pretrained() needs the name of its weights declared")
+        if self.sources.weights is None:
+            return make
+        path = find_weights(self.sources.weights, self.weights)
+        if path is None:
+            self._loaded.append("random weights")
+            return make
+
+        def loaded() -> nn.Module:
+            model = make()
+            self._loaded.append(load_weights(model, path))
+            return model
+
+        return loaded
 
     def tensor(self, array: ArrayLike) -> Tensor:
         """An array (floating: cast to the case's storage dtype; integer: int64) on the case's device."""
@@ -171,7 +203,7 @@ class BuildContext:
         return context(fn) if isinstance(context, torch.autocast) else fn
 
     def step(self, fn: Callable[[], Any], *, units: int, flops: int | None, data: str, **parts: Any) -> Step:
-        """A step on the case's device; ``parts`` are further fields of ``Step``.
+        """A step on the case's device; ``parts`` are further fields of ``Step``. ``data`` gets the weights' names.
 
         Raises ``CaseSkipped`` for cold caches if the number of input batches does not come from ``resident_batches``,
         and for ``cuda_graph`` if the batches do not come from ``feed``.
@@ -186,6 +218,7 @@ class BuildContext:
             fn = precision.guarded(fn, self.case.dtype)
             stages = parts.get("stages", {})
             parts["stages"] = {name: precision.guarded(stage, self.case.dtype) for name, stage in stages.items()}
+        data = "; ".join((data, *self._loaded))
         return Step(fn=fn, units=units, flops=flops, devices=(self.case.device,), data=data, **parts)
 
     def _replayed(

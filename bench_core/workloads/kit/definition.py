@@ -55,6 +55,7 @@ class Facts:
     - ``full_batches``: further batch sizes for a full sweep, too heavy for the default one. ``full_settings``: settings
       that only a full sweep measures. Both by device type. ``gpu_settings``: settings that need a CUDA device.
     - ``grid``: the default sweep also measures every setting at every batch.
+    - ``weights``: torchvision's name of the weights that the user may bring; see ``BuildContext.pretrained``.
     - ``known_costs``: what is known in advance; each case is checked against it. ``regime``: what the work is expected
       to be bound by, and why. ``no_parity``: why there is no float64 reference to check it against.
     """
@@ -73,6 +74,7 @@ class Facts:
     full_settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     gpu_settings: tuple[str, ...] = ()
     grid: bool = False
+    weights: str = ""
     known_costs: KnownCosts = KnownCosts()
     regime: str = ""
     no_parity: str = ""
@@ -162,6 +164,7 @@ def _problems(w: Workload) -> tuple[str, ...]:
         *_device_checks(w),
         *_batch_checks(w),
         *_subset_checks(w),
+        (not w.weights or w.weights.isidentifier(), f"weights: {w.weights!r} is not a name such as 'resnet50'"),
         (w.heavy or not any(w.full_batches.values()), "full_batches are for heavy workloads; add heavy=True"),
     )
     return tuple(problem for fine, problem in checks if not fine)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     "crop to 224x224, ImageNet's mean and deviation, argmax, .cpu(); the network is that of deeplabv3_r50_infer",
     batches={"cpu": (1,), "cuda": (1, 4, 16)},
     reference_batch=1,
+    weights="deeplabv3_resnet50_coco",
     heavy=True,
     known_costs=KnownCosts(
         "39,638,869 parameters and 31.31 billion multiply-adds per image, those of deeplabv3_r50_infer; the stages add "
@@ -72,7 +73,7 @@ class Pipeline:
 
     def __init__(self, ctx: BuildContext) -> None:
         self.side = segmentation.SIDE
-        self.model = ctx.model(segmentation.deeplabv3_r50, train=False)
+        self.model = ctx.model(ctx.pretrained(segmentation.deeplabv3_r50), train=False)
         self._ctx, self._forward = ctx, ctx.forward(self.model)
         self._files = cycle(photo_files().values())
 

@@ -36,13 +36,14 @@ _resnet50 = partial(workload, family="resnet", unit="image", reference_batch=1, 
     "proportional to the batch: Goyal et al., arXiv:1706.02677, section 2.1",
     batches={"cpu": (1,), "cuda": _CUDA},
     full_batches={"cpu": (4, 16)},
+    weights="resnet50",
     known_costs=KnownCosts("25,557,032 parameters; 4.089 billion multiply-adds forward", 25_557_032, 24_299_077_632),
     regime="Arithmetic: on a CPU from the first image, on a GPU from a few images. On a GPU at batch 1: launches, "
     "about 400 operations per step (without the optimizer's)",
 )
 def resnet50_train(ctx: BuildContext) -> Step:
     """Training of a ResNet-50 of 1,000 classes to recognize which photo a crop of 224x224 comes from."""
-    model = ctx.model(resnet50, train=True)
+    model = ctx.model(ctx.pretrained(resnet50), train=True)
     optimizer = scaled_sgd(model, ctx.batch_size / _PAPER_BATCH)
     return ctx.step(
         training(ctx, model, optimizer, F.cross_entropy, photo_batches(ctx, SIDE)),
@@ -58,13 +59,14 @@ def resnet50_train(ctx: BuildContext) -> Step:
     kind="infer",
     source=f"{_HE}; {_TORCHVISION}",
     batches={"cpu": (1, 4), "cuda": _CUDA},
+    weights="resnet50",
     known_costs=KnownCosts("25,557,032 parameters; 4.089 billion multiply-adds", 25_557_032, 8_178_368_512),
     regime="Arithmetic: on a CPU from the first image, on a GPU from a few images. On a GPU at batch 1: launches, "
     "about 170 operations per call",
 )
 def resnet50_infer(ctx: BuildContext) -> Step:
     """Inference of ResNet-50 on photos of 224x224: logits of 1,000 classes."""
-    return photo_inference(ctx, resnet50, SIDE)
+    return photo_inference(ctx, ctx.pretrained(resnet50), SIDE)
 
 
 @_resnet50(

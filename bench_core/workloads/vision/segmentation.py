@@ -30,26 +30,28 @@ _V3 = (
     source=f"{_V3}.deeplabv3_resnet50",
     batches={"cpu": (1,), "cuda": (1, 4, 16, 64)},
     full_batches={"cpu": (4,)},
+    weights="deeplabv3_resnet50_coco",
     known_costs=KnownCosts("39,638,869 parameters; 31.31 billion multiply-adds at 224x224", 39_638_869, 62_621_097_984),
     regime="Arithmetic: convolutions on maps of 1/8 of the input's side, where a plain ResNet goes down to 1/32. The "
     "GPU is expected to win from the first image",
 )
 def deeplabv3_r50_infer(ctx: BuildContext) -> Step:
     """Inference of DeepLabv3 with a ResNet-50 backbone on photos of 224x224: logits of 21 classes per pixel."""
-    return photo_inference(ctx, deeplabv3_r50, SIDE)
+    return photo_inference(ctx, ctx.pretrained(deeplabv3_r50), SIDE)
 
 
 @_segmentation(
     source=f"{_V3}.deeplabv3_resnet101",
     batches={"cpu": (), "cuda": (1, 4, 16, 64)},
     full_batches={"cpu": (1, 4)},
+    weights="deeplabv3_resnet101_coco",
     known_costs=KnownCosts("58,630,997 parameters; 46.16 billion multiply-adds at 224x224", 58_630_997, 92_318_867_456),
     regime="Arithmetic: about 1.5 times as much as in deeplabv3_r50_infer. The GPU is expected to win from the first "
     "image",
 )
 def deeplabv3_r101_infer(ctx: BuildContext) -> Step:
     """Inference of DeepLabv3 with a ResNet-101 backbone on photos of 224x224: logits of 21 classes per pixel."""
-    return photo_inference(ctx, deeplabv3_r101, SIDE)
+    return photo_inference(ctx, ctx.pretrained(deeplabv3_r101), SIDE)
 
 
 @_segmentation(

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from bench_core import Case, workloads
+from bench_core.core.case import Sources
 from bench_core.execution.parity import reference as module
 from bench_core.execution.parity.capture import OUTPUTS
 from bench_core.execution.parity.reference import Reference, modules_of, reference
@@ -19,7 +20,10 @@ pytestmark = pytest.mark.usefixtures("one_cache", "one_thread")
 
 GEMM = workloads.get("gemm")
 # Every workload is built with these, so their source decides what it computes.
-ALWAYS = ("hardware.precision", "workloads.kit.compiling", "workloads.kit.context", "workloads.kit.graphs")
+ALWAYS = (
+    *("hardware.precision", "workloads.kit.compiling", "workloads.kit.context", "workloads.kit.graphs"),
+    "workloads.kit.weights",
+)
 
 
 @pytest.fixture
@@ -79,7 +83,7 @@ class TestWhatTheNameDependsOn:
 
     def count(self, stored: Path, case: Case, data: Path) -> int:
         """The number of stored references once this one is."""
-        reference(GEMM, case, data)
+        reference(GEMM, case, Sources(data=data))
         return len(list(stored.iterdir()))
 
     def test_nothing_changes(self, stored: Path, data: Path) -> None:

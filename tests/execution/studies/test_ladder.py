@@ -13,7 +13,7 @@ import torch
 
 import bench_core.execution.fixture  # noqa: F401 - imported here, the runs within this process find it loaded
 from bench_core import workloads
-from bench_core.core.case import Case
+from bench_core.core.case import Case, Sources
 from bench_core.core.errors import RecordError
 from bench_core.core.studies import LadderRung
 from bench_core.execution.studies import ladder
@@ -46,7 +46,7 @@ def test_mine(device_benchmark):
 
 @pytest.mark.bench_study("ladder", workload="mlp_train", seconds=3)
 def test_study(bench_device, device_benchmark):
-    device_benchmark.study(lambda data_dir: factory.ladder((bench_device,)), ladder_summary)
+    device_benchmark.study(lambda sources: factory.ladder((bench_device,)), ladder_summary)
 """
 
 
@@ -170,7 +170,7 @@ class TestTutorial:
 
     def train_twice(self, digits: Path, own_optimizer: bool) -> Trained:
         """Two steps on the same batch: whether weights changed, the first layer's gradients, and the batch."""
-        training = DigitsTraining("cpu", digits)
+        training = DigitsTraining("cpu", Sources(data=digits))
         before = [p.detach().clone() for p in training.model.parameters()]
         batch = training.copy(next(iter(training.loader())))
         gradients = []
@@ -192,8 +192,8 @@ class TestTutorial:
         assert second.norm() < 1.5 * first.norm()
 
     def test_it_is_the_workloads_training(self, digits: Path) -> None:
-        ours = DigitsTraining("cpu", digits)
-        theirs = workloads.build(Case(WORKLOAD, batch_size=BATCH), data_dir=digits)
+        ours = DigitsTraining("cpu", Sources(data=digits))
+        theirs = workloads.build(Case(WORKLOAD, batch_size=BATCH), sources=Sources(data=digits))
         assert [p.shape for p in ours.model.parameters()] == [p.shape for p in theirs.modules["model"].parameters()]
         assert ours.optimizers[True].defaults == theirs.optimizers["model"].defaults
         assert ours.data == theirs.data
@@ -202,7 +202,7 @@ class TestTutorial:
 
     @pytest.mark.usefixtures("one_core")
     def test_the_whole_ladder_runs_in_fresh_processes_on_the_named_data(self, digits: Path) -> None:
-        rungs = ladder.run_ladder("cpu", digits, steps=3, max_time=0.05)
+        rungs = ladder.run_ladder("cpu", Sources(data=digits), steps=3, max_time=0.05)
         assert [rung.rung for rung in rungs] == [rung.name for rung in RUNGS]
         assert {(rung.device, rung.data) for rung in rungs} == {("cpu", "MNIST")}
         assert [(rung.steps, rung.interval) for rung in rungs[:-1]] == [(3, None)] * 6

@@ -13,7 +13,7 @@ from torch import nn
 
 import bench_core.execution.fixture  # noqa: F401 - imported here, the runs within this process find it loaded
 from bench_core import workloads
-from bench_core.core.case import Case
+from bench_core.core.case import Case, Sources
 from bench_core.core.errors import RecordError
 from bench_core.core.step import Step
 from bench_core.core.studies import TimeToAccuracy
@@ -56,7 +56,7 @@ def test_mine(device_benchmark):
     sweep="full"))]
 )
 def test_study(workload, bench_device, device_benchmark):
-    device_benchmark.study(lambda data_dir: factory.learning((bench_device,))[:1], learning_summary)
+    device_benchmark.study(lambda sources: factory.learning((bench_device,))[:1], learning_summary)
 """
 
 
@@ -75,7 +75,7 @@ def digits(one_cache: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def held_out(digits: Path) -> Batches:
-    return held_out_batches(TARGET, CASE, digits)
+    return held_out_batches(TARGET, CASE, Sources(data=digits))
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def one_core() -> Iterator[None]:
 
 def full_epochs_step(data_dir: Path, case: Case = CASE) -> Step:
     """The step of a case as the study builds it."""
-    return build(workloads.get(case.workload), case, data_dir=data_dir, full_epochs=True)
+    return build(workloads.get(case.workload), case, sources=Sources(data=data_dir), full_epochs=True)
 
 
 class TestTraining:
@@ -131,7 +131,7 @@ class TestTraining:
             return sum(map(float, losses)) / 5  # type: ignore[arg-type]
 
         case = replace(CASE, batch_size=16)
-        restored = workloads.build(case, data_dir=digits)
+        restored = workloads.build(case, sources=Sources(data=digits))
         assert late_loss(full_epochs_step(digits, case)) < 1.2 < 2 < late_loss(restored)
 
     def test_it_is_stopped_after_the_longest_time_allowed(self, digits: Path, held_out: Batches) -> None:
@@ -190,7 +190,7 @@ class TestData:
         self, digits: Path, held_out: Batches, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(learning, "TEST_BATCH", 100)
-        split = held_out_batches(TARGET, CASE, digits)
+        split = held_out_batches(TARGET, CASE, Sources(data=digits))
         assert [len(labels) for _, labels in split] == [100, 100, 57]
         ((images, labels),) = held_out
         assert torch.equal(torch.cat([part for part, _ in split]), images)
