@@ -279,7 +279,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     name = _name_of(item)
     if session and name and (report.failed or report.skipped):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else _first_line(report)
-        reason = reason.removeprefix("Skipped: ")
+        reason = reason.removeprefix("Skipped: ").removeprefix("Failed: ")
         session.note_not_run(name, Outcome(report.outcome), reason)
         _note_figure(item, f"{report.outcome}: {reason}")
     if session and name and (report.when == "call" or not report.passed) and _COUNTED not in item.stash:

@@ -30,7 +30,7 @@ from bench_core.storage.files import decode_record
 from bench_core.workloads.kit.definition import Workload
 
 TIMEOUT = "--bench-timeout"
-GRACE = 3.0
+GRACE = 2.0
 """Seconds that processes have to end themselves before they are killed."""
 SHOWN_LINES, SHOWN_BYTES = 20, 2**16
 """How much of the end of a process's standard error is kept."""
@@ -53,8 +53,8 @@ def run_isolated(
             process = _start(task, reply, sink)
             in_time = _wait(process, timeout)
         written = _tail(stderr)
-        sys.stderr.write(written)
         if reply.exists():
+            sys.stderr.write(written)
             return read_reply(reply)
     lines = [line for line in written.splitlines() if line.strip()][-SHOWN_LINES:]
     reason = _ending(process.returncode, lines) if in_time else f"did not end within {timeout:g} s ({TIMEOUT})"
@@ -79,7 +79,7 @@ def read_reply(path: Path) -> tuple[Measurement, Record]:
 
 def module_of(workload: Workload) -> str:
     """The module in which another process finds a workload. Raises ``CaseError`` if there is none."""
-    module: str = workload.build.__module__
+    module = workload.build.__module__
     if module == "__main__" or find_workload(module, workload.name) is not workload:
         raise CaseError(f"workload {workload.name}: to be measured in a process of its own, it must be in a module")
     return module
@@ -93,7 +93,7 @@ def breaks_accelerator(error: BaseException) -> bool:
 
 def _start(task: Task, reply: Path, stderr: BinaryIO) -> subprocess.Popen[bytes]:
     """Start the process of a task, in a process group of its own, and with the search path of this process."""
-    paths = (str(Path(path).absolute()) for path in (*sys.path, PACKAGE_ROOT))
+    paths = (str(Path(path).absolute()) for path in (*sys.path, str(PACKAGE_ROOT)))
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", worker.__name__, str(reply)],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},

@@ -69,7 +69,10 @@ def test_a_timeout_isolates_the_cases(tmp_path):
     assert requests[1].given == {"--bench-isolate": "yes"}
 
 
-@given(st.sampled_from(["batch_size", "threads", "rel_ci", "max_time", "timeout", "dtype", "variant", "workload"]), st.text())
+@given(
+    st.sampled_from(["batch_size", "threads", "rel_ci", "max_time", "timeout", "dtype", "variant", "workload"]),
+    st.text(),
+)
 def test_any_text_is_accepted_or_refused_in_one_line(name, text):
     option = f"--bench-{name.replace('_', '-')}"
     try:
