@@ -11,8 +11,10 @@ from bench_core.core.errors import CaseSkipped
 from bench_core.core.records import Outcome, Record
 from bench_core.core.results import Measurement
 from bench_core.core.studies import Row
+from bench_core.execution.isolation import breaks_accelerator
+from bench_core.execution.measuring import measure_case
 from bench_core.execution.progress import format_figure
-from bench_core.execution.runner import Labels, run_case, run_step, threads
+from bench_core.execution.runner import Labels, run_step, threads
 from bench_core.execution.session import BenchSession
 from bench_core.storage.files import KEY, encode
 from bench_core.timing.replay import ReplayClock
@@ -63,9 +65,10 @@ class DeviceBenchmark:
         return measurement
 
     def case(self, case: Case) -> Measurement | None:
-        """Build and measure a case of a workload of the suite.
+        """Build and measure a case of a workload of the suite, in a process of its own if the session isolates it.
 
-        Raises ``CaseSkipped`` if the time that is left of the budget does not suffice.
+        Where benchmarks are disabled, its only call is made in this process. Raises ``CaseSkipped`` if the time that is
+        left of the budget does not suffice.
         """
         self._check_time()
         workload, sources = self.session.selection.workload_of(case), self.session.request.sources
@@ -75,7 +78,7 @@ class DeviceBenchmark:
             with threads(case.threads):
                 build(workload, case, sources=sources)()
 
-        measured = self._run(once, lambda: run_case(workload, case, effort, sources))
+        measured = self._run(once, lambda: measure_case(self.session, case, effort))
         if measured is None:
             return None
         measurement, record = measured
@@ -108,7 +111,12 @@ class DeviceBenchmark:
             self.benchmark.pedantic(once, rounds=1, iterations=1)
             self.note("called once, as benchmarks are disabled")
             return None
-        measurement, record = run()
+        try:
+            measurement, record = run()
+        except Exception as error:
+            if breaks_accelerator(error):
+                self.session.note_broken_accelerator(self.name)
+            raise
         self.benchmark.extra_info[KEY] = encode(record)
         self.clock.load(measurement.samples)
         self.benchmark.pedantic(_nothing, rounds=len(measurement.samples), iterations=1)

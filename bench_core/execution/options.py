@@ -16,6 +16,7 @@ from bench_core.workloads.kit.definition import Workload
 from bench_core.workloads.kit.sweep import Sweep
 
 T = TypeVar("T")
+D = TypeVar("D", float, None)
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class Request:
     """What a run is to measure.
 
     ``given`` are the options as they were written, to be stored with the run. ``budget`` is in seconds. ``studies`` are
-    those asked for by name.
+    those asked for by name. With ``isolate`` each case has a process of its own, which may take ``timeout`` seconds
+    (``None``: any time).
     """
 
     sweep: Sweep
@@ -33,6 +35,8 @@ class Request:
     given: Mapping[str, str]
     budget: float | None = None
     studies: tuple[str, ...] = ()
+    isolate: bool = False
+    timeout: float | None = None
 
 
 def parse(given: Mapping[str, str], root: Path) -> Request:
@@ -55,14 +59,17 @@ def parse(given: Mapping[str, str], root: Path) -> Request:
         max_time=_real("max_time", given, Effort.max_time, below=86400.0),
     )
     names = _words("workload", given, workloads.names()) or workloads.names()
+    minutes = _real("budget", given, None, below=1e5)
     return Request(
         sweep=sweep,
         effort=effort,
         workloads=tuple(map(workloads.get, names)),
         sources=Sources(data=_folder("data", given, root), weights=_folder("weights", given, root)),
         given={_option(name): value for name, value in given.items()},
-        budget=60.0 * _real("budget", given, 0.0, below=1e5) if "budget" in given else None,
+        budget=minutes and 60.0 * minutes,
         studies=_words("study", given, STUDIES),
+        isolate="isolate" in given or "timeout" in given,
+        timeout=_real("timeout", given, None, below=86400.0),
     )
 
 
@@ -108,7 +115,7 @@ def _numbers(name: str, given: Mapping[str, str]) -> tuple[int, ...]:
     return tuple(_parse(name, word, int, "a whole number above 0", lambda n: n >= 1) for word in _split(name, given))
 
 
-def _real(name: str, given: Mapping[str, str], default: float, below: float) -> float:
+def _real(name: str, given: Mapping[str, str], default: D, below: float) -> float | D:
     if name not in given:
         return default
     return _parse(name, given[name], float, f"a number above 0 and below {below:g}", lambda x: 0.0 < x < below)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from bench_core.execution import again, progress
-from bench_core.execution.runner import run_case
+from bench_core.execution.measuring import measure_case
 from bench_core.execution.session import BenchSession
 
 
@@ -32,7 +32,7 @@ def _measure_again(session: BenchSession, one: again.Measured, limit: float) -> 
     workload = session.selection.workload_of(first.case)
     effort = replace(session.full_effort(workload), max_time=limit)
     try:
-        measurement, second = run_case(workload, first.case, effort, session.request.sources, first)
+        measurement, second = measure_case(session, first.case, effort, first)
     except Exception as error:  # whatever goes wrong now, the first figure is sound
         return f"kept the first figure: {error}"
     if again.counts(first, second) is first:

@@ -44,6 +44,7 @@ class BenchSession:
         self.measured: dict[Case, Measured] = {}
         self.replace: dict[Case, Replace] = {}
         self.again = 0
+        self.accelerator_broken_by: str | None = None
         self._run_id = str(uuid.uuid4())
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
         self.planned = 0
@@ -77,6 +78,15 @@ class BenchSession:
         workload = self.selection.workload_of(case)
         cost = known.get(case.id, UNKNOWN_HEAVY if workload.heavy else UNKNOWN)
         return Planned(cost, self.full_effort(workload).max_time)
+
+    def isolates(self, case: Case) -> bool:
+        """Whether a case is measured in a process of its own: if that was requested, or if it is one of an accelerator
+        that an earlier error has made unusable for this process."""
+        return self.request.isolate or (self.accelerator_broken_by is not None and case.device_type != "cpu")
+
+    def note_broken_accelerator(self, name: str) -> None:
+        """Note that an error in a case or test has made the accelerator unusable for this process."""
+        self.accelerator_broken_by = self.accelerator_broken_by or name
 
     def full_effort(self, workload: Workload) -> Effort:
         """How long a case of a workload is measured where there is no lack of time."""

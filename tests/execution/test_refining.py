@@ -21,7 +21,7 @@ FLAGS = (Flag(FlagCode.CONTENTION, "other work"),)
 
 
 class Bench:
-    """A session whose cases met contention, a clock, and a ``run_case`` that takes ten seconds of it."""
+    """A session whose cases met contention, a clock, and a ``measure_case`` that takes ten seconds of it."""
 
     def __init__(self, tmp_path: Path, budget: float | None) -> None:
         self.now = 100.0
@@ -42,7 +42,7 @@ class Bench:
     def _replace(self, samples, record):
         self.replaced[record.case.id] = len(samples)
 
-    def run_case(self, workload, case, effort, sources=None, first=None):
+    def measure_case(self, session, case, effort, first):
         assert first == self.session.measured[case].record
         self.now += 10.0
         if self.error:
@@ -53,7 +53,7 @@ class Bench:
 @pytest.fixture
 def bench(tmp_path, monkeypatch, request):
     made = Bench(tmp_path, getattr(request, "param", None))
-    monkeypatch.setattr(refining, "run_case", made.run_case)
+    monkeypatch.setattr(refining, "measure_case", made.measure_case)
     return made
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 from pytest_benchmark.stats import Stats
 
 from bench_core import workloads
@@ -239,3 +240,33 @@ def test_what_is_left_out_for_one_reason_is_one_line(session):
     for number in range(3):
         session.note_not_run(f"case {number}", Outcome.FAILED, "the reason")
     assert [line for line in closing(session) if "the reason" in line] == ["failed: the reason: case 0; case 1; case 2"]
+
+
+def test_cases_are_isolated_on_request(session, tmp_path):
+    (case, _) = session.selection.cases_of()
+    assert not session.isolates(case)
+    assert BenchSession(parse({**QUICK, "timeout": "30"}, tmp_path)).isolates(case)
+
+
+def test_once_an_error_has_broken_the_accelerator_its_cases_are_isolated_and_the_cpus_are_not(session, monkeypatch):
+    def breaks():
+        raise torch.AcceleratorError("CUDA error: device-side assert triggered")
+
+    isolated = []
+
+    def run_isolated(workload, case, effort, sources, timeout):
+        isolated.append(case)
+        raise CaseSkipped("there is no such device")
+
+    monkeypatch.setattr("bench_core.execution.measuring.run_isolated", run_isolated)
+    on_cpu, on_gpu = Case("gemm", batch_size=8, threads=1), Case("gemm", "cuda:0", batch_size=8)
+    assert not session.isolates(on_gpu)
+    for name in ("first", "second"):
+        with pytest.raises(torch.AcceleratorError, match="device-side assert"):
+            fixture(session, name)(breaks)
+    with pytest.raises(CaseSkipped):
+        fixture(session, on_gpu.id).case(on_gpu)
+    assert fixture(session, on_cpu.id).case(on_cpu) is not None
+    assert isolated == [on_gpu]
+    (line,) = [line for line in closing(session) if line.startswith("isolated: ")]
+    assert "first failed with an error of the accelerator" in line
