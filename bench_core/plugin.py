@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from bench_core.core.case import CACHES, DTYPES, SWEEPS, VARIANTS, Case, Effort
-from bench_core.core.errors import BenchError, CaseSkipped
+from bench_core.core.errors import BenchError, CaseProcessError, CaseSkipped
 from bench_core.core.records import Outcome
 
 if TYPE_CHECKING:
@@ -37,11 +37,18 @@ OPTIONS = (
     ("max-time", "SECONDS", f"Seconds of samples per case (heavy workloads: 8 times). Default: {Effort.max_time:g}."),
     ("data", "DIR", "Folder with real data sets: MNIST as torchvision stores it. Default: digits stand-in."),
     (
+        "timeout",
+        "SECONDS",
+        "Like --bench-isolate, and end the process of a case after so many seconds. Default: no limit.",
+    ),
+    (
         "sweep",
         "|".join(SWEEPS),
         f"How much to measure; full: all settings and batches, heavy too. Default: {SWEEPS[0]}.",
     ),
 )
+FLAGS = (("isolate", "Measure each case of a workload in a process of its own, so that a crash fails one case."),)
+"""Options without a value."""
 _GIVEN = pytest.StashKey[Mapping[str, str]]()
 _SESSION = pytest.StashKey["BenchSession"]()
 _CLOCK = pytest.StashKey["ReplayClock"]()
@@ -54,6 +61,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("bench-core", "CPU-vs-GPU benchmarks (bench-core)")
     for name, metavar, text in OPTIONS:
         group.addoption(f"--bench-{name}", metavar=metavar, default=None, help=text)
+    for name, text in FLAGS:
+        group.addoption(f"--bench-{name}", action="store_const", const="yes", default=None, help=text)
     parser.addini("bench_storage", "Folder for stored runs, one folder per machine in it (bench-core).", default="")
 
 
@@ -70,7 +79,7 @@ def pytest_configure(config: pytest.Config) -> None:
         f"{STUDY}(name, workload, seconds, sweep='default'): a study of a workload, which takes about so many seconds, "
         "in every sweep or with sweep='full' in a full one only (bench-core).",
     )
-    names = [name.replace("-", "_") for name, _, _ in OPTIONS]
+    names = [name.replace("-", "_") for name, *_ in (*OPTIONS, *FLAGS)]
     given = {name: value for name in names if (value := config.getoption(f"bench_{name}", None)) is not None}
     config.stash[_GIVEN] = given
     if given:
@@ -253,11 +262,13 @@ def _note_figure(item: pytest.Item, words: str) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call() -> Generator[None, Any, Any]:
-    """A case that this machine cannot run is a skip with its reason."""
+    """A case that this machine cannot run is a skip with its reason; a crash in another process has no traceback."""
     try:
         return (yield)
     except CaseSkipped as skip:
         pytest.skip(str(skip))
+    except CaseProcessError as failure:
+        pytest.fail(str(failure), pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -268,7 +279,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     name = _name_of(item)
     if session and name and (report.failed or report.skipped):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else _first_line(report)
-        reason = reason.removeprefix("Skipped: ")
+        reason = reason.removeprefix("Skipped: ").removeprefix("Failed: ")
         session.note_not_run(name, Outcome(report.outcome), reason)
         _note_figure(item, f"{report.outcome}: {reason}")
     if session and name and (report.when == "call" or not report.passed) and _COUNTED not in item.stash:

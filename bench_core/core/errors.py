@@ -55,5 +55,12 @@ class NotFiniteError(ValueError):
     """A step whose output contains infinities or NaNs; its timing would be meaningless."""
 
 
+class CaseProcessError(RuntimeError):
+    """A case whose own process crashed, did not end in time, or raised an error that is none of the above.
+
+    The first line of the message is the reason. Further lines are those of a traceback or of standard error.
+    """
+
+
 class CaseSkipped(Exception):  # noqa: N818 - an outcome, not an error
     """A case that this machine cannot run; the message is the reason."""

@@ -12,6 +12,7 @@ from bench_core.core.errors import CaseSkipped
 from bench_core.core.records import Record
 from bench_core.core.results import Measurement
 from bench_core.core.studies import Row
+from bench_core.execution.isolation import breaks_accelerator, run_isolated
 from bench_core.execution.progress import format_figure
 from bench_core.execution.runner import Labels, run_case, run_step, threads
 from bench_core.execution.session import BenchSession
@@ -56,14 +57,23 @@ class DeviceBenchmark:
         return self._run(step, lambda: run_step(step, case, units, self.session.request.effort, labels))
 
     def case(self, case: Case) -> Measurement | None:
-        """Build and measure a case of a workload of the suite."""
+        """Build and measure a case of a workload of the suite, in a process of its own if the session isolates it.
+
+        Where benchmarks are disabled, its only call is made in this process.
+        """
         workload, data_dir = self.session.workload_of(case), self.session.request.data_dir
 
         def once() -> None:
             with threads(case.threads):
                 build(workload, case, data_dir=data_dir)()
 
-        return self._run(once, lambda: run_case(workload, case, self.session.effort_for(workload), data_dir))
+        def measured() -> tuple[Measurement, Record]:
+            effort = self.session.effort_for(workload)
+            if self.session.isolates(case):
+                return run_isolated(workload, case, effort, data_dir, self.session.request.timeout)
+            return run_case(workload, case, effort, data_dir)
+
+        return self._run(once, measured)
 
     def study(self, run: Callable[[Path | None], Sequence[Row]], summary: Callable[[Sequence[Row]], str]) -> None:
         """Run a study and store its rows with the run; ``summary`` describes them in a line for the terminal.
@@ -83,7 +93,12 @@ class DeviceBenchmark:
             self.benchmark.pedantic(once, rounds=1, iterations=1)
             self.note("called once, as benchmarks are disabled")
             return None
-        measurement, record = run()
+        try:
+            measurement, record = run()
+        except Exception as error:
+            if breaks_accelerator(error):
+                self.session.note_broken_accelerator(self.name)
+            raise
         self.benchmark.extra_info[KEY] = encode(record)
         self.clock.load(measurement.samples)
         self.benchmark.pedantic(_nothing, rounds=len(measurement.samples), iterations=1)

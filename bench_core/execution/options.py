@@ -15,17 +15,23 @@ from bench_core.workloads.kit.definition import Workload
 from bench_core.workloads.kit.sweep import Sweep
 
 T = TypeVar("T")
+D = TypeVar("D", float, None)
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a run is to measure. ``given`` are the options as they were written, to be stored with the run."""
+    """What a run is to measure. ``given`` are the options as they were written, to be stored with the run.
+
+    With ``isolate`` each case has a process of its own, which may take ``timeout`` seconds (``None``: any time).
+    """
 
     sweep: Sweep
     effort: Effort
     workloads: tuple[Workload, ...]
     data_dir: Path | None
     given: Mapping[str, str]
+    isolate: bool = False
+    timeout: float | None = None
 
 
 def parse(given: Mapping[str, str], root: Path) -> Request:
@@ -54,6 +60,8 @@ def parse(given: Mapping[str, str], root: Path) -> Request:
         workloads=tuple(map(workloads.get, names)),
         data_dir=_folder("data", given, root),
         given={_option(name): value for name, value in given.items()},
+        isolate="isolate" in given or "timeout" in given,
+        timeout=_real("timeout", given, None, below=86400.0),
     )
 
 
@@ -99,7 +107,7 @@ def _numbers(name: str, given: Mapping[str, str]) -> tuple[int, ...]:
     return tuple(_parse(name, word, int, "a whole number above 0", lambda n: n >= 1) for word in _split(name, given))
 
 
-def _real(name: str, given: Mapping[str, str], default: float, below: float) -> float:
+def _real(name: str, given: Mapping[str, str], default: D, below: float) -> float | D:
     if name not in given:
         return default
     return _parse(name, given[name], float, f"a number above 0 and below {below:g}", lambda x: 0.0 < x < below)

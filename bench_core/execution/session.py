@@ -36,6 +36,7 @@ class BenchSession:
         self.request = request
         self.recorded = 0
         self.stopped = False
+        self._accelerator_broken_by: str | None = None
         self._run_id = str(uuid.uuid4())
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
         self._workloads: dict[Case, Workload] = {}
@@ -102,6 +103,15 @@ class BenchSession:
         self._studies_left[name] += left
         return not left
 
+    def isolates(self, case: Case) -> bool:
+        """Whether a case is measured in a process of its own: if that was requested, or if it is one of an accelerator
+        that an earlier error has made unusable for this process."""
+        return self.request.isolate or (self._accelerator_broken_by is not None and case.device_type != "cpu")
+
+    def note_broken_accelerator(self, name: str) -> None:
+        """Note that an error in a case or test has made the accelerator unusable for this process."""
+        self._accelerator_broken_by = self._accelerator_broken_by or name
+
     def effort_for(self, workload: Workload) -> Effort:
         """How long a case of a workload may be measured."""
         effort = self.request.effort
@@ -151,6 +161,9 @@ class BenchSession:
         lines = [f"{entry.outcome}: {entry.what}: {entry.reason}" for entry in self._not_run]
         if self._studies and not self.recorded:
             lines.append(f"not stored: {', '.join(self._studies)}: a run is stored only if some case has a result")
+        if self._accelerator_broken_by:
+            broken = f"{self._accelerator_broken_by} failed with an error of the accelerator"
+            lines.append(f"isolated: {broken}, so later cases on it were measured in processes of their own")
         lines += [f"warning: {name}: {flag}" for name, flag in self._flags[:MAX_WARNINGS]]
         more = len(self._flags) - MAX_WARNINGS
         return [*lines, f"and {more} more warnings, stored with their cases"] if more > 0 else lines

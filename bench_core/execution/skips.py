@@ -38,7 +38,7 @@ def limit_of(error: Exception) -> str | None:
         return kernel
     if isinstance(error, MissingExtraError):
         return str(error)
-    for cause in _causes(error):
+    for cause in causes(error):
         if type(cause).__name__ in NO_COMPILER:
             return f"compile: no working compiler ({_first_line(cause)})"
     return None
@@ -55,7 +55,8 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, the one that caused it, and so on."""
     while error is not None:
         yield error
         error = getattr(error, "inner_exception", None) or error.__cause__ or error.__context__

@@ -27,6 +27,8 @@ WITHOUT_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is pre
         ("rel_ci", "7", ("--bench-rel-ci", "7", "below 1")),
         ("max_time", "nan", ("--bench-max-time", "nan")),
         ("max_time", "-1", ("--bench-max-time", "-1")),
+        ("timeout", "0", ("--bench-timeout", "'0'", "above 0")),
+        ("timeout", "soon", ("--bench-timeout", "'soon'")),
         ("sweep", "half", ("--bench-sweep", "half", "full")),
         ("data", "no/such/folder", ("--bench-data", "no/such/folder", "not a folder")),
         pytest.param("data", "x" * 300, ("--bench-data", "not a folder that can be read"), id="data-too-long"),
@@ -61,7 +63,16 @@ def test_options_are_parsed_and_stored_as_written(tmp_path):
     assert request.given["--bench-batch-size"] == " 64 ,1,64"
 
 
-@given(st.sampled_from(["batch_size", "threads", "rel_ci", "max_time", "dtype", "variant", "workload"]), st.text())
+def test_a_timeout_isolates_the_cases(tmp_path):
+    requests = [parse(given, tmp_path) for given in ({}, {"isolate": "yes"}, {"timeout": "30"})]
+    assert [(request.isolate, request.timeout) for request in requests] == [(False, None), (True, None), (True, 30.0)]
+    assert requests[1].given == {"--bench-isolate": "yes"}
+
+
+@given(
+    st.sampled_from(["batch_size", "threads", "rel_ci", "max_time", "timeout", "dtype", "variant", "workload"]),
+    st.text(),
+)
 def test_any_text_is_accepted_or_refused_in_one_line(name, text):
     option = f"--bench-{name.replace('_', '-')}"
     try:

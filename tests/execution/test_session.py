@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import torch
 
 from bench_core import workloads
 from bench_core.core.case import Case
@@ -180,6 +181,36 @@ def test_a_study_of_another_workload_or_of_a_full_sweep_is_left_out(session):
         NotRun("learning (1 study)", Outcome.SKIPPED, "measured with --bench-sweep full", study="learning")
         in session.info(Path()).not_run
     )
+
+
+def test_cases_are_isolated_on_request(session, tmp_path):
+    (case, _) = session.cases_of()
+    assert not session.isolates(case)
+    assert BenchSession(parse({**QUICK, "timeout": "30"}, tmp_path)).isolates(case)
+
+
+def test_once_an_error_has_broken_the_accelerator_its_cases_are_isolated_and_the_cpus_are_not(session, monkeypatch):
+    def breaks():
+        raise torch.AcceleratorError("CUDA error: device-side assert triggered")
+
+    isolated = []
+
+    def run_isolated(workload, case, effort, data_dir, timeout):
+        isolated.append(case)
+        raise CaseSkipped("there is no such device")
+
+    monkeypatch.setattr("bench_core.execution.fixture.run_isolated", run_isolated)
+    on_cpu, on_gpu = Case("gemm", batch_size=8, threads=1), Case("gemm", "cuda:0", batch_size=8)
+    assert not session.isolates(on_gpu)
+    for name in ("first", "second"):
+        with pytest.raises(torch.AcceleratorError, match="device-side assert"):
+            fixture(session, name)(breaks)
+    with pytest.raises(CaseSkipped):
+        fixture(session, on_gpu.id).case(on_gpu)
+    assert fixture(session, on_cpu.id).case(on_cpu) is not None
+    assert isolated == [on_gpu]
+    (line,) = [line for line in session.closing_lines() if line.startswith("isolated: ")]
+    assert "first failed with an error of the accelerator" in line
 
 
 def test_only_the_first_warnings_are_printed(session):

@@ -1,0 +1,112 @@
+"""The process of an isolated case: reads a task from standard input, measures it, writes a reply to a file.
+
+``python -m bench_core.execution.worker REPLY.json`` is started by ``execution.isolation``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import traceback
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from bench_core.core import errors
+from bench_core.core.case import Case, Effort
+from bench_core.core.errors import CaseError
+from bench_core.core.results import Measurement
+from bench_core.core.schema import as_dataclass
+from bench_core.execution.runner import run_case
+from bench_core.storage.files import encode
+from bench_core.workloads.kit.definition import Workload
+
+TRACEBACK = 5
+"""How many calls of a traceback are given back, the innermost ones."""
+STDIN = 0
+
+
+@dataclass(frozen=True)
+class Task:
+    """A case to measure; ``module`` is the module that declares its workload."""
+
+    module: str
+    case: Case
+    effort: Effort
+    data_dir: str | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An error as text; ``kind`` is the name of its class if ``core.errors`` has it, else empty. ``details`` are lines
+    of its traceback."""
+
+    kind: str
+    message: str
+    details: str = ""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The result of a task: a record in its stored form and its measurement, or a failure."""
+
+    record: dict[str, Any] | None = None
+    measurement: Measurement | None = None
+    failure: Failure | None = None
+
+
+def reply_to(task: Task) -> Reply:
+    """Measure the case of a task."""
+    try:
+        workload = find_workload(task.module, task.case.workload)
+        data_dir = None if task.data_dir is None else Path(task.data_dir)
+        measurement, record = run_case(workload, task.case, task.effort, data_dir)
+        return Reply(encode(record), measurement)
+    except Exception as error:
+        return Reply(failure=failure_of(error))
+
+
+def find_workload(module: str, name: str) -> Workload:
+    """The workload of this name that a module has at its top level. Raises ``CaseError`` if there is none."""
+    for value in vars(import_module(module)).values():
+        if isinstance(value, Workload) and value.name == name:
+            return value
+    raise CaseError(f"workload {name}: module {module} does not have it at its top level, where a process can find it")
+
+
+def failure_of(error: Exception) -> Failure:
+    """What is to be known of an error in another process."""
+    kind = type(error)
+    if kind is getattr(errors, kind.__name__, None):
+        return Failure(kind.__name__, str(error))
+    message = "".join(traceback.format_exception_only(error)).strip()
+    return Failure("", message, "".join(traceback.format_tb(error.__traceback__)[-TRACEBACK:]))
+
+
+def main() -> None:
+    """Reply to the task in the first line of standard input, which the parent keeps open as long as it lives."""
+    (path,) = map(Path, sys.argv[1:])
+    with os.fdopen(STDIN, "rb", buffering=0, closefd=False) as lines:
+        task, _ = as_dataclass(Task, json.loads(lines.readline()))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    draft = path.with_suffix(".draft")
+    draft.write_text(json.dumps(asdict(reply_to(task)), allow_nan=False), encoding="utf-8")
+    draft.replace(path)
+
+
+def _end_with_parent() -> None:
+    """End this process and all that it started once the parent is gone, even one that was killed.
+
+    The read is the system's own: Python's buffer of standard input must not be in use when the interpreter ends.
+    """
+    while os.read(STDIN, 1):
+        pass
+    os.killpg(0, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()
