@@ -248,7 +248,7 @@ def test_a_sweep_measures_the_rest_where_a_case_crashes(
             f"[[]1/3[]] segfaults-cpu-b1-fp32-eager-t1 * failed: {segmentation_fault}*",
             f"[[]2/3[]] is_killed-cpu-b1-fp32-eager-t1 * failed: {killed}*",
             "[[]3/3[]] talks-cpu-b1-fp32-eager-t1 *s*",
-            f"failed: segfaults-cpu-b1-fp32-eager-t1: {segmentation_fault}*",
+            f"failed: {segmentation_fault}*: segfaults-cpu-b1-fp32-eager-t1",
         ]
     )
     (path,) = pytester.path.rglob("*_*.json")
