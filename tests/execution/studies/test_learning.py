@@ -162,7 +162,7 @@ class TestTraining:
 
     @pytest.mark.usefixtures("one_core")
     def test_the_whole_study_on_the_named_data(self, digits: Path) -> None:
-        row = measure_time_to_accuracy("mlp_train", "cpu", digits)
+        row = measure_time_to_accuracy("mlp_train", "cpu", Sources(data=digits))
         assert (row.met, row.target, row.threads, row.data) == (True, TARGETS["mlp_train"].accuracy, 1, STAND_IN)
 
 
