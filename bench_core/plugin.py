@@ -6,7 +6,11 @@ an option of this plugin is used; the storage folder changes only where the ini 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Generator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from bench_core.core.case import CACHES, DTYPES, SWEEPS, VARIANTS, Case, Effort
-from bench_core.core.errors import BenchError, CaseSkipped
+from bench_core.core.errors import BenchError, CaseSkipped, OptionError
 from bench_core.core.records import Outcome
 
 if TYPE_CHECKING:
@@ -47,6 +51,8 @@ _SESSION = pytest.StashKey["BenchSession"]()
 _CLOCK = pytest.StashKey["ReplayClock"]()
 _FIGURE = pytest.StashKey[str]()
 _COUNTED = pytest.StashKey[bool]()
+_COMPARE = pytest.StashKey[Any]()
+_ON_SIGTERM = pytest.StashKey[Any]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,6 +60,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("bench-core", "CPU-vs-GPU benchmarks (bench-core)")
     for name, metavar, text in OPTIONS:
         group.addoption(f"--bench-{name}", metavar=metavar, default=None, help=text)
+    group.addoption(
+        "--bench-resume",
+        action="store_true",
+        default=False,
+        help="Continue the newest unfinished run; what it measured is taken from its journal.",
+    )
     parser.addini("bench_storage", "Folder for stored runs, one folder per machine in it (bench-core).", default="")
 
 
@@ -73,7 +85,7 @@ def pytest_configure(config: pytest.Config) -> None:
     names = [name.replace("-", "_") for name, _, _ in OPTIONS]
     given = {name: value for name in names if (value := config.getoption(f"bench_{name}", None)) is not None}
     config.stash[_GIVEN] = given
-    if given:
+    if given or config.getoption("bench_resume"):
         _session(config)
     results = config.getini("bench_storage")
     if results and hasattr(config.option, "benchmark_storage"):
@@ -83,6 +95,9 @@ def pytest_configure(config: pytest.Config) -> None:
             place_storage(config.option, config.rootpath / results, config.rootpath)
         except BenchError as error:
             raise pytest.UsageError(str(error)) from None
+    if hasattr(config.option, "benchmark_compare") and (results or _SESSION in config.stash):
+        # pytest-benchmark reads the runs to compare with when it is configured: too early for our storage.
+        config.stash[_COMPARE], config.option.benchmark_compare = config.option.benchmark_compare, None
 
 
 def _session(config: pytest.Config) -> BenchSession:
@@ -148,8 +163,28 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         others = sum(_measures(item) and _name_of(item) is None for item in session.items)
         try:
             session.config.stash[_SESSION].plan(cases, others, _storage_folder(session.config), studies)
+            _keep_journal(session.config)
         except BenchError as error:
             raise pytest.UsageError(str(error)) from None
+
+
+def _keep_journal(config: pytest.Config) -> None:
+    """Keep a journal of a run that will be saved, and let SIGTERM stop it as Ctrl-C does, so that it is saved too."""
+    from bench_core.execution.saving import adopt_storage
+
+    run, benchmarks = config.stash[_SESSION], getattr(config, "_benchmarksession", None)
+    resume = config.getoption("bench_resume")
+    storage = adopt_storage(benchmarks) if benchmarks is not None else None
+    if storage and _saves(config) and not benchmarks.disabled and not config.option.collectonly:
+        run.keep_journal(storage.folder, config.rootpath, resume)
+    elif resume:
+        raise OptionError("--bench-resume: needs --benchmark-autosave or --benchmark-save, and a storage in files")
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        config.stash[_ON_SIGTERM] = signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def _saves(config: pytest.Config) -> bool:
+    return bool(config.getoption("benchmark_save", None) or config.getoption("benchmark_autosave", None))
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
@@ -304,8 +339,16 @@ class _Lines:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Register the writer of lines."""
-    session.config.pluginmanager.register(_Lines(session.config), "bench_core.lines")
+    """Register the writer of lines, and read the runs to compare with."""
+    config = session.config
+    config.pluginmanager.register(_Lines(config), "bench_core.lines")
+    benchmarks = getattr(config, "_benchmarksession", None)
+    if benchmarks is not None and _COMPARE in config.stash:
+        from bench_core.execution.saving import adopt_storage
+
+        adopt_storage(benchmarks)
+        config.option.benchmark_compare = benchmarks.compare = config.stash[_COMPARE]
+        benchmarks.handle_loading()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -320,19 +363,43 @@ def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, A
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
-    """Mark a run that was stopped, and let one process at a time save in a folder."""
+    """Mark a run that was stopped, and end its journal when it is saved."""
     config = session.config
-    run, folder = config.stash.get(_SESSION, None), _storage_folder(config)
-    if run is None:
+    run, benchmarks = config.stash.get(_SESSION, None), getattr(config, "_benchmarksession", None)
+    if run is None or benchmarks is None:
         return (yield)
-    run.stopped = exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
-    saves = config.getoption("benchmark_save", None) or config.getoption("benchmark_autosave", None)
-    if folder is None or not run.recorded or not saves:
-        return (yield)
-    from bench_core.storage.folder import locked
+    from bench_core.execution.saving import adopt_storage
 
-    with locked(folder):
+    run.stopped = exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
+    storage = adopt_storage(benchmarks)
+    if run.journal:
+        run.journal.note_finish(run.partial)
+    try:
         return (yield)
+    finally:
+        run.end_journal(saved=storage is not None and storage.saved is not None)
+        if storage and storage.problem and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if _ON_SIGTERM in config.stash:
+            signal.signal(signal.SIGTERM, config.stash[_ON_SIGTERM])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """As the last line, the command that continues an unfinished run, or that stores one that could not be saved."""
+    run, terminal = config.stash.get(_SESSION, None), config.pluginmanager.get_plugin("terminalreporter")
+    if run is None or run.journal is None or terminal is None:
+        return
+    if run.partial:
+        terminal.write_line(f"Continue this run with: {_resuming(config.invocation_params.args)}")
+    else:
+        terminal.write_line(f"Store this run with: bench-core recover {shlex.quote(str(run.journal.path))}")
+
+
+def _resuming(arguments: Sequence[str]) -> str:
+    """The command that continues a run of pytest with these arguments."""
+    begin = ["python", "-m", "pytest"] if Path(sys.argv[0]).name == "__main__.py" else ["pytest"]
+    return shlex.join([*begin, *(word for word in map(str, arguments) if word != "--bench-resume"), "--bench-resume"])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

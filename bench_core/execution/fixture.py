@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from pytest_benchmark.utils import safe_dumps
 
 from bench_core.core.case import Case
 from bench_core.core.errors import CaseSkipped
@@ -13,11 +16,14 @@ from bench_core.core.records import Record
 from bench_core.core.results import Measurement
 from bench_core.core.studies import Row
 from bench_core.execution.progress import format_figure
+from bench_core.execution.resume import measurement_of
 from bench_core.execution.runner import Labels, run_case, run_step, threads
 from bench_core.execution.session import BenchSession
 from bench_core.storage.files import KEY, encode
 from bench_core.timing.replay import ReplayClock
 from bench_core.workloads.kit.building import build
+
+FROM_JOURNAL = "from the journal"
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ class DeviceBenchmark:
         )
         file = where.partition("::")[0]
         labels = Labels(file, kind="op", unit="unit", summary=f"A test of {file}.", source=file)
-        return self._run(step, lambda: run_step(step, case, units, self.session.request.effort, labels))
+        return self._run(case, step, lambda: run_step(step, case, units, self.session.request.effort, labels))
 
     def case(self, case: Case) -> Measurement | None:
         """Build and measure a case of a workload of the suite."""
@@ -63,7 +69,7 @@ class DeviceBenchmark:
             with threads(case.threads):
                 build(workload, case, data_dir=data_dir)()
 
-        return self._run(once, lambda: run_case(workload, case, self.session.effort_for(workload), data_dir))
+        return self._run(case, once, lambda: run_case(workload, case, self.session.effort_for(workload), data_dir))
 
     def study(self, run: Callable[[Path | None], Sequence[Row]], summary: Callable[[Sequence[Row]], str]) -> None:
         """Run a study and store its rows with the run; ``summary`` describes them in a line for the terminal.
@@ -74,22 +80,37 @@ class DeviceBenchmark:
         if self.benchmark.disabled:
             raise CaseSkipped("studies are not run where benchmarks are disabled")
         self.benchmark.disabled = True  # so that pytest-benchmark only calls ``run``
+        earlier = self.session.earlier.rows(self.name)
+        if earlier is not None:
+            self.benchmark.pedantic(_nothing, rounds=1, iterations=1)
+            self.session.note_rows(self.name, earlier)
+            self.note(FROM_JOURNAL)
+            return
         rows = self.benchmark.pedantic(run, args=(self.session.request.data_dir,), rounds=1, iterations=1)
         self.session.note_study(self.name, rows)
         self.note(summary(rows))
 
-    def _run(self, once: Callable[[], Any], run: Callable[[], tuple[Measurement, Record]]) -> Measurement | None:
+    def _run(
+        self, case: Case, once: Callable[[], Any], run: Callable[[], tuple[Measurement, Record]]
+    ) -> Measurement | None:
         if self.benchmark.disabled:
             self.benchmark.pedantic(once, rounds=1, iterations=1)
             self.note("called once, as benchmarks are disabled")
             return None
-        measurement, record = run()
+        earlier = self.session.earlier.record(case)
+        measurement, record = (measurement_of(earlier), earlier) if earlier else run()
         self.benchmark.extra_info[KEY] = encode(record)
         self.clock.load(measurement.samples)
         self.benchmark.pedantic(_nothing, rounds=len(measurement.samples), iterations=1)
-        self.session.note_record(record)
-        self.note(format_figure(record))
+        self.session.note_record(record, self._shown())
+        self.note(f"{format_figure(record)}, {FROM_JOURNAL}" if earlier else format_figure(record))
         return measurement
+
+    def _shown(self) -> dict[str, Any]:
+        """How pytest-benchmark names this case in what it stores, as JSON data."""
+        named = {name: getattr(self.benchmark, name, None) for name in ("group", "name", "fullname", "params", "param")}
+        shown: dict[str, Any] = json.loads(safe_dumps(named))  # type: ignore[no-untyped-call]
+        return shown
 
 
 def _nothing() -> None:

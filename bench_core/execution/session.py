@@ -19,9 +19,11 @@ from bench_core.core.studies import Row
 from bench_core.core.version import __version__
 from bench_core.execution.options import Request
 from bench_core.execution.progress import Progress, expected_seconds, format_duration, time_limit
+from bench_core.execution.resume import Earlier, resumable
 from bench_core.hardware import device, machine
 from bench_core.storage.files import load
-from bench_core.storage.folder import commit_of
+from bench_core.storage.folder import changes_of, commit_of
+from bench_core.storage.journal import Journal, Rows
 from bench_core.workloads.kit.building import why_unsupported
 from bench_core.workloads.kit.definition import Workload
 from bench_core.workloads.kit.sweep import candidates, too_heavy
@@ -36,6 +38,8 @@ class BenchSession:
         self.request = request
         self.recorded = 0
         self.stopped = False
+        self.journal: Journal | None = None
+        self.earlier = Earlier()
         self._run_id = str(uuid.uuid4())
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
         self._workloads: dict[Case, Workload] = {}
@@ -151,13 +155,41 @@ class BenchSession:
         lines = [f"{entry.outcome}: {entry.what}: {entry.reason}" for entry in self._not_run]
         if self._studies and not self.recorded:
             lines.append(f"not stored: {', '.join(self._studies)}: a run is stored only if some case has a result")
+        if self.journal and self.journal.problem:
+            lines.append(f"warning: {self.journal.problem}")
         lines += [f"warning: {name}: {flag}" for name, flag in self._flags[:MAX_WARNINGS]]
         more = len(self._flags) - MAX_WARNINGS
         return [*lines, f"and {more} more warnings, stored with their cases"] if more > 0 else lines
 
-    def note_record(self, record: Record) -> None:
-        """Count a case that has a result, and keep its warnings."""
+    def keep_journal(self, folder: Path, root: Path, resume: bool) -> None:
+        """Note results in a journal from now on: a new one, or with ``resume`` that of the newest unfinished run.
+
+        A run that is continued keeps its id and start. Raises ``BenchError`` if there is none that can be continued.
+        """
+        info, changes = self.info(root), changes_of(root)
+        if not resume:
+            self.journal = Journal.create(folder, info, changes)
+            return
+        self.journal, journaled = resumable(folder, info, changes)
+        self.earlier = Earlier(journaled)
+        self._run_id, self._started = journaled.info.run_id, journaled.info.started
+
+    def end_journal(self, saved: bool) -> None:
+        """Delete the journal if the complete run was saved or there is nothing in it; else leave it to be continued."""
+        if self.journal is None:
+            return
+        has_results = self.recorded or self._studied or self.earlier.is_left
+        if not has_results or (saved and not self.partial and not self.earlier.is_left):
+            self.journal.remove()
+            self.journal = None
+        else:
+            self.journal.close()
+
+    def note_record(self, record: Record, shown: Mapping[str, Any] | None = None) -> None:
+        """Count a case that has a result, and keep its warnings; ``shown`` is how pytest-benchmark names it."""
         self.recorded += 1
+        if self.journal and record.case not in self.earlier:
+            self.journal.note_record(record, shown)
         self._flags += [(record.case.id, flag.text) for flag in record.flags]
 
     def note_study(self, item: str, rows: Iterable[Row]) -> None:
@@ -165,14 +197,30 @@ class BenchSession:
 
         They are kept as JSON data, so that ``RunInfo.rows`` reads them alike before and after they are stored.
         """
+        stored: dict[str, list[dict[str, Any]]] = {}
         for row in rows:
-            stored = json.loads(json.dumps(asdict(row), allow_nan=False))
-            self._studies[row.STUDY] = (*self._studies.get(row.STUDY, ()), stored)
+            stored.setdefault(row.STUDY, []).append(json.loads(json.dumps(asdict(row), allow_nan=False)))
+        self.note_rows(item, stored)
+        if self.journal:
+            self.journal.note_study(item, stored)
+
+    def note_rows(self, item: str, rows: Rows) -> None:
+        """Keep the rows of a study's item that are JSON data already."""
+        for name, added in rows.items():
+            self._studies[name] = (*self._studies.get(name, ()), *added)
         self._studied.append(item)
 
     def note_not_run(self, what: str, outcome: Outcome, reason: str) -> None:
         """Keep a case or study that has no result, with the reason."""
-        self._not_run.append(NotRun(what, outcome, reason))
+        entry = NotRun(what, outcome, reason)
+        self._not_run.append(entry)
+        if self.journal:
+            self.journal.note_not_run(entry)
+
+    @property
+    def partial(self) -> bool:
+        """Whether the run was stopped, or cases are left."""
+        return self.stopped or self._progress.done < self._progress.total
 
     def progress_line(self, name: str, outcome: str) -> str:
         """The line of a case or study that is done: its position, its result or outcome, and the time left."""
@@ -190,7 +238,7 @@ class BenchSession:
             dirty=dirty,
             options=dict(self.request.given),
             planned=self._planned,
-            partial=self.stopped or self._progress.done < self._progress.total,
+            partial=self.partial,
             not_run=tuple(self._not_run),
             studies=dict(self._studies),
             studied=tuple(self._studied),
