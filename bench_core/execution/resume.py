@@ -18,9 +18,7 @@ NOT_MEASURED = ("--bench-resume", "--bench-budget")
 """Options that do not change how a case is measured."""
 
 
-def why_not_resumable(
-    then: RunInfo, now: RunInfo, changes: tuple[str | None, str | None] = (None, None)
-) -> str | None:
+def why_not_resumable(then: RunInfo, now: RunInfo, changes: tuple[str | None, str | None] = (None, None)) -> str | None:
     """What has changed since a run began so that it cannot be continued, old and new; ``None`` if nothing has.
 
     ``changes`` identifies what differed from the commit then and now.

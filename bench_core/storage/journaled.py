@@ -31,8 +31,8 @@ class Journaled:
     """What a journal holds. Of several entries about a case or an item of a study the last one counts.
 
     ``info`` are the run's facts at its start, ``not_run`` what was noted since. ``studied`` has the rows of each
-    completed item of a study. ``partial`` is false only if the run went through to its end. ``damaged`` counts the lines
-    that were skipped because they do not match their checksum.
+    completed item of a study. ``partial`` is false only if the run went through to its end. ``damaged`` counts the
+    lines that were skipped because they do not match their checksum.
     """
 
     path: Path
