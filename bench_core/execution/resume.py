@@ -36,9 +36,9 @@ def _facts(then: RunInfo, now: RunInfo, changes: tuple[str | None, str | None]) 
     machine = asdict(now.machine)
     for name, old in asdict(then.machine).items():
         yield name, old, machine[name]
-    options = _options(then), _options(now)
-    for name in dict.fromkeys([*options[0], *options[1]]):
-        yield name, *(given.get(name, "(not given)") for given in options)
+    old_options, new_options = _options(then), _options(now)
+    for name in dict.fromkeys([*old_options, *new_options]):
+        yield name, old_options.get(name, "(not given)"), new_options.get(name, "(not given)")
 
 
 def _commit(info: RunInfo) -> str:

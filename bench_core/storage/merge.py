@@ -50,7 +50,8 @@ def merge(destination: Path, sources: Sequence[Path]) -> Merged:
     """
     merged = Merged()
     _check_apart(destination, sources)
-    present = {stored.run_id: stored for stored in _once_each(_stored_in(destination, merged))}
+    there = _stored_in(destination, merged) if destination.exists() else []
+    present = {stored.run_id: stored for stored in _once_each(there)}
     found = [stored for source in sources for stored in _stored_in(source, merged)]
     if not found:
         raise RecordError(merged.left[0] if merged.left else f"{sources[0]}: has no stored run")
@@ -81,7 +82,7 @@ def _check_apart(destination: Path, sources: Sequence[Path]) -> None:
 def _stored_in(source: Path, merged: Merged) -> list[_Stored]:
     """The runs of a folder, or of a file; what cannot be read is left, with the reason."""
     stored = []
-    for path in sorted(source.rglob("*.json")) if source.is_dir() else [source] * source.exists():
+    for path in sorted(source.rglob("*.json")) if source.is_dir() else [source]:
         try:
             stored.append(_stored(load(path), source))
         except RecordError as error:
