@@ -120,8 +120,9 @@ def noted(tmp_path_factory):
 
 def is_part_of(held: Journaled, whole: Journaled) -> bool:
     """Whether all that is held is in the whole, unchanged."""
-    pairs = ((held.records, whole.records), (held.not_run, whole.not_run), (held.studied.items(), whole.studied.items()))
-    return held.info == whole.info and all(item in there for here, there in pairs for item in here)
+    entries = [(journal.records, journal.not_run, journal.studied.items()) for journal in (held, whole)]
+    pairs = zip(*entries, strict=True)
+    return held.info == whole.info and all(entry in present for here, present in pairs for entry in here)
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -134,13 +135,12 @@ def test_no_changed_byte_changes_a_figure(data, noted, tmp_path):
     path.write_bytes(changed)
     try:
         held = read(path)
-    except RecordError as error:
-        assert "first entry" in str(error)
+    except RecordError:  # the first entry is damaged
         assert at <= original.index(b"\n")
-    else:
-        assert is_part_of(held, whole)
-        lost = len(whole.records) - len(held.records) + len(whole.not_run) - len(held.not_run)
-        assert lost + len(whole.studied) - len(held.studied) <= 1 + original[at : at + length].count(b"\n")
+        return
+    assert is_part_of(held, whole)
+    lost = len(whole.records) - len(held.records) + len(whole.not_run) - len(held.not_run)
+    assert lost + len(whole.studied) - len(held.studied) <= 1 + original[at : at + length].count(b"\n")
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage\n", b"00000000 {}\n", b"\xff\xfe\n" * 3])
