@@ -37,6 +37,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.problem: str | None = None
+        self._unfinished = path.with_name(f".{path.name}.unfinished")  # without its first entry
         self._file: int | None = None
         self._pending: list[bytes] = []
 
@@ -46,7 +47,7 @@ class Journal:
         journal = cls(folder / f"{info.run_id}{SUFFIX}")
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            journal._open(os.O_CREAT | os.O_EXCL)
+            journal._open(journal._unfinished, os.O_CREAT | os.O_EXCL)
         except OSError as error:
             journal._note_problem(error)
         journal._note(header=encode(info), changes=changes)
@@ -57,7 +58,7 @@ class Journal:
         """Continue a journal. Raises ``StorageError`` if it cannot be written to, or another process writes to it."""
         journal = cls(path)
         try:
-            journal._open(0)
+            journal._open(path, 0)
         except OSError as error:
             raise StorageError(f"{path}: cannot be written to ({error.strerror})") from None
         journal._pending.append(b"\n")  # ends a line that was cut short
@@ -87,12 +88,13 @@ class Journal:
 
     def remove(self) -> None:
         """Delete the journal of a run that was saved."""
-        with contextlib.suppress(OSError):
-            self.path.unlink()
+        for path in (self.path, self._unfinished):
+            with contextlib.suppress(OSError):
+                path.unlink()
         self.close()
 
-    def _open(self, flags: int) -> None:
-        file = os.open(self.path, os.O_RDWR | os.O_APPEND | flags, 0o644)
+    def _open(self, path: Path, flags: int) -> None:
+        file = os.open(path, os.O_RDWR | os.O_APPEND | flags, 0o644)
         if not _lock(file):
             os.close(file)
             raise StorageError(f"{self.path}: its run is still under way; wait until it ends")
@@ -114,6 +116,8 @@ class Journal:
             while data:
                 data = data[os.write(file, data) :]
             os.fsync(file)
+            if not before:
+                self._unfinished.rename(self.path)
         except OSError:
             with contextlib.suppress(OSError):
                 os.ftruncate(file, before)

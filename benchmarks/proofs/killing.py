@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench_core.storage.files import load_all
@@ -96,14 +96,13 @@ def kill_while_it_sweeps(sweeper: Sweeper, seconds: float) -> bool:
 @dataclass
 class Endured:
     """What sweeps endured: how often they were killed, how many cases had ended before a kill (those of every kill
-    counted), how many of these were lost, how many sweeps went through to their end, and how many of those lacked a
-    case."""
+    counted), how many of these were lost, how many sweeps went through to their end, and what was wrong with these."""
 
     kills: int = 0
     finished: int = 0
     lost: int = 0
     sweeps: int = 0
-    incomplete: int = 0
+    wrong: list[str] = field(default_factory=list)
 
 
 def endure(sweeper: Sweeper, seconds: float, kills: int, scratch: Path, seed: int) -> Endured:
@@ -124,11 +123,12 @@ def _check(sweeper: Sweeper, scratch: Path, killed: bool, endured: Endured) -> N
         endured.kills += 1
         endured.finished += len(finished)
         endured.lost += len(finished - _restored(sweeper, scratch))
-        return
+    if killed and (journals(sweeper.folder) or not any(sweeper.folder.rglob("*.json"))):
+        return  # else it was killed after it was saved
     runs = load_all([sweeper.folder])
-    whole = len(runs) == 1 and not runs[0].info.partial and len(runs[0].records) == sweeper.cases
     endured.sweeps += 1
-    endured.incomplete += not whole or journals(sweeper.folder) != []
+    if [(len(run.records), run.info.partial) for run in runs] != [(sweeper.cases, False)] or journals(sweeper.folder):
+        endured.wrong.append(sweeper.output()[-2000:])
     sweeper.forget()
 
 

@@ -47,7 +47,7 @@ def test_every_case_that_ended_is_there_after_each_kill_and_the_continued_sweep_
     sweeper.forget()
     endured = endure(sweeper, seconds, 3, tmp_path / "copy", seed=0)
     assert endured.kills == 3
-    assert (endured.lost, endured.incomplete) == (0, 0)
+    assert (endured.lost, endured.wrong) == (0, [])
 
 
 def test_sigterm_stores_what_was_measured_and_the_last_line_continues_the_run(sweeper):
