@@ -7,8 +7,12 @@ an option of this plugin is used; the storage folder changes only where the ini 
 from __future__ import annotations
 
 import math
+import shlex
+import signal
+import sys
 import textwrap
-from collections.abc import Generator, Mapping
+import threading
+from collections.abc import Generator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from bench_core.core.case import CACHES, DTYPES, SWEEPS, VARIANTS, Case, Effort
-from bench_core.core.errors import BenchError, CaseProcessError, CaseSkipped
+from bench_core.core.errors import BenchError, CaseProcessError, CaseSkipped, OptionError
 from bench_core.core.records import Outcome
 from bench_core.core.studies import STUDIES
 
@@ -56,13 +60,18 @@ OPTIONS = (
 SHOWS_TABLES = ("--benchmark-compare", "--benchmark-columns", "--benchmark-group-by", "--benchmark-sort")
 """Options that ask for pytest-benchmark's tables. A sweep of this suite leaves them out: their "(1.0)" compares the
 batch sizes of a workload with each other."""
-FLAGS = (("isolate", "Measure each case of a workload in a process of its own, so that a crash fails one case."),)
+FLAGS = (
+    ("isolate", "Measure each case of a workload in a process of its own, so that a crash fails one case."),
+    ("resume", "Continue the newest unfinished run; what it measured is taken from its journal."),
+)
 """Options without a value."""
 _GIVEN = pytest.StashKey[Mapping[str, str]]()
 _SESSION = pytest.StashKey["BenchSession"]()
 _CLOCK = pytest.StashKey["ReplayClock"]()
 _FIGURE = pytest.StashKey[str]()
 _COUNTED = pytest.StashKey[bool]()
+_COMPARE = pytest.StashKey[Any]()
+_ON_SIGTERM = pytest.StashKey[Any]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -104,6 +113,9 @@ def pytest_configure(config: pytest.Config) -> None:
             place_storage(config.option, config.rootpath / results, config.rootpath)
         except BenchError as error:
             raise pytest.UsageError(str(error)) from None
+    if hasattr(config.option, "benchmark_compare") and (results or _SESSION in config.stash):
+        # pytest-benchmark reads the runs to compare with when it is configured: too early for our storage.
+        config.stash[_COMPARE], config.option.benchmark_compare = config.option.benchmark_compare, None
 
 
 def _session(config: pytest.Config) -> BenchSession:
@@ -173,9 +185,29 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         try:
             run = session.config.stash[_SESSION]
             run.plan(cases, others, _stored(session.config), studies)
+            _keep_journal(session.config)
         except BenchError as error:
             raise pytest.UsageError(str(error)) from None
         session.items.sort(key=lambda item: math.inf if _study_of(item) else run.schedule.weight(_name_of(item) or ""))
+
+
+def _keep_journal(config: pytest.Config) -> None:
+    """Keep a journal of a run that will be saved, and let SIGTERM stop it as Ctrl-C does, so that it is saved too."""
+    from bench_core.execution.saving import adopt_storage
+
+    run, benchmarks = config.stash[_SESSION], getattr(config, "_benchmarksession", None)
+    resume = bool(config.getoption("bench_resume"))
+    storage = adopt_storage(benchmarks) if benchmarks is not None else None
+    if storage and _saves(config) and not benchmarks.disabled and not config.option.collectonly:
+        run.keep_journal(storage.folder, config.rootpath, resume)
+    elif resume:
+        raise OptionError("--bench-resume: needs --benchmark-autosave or --benchmark-save, and a storage in files")
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        config.stash[_ON_SIGTERM] = signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def _saves(config: pytest.Config) -> bool:
+    return bool(config.getoption("benchmark_save", None) or config.getoption("benchmark_autosave", None))
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
@@ -342,8 +374,16 @@ class _Lines:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Register the writer of lines."""
-    session.config.pluginmanager.register(_Lines(session.config), "bench_core.lines")
+    """Register the writer of lines, and read the runs to compare with."""
+    config = session.config
+    config.pluginmanager.register(_Lines(config), "bench_core.lines")
+    benchmarks = getattr(config, "_benchmarksession", None)
+    if benchmarks is not None and _COMPARE in config.stash:
+        from bench_core.execution.saving import adopt_storage
+
+        adopt_storage(benchmarks)
+        config.option.benchmark_compare = benchmarks.compare = config.stash[_COMPARE]
+        benchmarks.handle_loading()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -373,19 +413,43 @@ def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, A
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
-    """Mark a run that was stopped, and let one process at a time save in a folder."""
+    """Mark a run that was stopped, and end its journal when it is saved."""
     config = session.config
-    run, folder = config.stash.get(_SESSION, None), _storage_folder(config)
-    if run is None:
+    run, benchmarks = config.stash.get(_SESSION, None), getattr(config, "_benchmarksession", None)
+    if run is None or benchmarks is None:
         return (yield)
-    run.stopped = exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
-    saves = config.getoption("benchmark_save", None) or config.getoption("benchmark_autosave", None)
-    if folder is None or not run.recorded or not saves:
-        return (yield)
-    from bench_core.storage.folder import locked
+    from bench_core.execution.saving import adopt_storage
 
-    with locked(folder):
+    run.stopped = exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
+    storage = adopt_storage(benchmarks)
+    if run.journal:
+        run.journal.note_finish(run.partial)
+    try:
         return (yield)
+    finally:
+        run.end_journal(saved=storage is not None and storage.saved is not None)
+        if storage and storage.problem and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if _ON_SIGTERM in config.stash:
+            signal.signal(signal.SIGTERM, config.stash[_ON_SIGTERM])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """As the last line, the command that continues an unfinished run, or that stores one that could not be saved."""
+    run, terminal = config.stash.get(_SESSION, None), config.pluginmanager.get_plugin("terminalreporter")
+    if run is None or run.journal is None or terminal is None:
+        return
+    if run.partial:
+        terminal.write_line(f"Continue this run with: {_resuming(config.invocation_params.args)}")
+    else:
+        terminal.write_line(f"Store this run with: bench-core recover {shlex.quote(str(run.journal.path))}")
+
+
+def _resuming(arguments: Sequence[str]) -> str:
+    """The command that continues a run of pytest with these arguments."""
+    begin = ["python", "-m", "pytest"] if Path(sys.argv[0]).name == "__main__.py" else ["pytest"]
+    return shlex.join([*begin, *(word for word in map(str, arguments) if word != "--bench-resume"), "--bench-resume"])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

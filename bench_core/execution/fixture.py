@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench_core.core.case import Case, Sources
+from pytest_benchmark.utils import safe_dumps
+
+from bench_core.core.case import Case, Effort, Sources
 from bench_core.core.errors import CaseSkipped
 from bench_core.core.records import Outcome, Record
 from bench_core.core.results import Measurement
@@ -14,12 +17,14 @@ from bench_core.core.studies import Row
 from bench_core.execution.isolation import breaks_accelerator
 from bench_core.execution.measuring import measure_case
 from bench_core.execution.progress import format_figure
+from bench_core.execution.resume import measurement_of
 from bench_core.execution.runner import Labels, run_step, threads
-from bench_core.execution.session import BenchSession
+from bench_core.execution.session import BenchSession, Replace
 from bench_core.storage.files import KEY, encode
 from bench_core.timing.replay import ReplayClock
 from bench_core.workloads.kit.building import build
 
+FROM_JOURNAL = "from the journal"
 LACK_OF_TIME = "no time was left for it (--bench-budget)"
 
 
@@ -57,12 +62,7 @@ class DeviceBenchmark:
         file = where.partition("::")[0]
         labels = Labels(file, kind="op", unit="unit", summary=f"A test of {file}.", source=file)
         effort = self.session.request.effort
-        measured = self._run(step, lambda: run_step(step, case, units, effort, labels))
-        if measured is None:
-            return None
-        measurement, record = measured
-        self.session.note_record(record, effort)
-        return measurement
+        return self._run(case, effort, step, lambda: run_step(step, case, units, effort, labels))
 
     def case(self, case: Case) -> Measurement | None:
         """Build and measure a case of a workload of the suite, in a process of its own if the session isolates it.
@@ -70,7 +70,8 @@ class DeviceBenchmark:
         Where benchmarks are disabled, its only call is made in this process. Raises ``CaseSkipped`` if the time that is
         left of the budget does not suffice.
         """
-        self._check_time()
+        if case not in self.session.earlier:
+            self._check_time()
         workload, sources = self.session.selection.workload_of(case), self.session.request.sources
         effort = self.session.effort_for(case, workload)
 
@@ -78,12 +79,7 @@ class DeviceBenchmark:
             with threads(case.threads):
                 build(workload, case, sources=sources)()
 
-        measured = self._run(once, lambda: measure_case(self.session, case, effort))
-        if measured is None:
-            return None
-        measurement, record = measured
-        self.session.note_record(record, effort, self._replace)
-        return measurement
+        return self._run(case, effort, once, lambda: measure_case(self.session, case, effort), self._replace)
 
     def study(self, run: Callable[[Sources], Sequence[Row]], summary: Callable[[Sequence[Row]], str]) -> None:
         """Run a study and store its rows with the run; ``summary`` describes them in a line for the terminal.
@@ -93,8 +89,15 @@ class DeviceBenchmark:
         """
         if self.benchmark.disabled:
             raise CaseSkipped("studies are not run where benchmarks are disabled")
-        self._check_time()
+        earlier = self.session.earlier.rows(self.name)
+        if earlier is None:
+            self._check_time()
         self.benchmark.disabled = True  # so that pytest-benchmark only calls ``run``
+        if earlier is not None:
+            self.benchmark.pedantic(_nothing, rounds=1, iterations=1)
+            self.session.note_rows(self.name, earlier)
+            self.note(FROM_JOURNAL)
+            return
         rows = self.benchmark.pedantic(run, args=(self.session.request.sources,), rounds=1, iterations=1)
         self.session.note_study(self.name, rows)
         self.note(summary(rows))
@@ -105,14 +108,20 @@ class DeviceBenchmark:
             raise CaseSkipped(LACK_OF_TIME)
 
     def _run(
-        self, once: Callable[[], Any], run: Callable[[], tuple[Measurement, Record]]
-    ) -> tuple[Measurement, Record] | None:
+        self,
+        case: Case,
+        effort: Effort,
+        once: Callable[[], Any],
+        run: Callable[[], tuple[Measurement, Record]],
+        replace_by: Replace | None = None,
+    ) -> Measurement | None:
         if self.benchmark.disabled:
             self.benchmark.pedantic(once, rounds=1, iterations=1)
             self.note("called once, as benchmarks are disabled")
             return None
+        earlier = self.session.earlier.record(case)
         try:
-            measurement, record = run()
+            measurement, record = (measurement_of(earlier), earlier) if earlier else run()
         except Exception as error:
             if breaks_accelerator(error):
                 self.session.note_broken_accelerator(self.name)
@@ -120,8 +129,9 @@ class DeviceBenchmark:
         self.benchmark.extra_info[KEY] = encode(record)
         self.clock.load(measurement.samples)
         self.benchmark.pedantic(_nothing, rounds=len(measurement.samples), iterations=1)
-        self.note(format_figure(record))
-        return measurement, record
+        self.session.note_record(record, effort, replace_by, self._shown())
+        self.note(f"{format_figure(record)}, {FROM_JOURNAL}" if earlier else format_figure(record))
+        return measurement
 
     def _replace(self, samples: Sequence[float], record: Record) -> None:
         """Put another measurement of the case in the place of the one that pytest-benchmark has."""
@@ -130,6 +140,12 @@ class DeviceBenchmark:
         kept.stats = type(kept.stats)()
         for sample in samples:
             kept.stats.update(sample)
+
+    def _shown(self) -> dict[str, Any]:
+        """How pytest-benchmark names this case in what it stores, as JSON data."""
+        named = {name: getattr(self.benchmark, name, None) for name in ("group", "name", "fullname", "params", "param")}
+        shown: dict[str, Any] = json.loads(safe_dumps(named))  # type: ignore[no-untyped-call]
+        return shown
 
 
 def _nothing() -> None:

@@ -52,6 +52,8 @@ def closing(session: BenchSession) -> list[str]:
     if session.unstored_studies:
         names = ", ".join(session.unstored_studies)
         lines.append(f"not stored: {names}: a run is stored only if some case has a result")
+    if session.journal and session.journal.problem:
+        lines.append(session.journal.problem)
     if session.accelerator_broken_by:
         broken = f"{session.accelerator_broken_by} failed with an error of the accelerator"
         lines.append(f"isolated: {broken}, so later cases on it were measured in processes of their own")

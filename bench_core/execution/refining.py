@@ -37,7 +37,5 @@ def _measure_again(session: BenchSession, one: again.Measured, limit: float) -> 
         return f"kept the first figure: {error}"
     if again.counts(first, second) is first:
         return "kept the first figure: other work disturbed the second more"
-    session.replace[first.case](measurement.samples, second)
-    session.measured[first.case] = replace(one, record=second, limit=limit)
-    session.again += 1
+    session.note_again(second, measurement.samples, limit)
     return progress.format_figure(second)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from bench_core.core.case import Case, Effort
@@ -18,11 +19,13 @@ from bench_core.core.version import __version__
 from bench_core.execution import progress
 from bench_core.execution.again import Measured
 from bench_core.execution.options import Request
+from bench_core.execution.resume import Earlier, resumable
 from bench_core.execution.schedule import UNKNOWN, UNKNOWN_HEAVY, Cost, Planned, Schedule
 from bench_core.execution.selection import Selection
 from bench_core.hardware import machine
 from bench_core.storage.files import load
-from bench_core.storage.folder import commit_of
+from bench_core.storage.folder import changes_of, commit_of
+from bench_core.storage.journal import Journal, Rows
 from bench_core.workloads.kit.definition import Workload
 
 HEAVY_FACTOR = 8
@@ -45,6 +48,9 @@ class BenchSession:
         self.replace: dict[Case, Replace] = {}
         self.again = 0
         self.accelerator_broken_by: str | None = None
+        self.journal: Journal | None = None
+        self.earlier = Earlier()
+        self._shown: dict[Case, Mapping[str, Any]] = {}
         self._run_id = str(uuid.uuid4())
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
         self.planned = 0
@@ -98,25 +104,78 @@ class BenchSession:
         full = self.full_effort(workload)
         return replace(full, max_time=self.schedule.limit(case.id)) if self.schedule.knows(case.id) else full
 
-    def note_record(self, record: Record, effort: Effort, replace_by: Replace | None = None) -> None:
+    def keep_journal(self, folder: Path, root: Path, resume: bool) -> None:
+        """Note results in a journal from now on: a new one, or with ``resume`` that of the newest unfinished run.
+
+        A run that is continued keeps its id and start. Raises ``BenchError`` if there is none that can be continued.
+        """
+        info, changes = self.info(root), changes_of(root)
+        if not resume:
+            self.journal = Journal.create(folder, info, changes)
+            return
+        self.journal, journaled = resumable(folder, info, changes)
+        self.earlier = Earlier(journaled)
+        self._run_id, self._started = journaled.info.run_id, journaled.info.started
+
+    def end_journal(self, saved: bool) -> None:
+        """Delete the journal if the complete run was saved or there is nothing in it; else leave it to be continued."""
+        if self.journal is None:
+            return
+        has_results = self.recorded or self._studied or self.earlier.is_left
+        if not has_results or (saved and not self.partial and not self.earlier.is_left):
+            self.journal.remove()
+            self.journal = None
+        else:
+            self.journal.close()
+
+    def note_record(
+        self,
+        record: Record,
+        effort: Effort,
+        replace_by: Replace | None = None,
+        shown: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         """Keep the result of a case, which took ``effort``.
 
-        ``replace_by`` puts another measurement in its place; without it, the case is not measured again.
+        ``replace_by`` puts another measurement in its place; without it, the case is not measured again. ``shown`` is
+        how pytest-benchmark names the case.
         """
-        full = effort.max_time
+        case, limit = record.case, effort.max_time
+        full = limit
         if replace_by:
-            full = self.full_effort(self.selection.workload_of(record.case)).max_time
-            self.replace[record.case] = replace_by
-        self.measured[record.case] = Measured(record, effort.max_time, full)
+            full = self.full_effort(self.selection.workload_of(case)).max_time
+            self.replace[case] = replace_by
+        if case in self.earlier:
+            limit = 0.0  # the limit that it had is not known
+        elif self.journal:
+            self.journal.note_record(record, shown)
+        self._shown[case] = shown
+        self.measured[case] = Measured(record, limit, full)
+
+    def note_again(self, record: Record, samples: Sequence[float], limit: float) -> None:
+        """Keep another measurement of a case in the place of its first."""
+        self.replace[record.case](samples, record)
+        self.measured[record.case] = replace(self.measured[record.case], record=record, limit=limit)
+        self.again += 1
+        if self.journal:
+            self.journal.note_record(record, self._shown[record.case])
 
     def note_study(self, item: str, rows: Iterable[Row]) -> None:
         """Keep the rows of a study's item, to be stored with the run; the rows of several items are joined.
 
         They are kept as JSON data, so that ``RunInfo.rows`` reads them alike before and after they are stored.
         """
+        stored: dict[str, list[dict[str, Any]]] = {}
         for row in rows:
-            stored = json.loads(json.dumps(asdict(row), allow_nan=False))
-            self._studies[row.STUDY] = (*self._studies.get(row.STUDY, ()), stored)
+            stored.setdefault(row.STUDY, []).append(json.loads(json.dumps(asdict(row), allow_nan=False)))
+        self.note_rows(item, stored)
+        if self.journal:
+            self.journal.note_study(item, stored)
+
+    def note_rows(self, item: str, rows: Rows) -> None:
+        """Keep the rows of a study's item that are JSON data already."""
+        for name, added in rows.items():
+            self._studies[name] = (*self._studies.get(name, ()), *added)
         self._studied.append(item)
 
     @property
@@ -129,8 +188,16 @@ class BenchSession:
         for entry in self._not_run:
             if entry.what == what:
                 return entry
-        self._not_run.append(NotRun(what, outcome, reason))
-        return self._not_run[-1]
+        entry = NotRun(what, outcome, reason)
+        self._not_run.append(entry)
+        if self.journal:
+            self.journal.note_not_run(entry)
+        return entry
+
+    @property
+    def partial(self) -> bool:
+        """Whether the run was stopped, or cases are left."""
+        return self.stopped or self.schedule.done < self.schedule.total
 
     def progress_line(self, name: str, outcome: str) -> str:
         """The line of a case or study that is done: its position, its result or outcome, and the time left."""
@@ -153,7 +220,7 @@ class BenchSession:
             dirty=dirty,
             options=dict(self.request.given),
             planned=self.planned,
-            partial=self.stopped or self.schedule.done < self.schedule.total,
+            partial=self.partial,
             not_run=self.not_run,
             studies=dict(self._studies),
             studied=tuple(self._studied),

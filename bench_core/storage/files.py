@@ -13,6 +13,7 @@ from bench_core.core.errors import NewerSchemaError, RecordError
 from bench_core.core.records import SCHEMA, Record, Run, RunInfo, oldest_first
 from bench_core.core.schema import as_dataclass, merge_unknown
 from bench_core.core.studies import ROWS
+from bench_core.storage.duplicates import once_each
 from bench_core.storage.versions import upgraded_record, upgraded_run
 
 T = TypeVar("T", Record, RunInfo)
@@ -125,16 +126,24 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
 
 
 def load_all(paths: Iterable[Path]) -> list[Run]:
-    """Read several runs, oldest first; runs of a newer schema are skipped if there are others."""
-    runs, newer = [], []
+    """Read several runs, oldest first, each once by its id.
+
+    A file of a folder that cannot be read is named in ``skipped`` of the newest run, as is a run of a newer schema.
+    Raises ``RecordError`` for a file that is named itself and cannot be read, and if nothing can be read.
+    """
+    paths = list(paths)
+    runs: list[Run] = []
+    unread: list[RecordError] = []
     for path in find_files(paths):
         try:
             runs.append(load(path))
-        except NewerSchemaError as error:
-            newer.append(error)
-    if newer and not runs:
-        raise newer[0]
-    runs = oldest_first(runs)
-    if newer:
-        runs[-1] = replace(runs[-1], skipped=runs[-1].skipped + tuple(str(e) for e in newer))
+        except RecordError as error:
+            if path in paths and not isinstance(error, NewerSchemaError):
+                raise
+            unread.append(error)
+    if unread and not runs:
+        raise unread[0]
+    runs = oldest_first(once_each(runs))
+    if unread:
+        runs[-1] = replace(runs[-1], skipped=runs[-1].skipped + tuple(str(error) for error in unread))
     return runs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import subprocess
 from collections.abc import Iterator
@@ -54,11 +55,16 @@ def commit_of(root: Path) -> tuple[str | None, bool | None]:
     return commit, None if changes is None else bool(changes)
 
 
+def changes_of(root: Path) -> str | None:
+    """Identifies what differs in tracked files from the commit checked out in a folder; ``None`` if git cannot tell."""
+    changes = _git(root, "diff", "--binary", "HEAD")
+    return None if changes is None else hashlib.sha256(changes.encode(errors="replace")).hexdigest()[:12]
+
+
 def _git(root: Path, *arguments: str) -> str | None:
     try:
-        run = subprocess.run(
-            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=30
-        )
+        command = ["git", "-C", str(root), *arguments]
+        run = subprocess.run(command, capture_output=True, text=True, errors="replace", check=True, timeout=30)
     except (OSError, subprocess.SubprocessError):
         return None
     return run.stdout.strip()

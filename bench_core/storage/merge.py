@@ -1,0 +1,142 @@
+"""Runs from several places brought together, each once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench_core.core.errors import RecordError, StorageError
+from bench_core.core.records import Run
+from bench_core.storage.duplicates import Rank, most_complete
+from bench_core.storage.files import load
+from bench_core.storage.folder import locked
+from bench_core.storage.numbered import next_number, number_of, numbers_in, write_new
+
+
+@dataclass
+class Merged:
+    """What a merge did: files that were written, less complete ones of the same runs that were replaced, the number of
+    source files whose run was there already, and why other files were left."""
+
+    written: list[Path] = field(default_factory=list)
+    replaced: list[Path] = field(default_factory=list)
+    known: int = 0
+    left: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A stored run without its figures, and the subfolder that it belongs to."""
+
+    path: Path
+    subfolder: Path
+    run_id: str
+    started: str
+    rank: Rank
+    cases: frozenset[str]
+
+
+def merge(destination: Path, sources: Sequence[Path]) -> Merged:
+    """Copy the runs of the sources into a folder, each run once by its id; merging again changes nothing.
+
+    Runs keep their subfolders: those of the machine where they are stored in such (``<machine>/<id>/``), else those
+    below the source. A file keeps its name, with a new number if its number is taken. Of several files of one run the
+    most complete one is kept; a less complete one in the destination is replaced if all its cases are in the other.
+    Sources are not changed.
+
+    Raises ``StorageError`` if a source and the destination overlap or a file cannot be written, and ``RecordError`` if
+    no source has a run that can be read.
+    """
+    merged = Merged()
+    _check_apart(destination, sources)
+    there = _stored_in(destination, merged) if destination.exists() else []
+    present = {stored.run_id: stored for stored in _once_each(there)}
+    found = [stored for source in sources for stored in _stored_in(source, merged)]
+    if not found:
+        raise RecordError(merged.left[0] if merged.left else f"{sources[0]}: has no stored run")
+    new = [stored for stored in _once_each(found) if _adds(stored, present)]
+    merged.known = len(found) - len(new)
+    try:
+        _write(destination, new, merged)
+        for stored in new:
+            _drop(present.get(stored.run_id), stored, merged)
+    except OSError as error:
+        reason = error.strerror or error
+        raise StorageError(f"{destination}: cannot be written to ({reason}); runs merged so far are complete") from None
+    return merged
+
+
+def _once_each(runs: Iterable[_Stored]) -> list[_Stored]:
+    return most_complete(runs, lambda stored: stored.run_id, lambda stored: stored.rank)
+
+
+def _check_apart(destination: Path, sources: Sequence[Path]) -> None:
+    whole = destination.resolve()
+    for source in sources:
+        other = source.resolve()
+        if other.is_relative_to(whole) or whole.is_relative_to(other):
+            raise StorageError(f"{source} and {destination} overlap; merge into a folder beside the sources")
+
+
+def _stored_in(source: Path, merged: Merged) -> list[_Stored]:
+    """The runs of a folder, or of a file; what cannot be read is left, with the reason."""
+    stored = []
+    for path in sorted(source.rglob("*.json")) if source.is_dir() else [source]:
+        try:
+            stored.append(_stored(load(path), source))
+        except RecordError as error:
+            merged.left.append(str(error))
+    return stored
+
+
+def _stored(run: Run, source: Path) -> _Stored:
+    return _Stored(
+        path=run.path,
+        subfolder=_subfolder(run, source),
+        run_id=run.info.run_id,
+        started=run.info.started,
+        rank=(not run.info.partial, len(run.records)),
+        cases=frozenset(record.case.id for record in run.records),
+    )
+
+
+def _subfolder(run: Run, source: Path) -> Path:
+    folder = run.path.resolve().parent
+    if folder.parent.name == run.info.machine.slug:
+        return Path(folder.parent.name, folder.name)
+    return run.path.parent.relative_to(source) if source.is_dir() else Path()
+
+
+def _adds(stored: _Stored, present: Mapping[str, _Stored]) -> bool:
+    known = present.get(stored.run_id)
+    return known is None or stored.rank > known.rank
+
+
+def _write(destination: Path, new: Sequence[_Stored], merged: Merged) -> None:
+    """Copy the runs, folder by folder; those whose number is taken follow the others, in the order of their start."""
+    by_folder: dict[Path, list[Path]] = {}
+    for stored in sorted(new, key=lambda stored: (stored.started, stored.run_id)):
+        by_folder.setdefault(destination / stored.subfolder, []).append(stored.path)
+    for folder, paths in by_folder.items():
+        with locked(folder):
+            taken = numbers_in(folder)
+            for path in paths:
+                copy = folder / _name(path.name, folder, taken)
+                merged.written.append(write_new(copy, path.read_bytes()))
+                taken.add(number_of(copy.name) or 0)
+
+
+def _name(name: str, folder: Path, taken: set[int]) -> str:
+    """A name for a copy of a file: its own, with another number if that is taken."""
+    number = number_of(name)
+    if number is None:
+        return f"{next_number(taken):04}_{name}" if (folder / name).exists() else name
+    return f"{next_number(taken):04}_{name.partition('_')[2]}" if number in taken else name
+
+
+def _drop(old: _Stored | None, new: _Stored, merged: Merged) -> None:
+    """Delete a less complete file of a run, if nothing in it is lost."""
+    if old is not None and old.cases <= new.cases:
+        old.path.unlink()
+        merged.replaced.append(old.path)

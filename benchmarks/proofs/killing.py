@@ -1,0 +1,176 @@
+"""Sweeps of short cases in processes that can be killed at any moment.
+
+A server imports torch once and forks a process for each sweep, so that a sweep takes a second and not ten.
+"""
+
+import contextlib
+import json
+import os
+import random
+import select
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench_core.storage.files import load_all
+from bench_core.storage.journal import journals
+from bench_core.storage.recovery import find_journals, recover
+
+ROOT = Path(__file__).resolve().parents[2]
+SWEEP = """
+import pytest
+
+@pytest.mark.parametrize("number", range({cases}))
+def test_short(device_benchmark, number):
+    device_benchmark(lambda: sum(range(100 + number)))
+    with open({finished!r}, "a") as file:
+        file.write(f"{{number}}\\n")
+"""
+OPTIONS = (
+    "-p", "bench_core.plugin", "-p", "no:cacheprovider", "-q", "--benchmark-autosave",
+    "--bench-device=cpu", "--bench-max-time=0.005",
+)  # fmt: skip
+
+
+class Sweeper:
+    """Runs sweeps in a folder, one at a time, each in a process of its own. ``finished`` names the cases that ended."""
+
+    def __init__(self, folder: Path, cases: int) -> None:
+        self.folder, self.cases = folder, cases
+        self.finished = folder / "finished"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "test_sweep.py").write_text(SWEEP.format(cases=cases, finished=str(self.finished)))
+        self._server = subprocess.Popen(
+            [sys.executable, __file__],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,  # so that ``select`` sees every line that was not read
+        )
+        self._told()
+
+    def start(self, *options: str) -> int:
+        """Start a sweep, and return the id of its process."""
+        assert self._server.stdin is not None
+        self._server.stdin.write(json.dumps([str(self.folder), [*OPTIONS, *options]]).encode() + b"\n")
+        return int(self._told())
+
+    def ended(self) -> int:
+        """Wait for the end of the sweep: its exit code, negative for a signal."""
+        return int(self._told())
+
+    def ends_within(self, seconds: float) -> bool:
+        """Whether the sweep ends in this time."""
+        return bool(select.select([self._server.stdout], [], [], seconds)[0])
+
+    def output(self) -> str:
+        """What the sweeps have printed."""
+        return (self.folder / "output").read_text()
+
+    def forget(self) -> None:
+        """Delete all runs."""
+        shutil.rmtree(self.folder / ".benchmarks", ignore_errors=True)
+        self.finished.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """End the server."""
+        self._server.communicate()
+
+    def _told(self) -> bytes:
+        assert self._server.stdout is not None
+        return self._server.stdout.readline()
+
+
+def kill_while_it_sweeps(sweeper: Sweeper, seconds: float) -> bool:
+    """Start or continue a sweep and kill it after so many seconds; whether it was killed before it ended."""
+    pid = sweeper.start(*(["--bench-resume"] if journals(sweeper.folder) else []))
+    if not sweeper.ends_within(seconds):
+        with contextlib.suppress(ProcessLookupError):  # it has just ended
+            os.kill(pid, 9)
+    return sweeper.ended() == -9
+
+
+@dataclass
+class Endured:
+    """What sweeps endured: how often they were killed, how many cases had ended before a kill (those of every kill
+    counted), how many of these were lost, how many sweeps went through to their end, and what was wrong with these."""
+
+    kills: int = 0
+    finished: int = 0
+    lost: int = 0
+    sweeps: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+
+def endure(sweeper: Sweeper, seconds: float, kills: int, scratch: Path, seed: int) -> Endured:
+    """Kill sweeps at random moments of ``seconds`` seconds and continue each until it ends, for so many kills."""
+    draw, endured = random.Random(seed), Endured()
+    while endured.kills < kills:
+        killed = kill_while_it_sweeps(sweeper, draw.uniform(0.0, seconds))
+        _check(sweeper, scratch, killed, endured)
+    if sweeper.finished.exists():
+        _check(sweeper, scratch, kill_while_it_sweeps(sweeper, 600.0), endured)
+    return endured
+
+
+def _check(sweeper: Sweeper, scratch: Path, killed: bool, endured: Endured) -> None:
+    """After each kill look at what a recovery restores; after each end at what was stored, and forget it."""
+    finished = {int(line) for line in sweeper.finished.read_text().split()} if sweeper.finished.exists() else set()
+    if killed:
+        endured.kills += 1
+        endured.finished += len(finished)
+        endured.lost += len(finished - _restored(sweeper, scratch))
+    if killed and (journals(sweeper.folder) or not any(sweeper.folder.rglob("*.json"))):
+        return  # else it was killed after it was saved
+    runs = load_all([sweeper.folder])
+    endured.sweeps += 1
+    if [(len(run.records), run.info.partial) for run in runs] != [(sweeper.cases, False)] or journals(sweeper.folder):
+        endured.wrong.append(sweeper.output()[-2000:])
+    sweeper.forget()
+
+
+def _restored(sweeper: Sweeper, scratch: Path) -> set[int]:
+    """The cases that the report shows of a copy of the folder after a recovery."""
+    shutil.rmtree(scratch, ignore_errors=True)
+    shutil.copytree(sweeper.folder, scratch)
+    for journal in find_journals([scratch]):
+        recover(journal)
+    runs = load_all([scratch]) if any(scratch.rglob("*.json")) else []
+    return {int(record.case.setting) for run in runs for record in run.records}
+
+
+def at_once(sweepers: Sequence[Sweeper]) -> None:
+    """Run a sweep of each at the same time, and wait for all."""
+    for sweeper in sweepers:
+        sweeper.start()
+    for sweeper in sweepers:
+        assert sweeper.ended() == 0
+
+
+def _serve() -> None:
+    import pytest
+
+    import bench_core.execution.fixture  # noqa: F401 - imports torch, once
+    from bench_core import workloads
+
+    workloads.names()  # imports them, once
+    print("ready", flush=True)
+    for line in sys.stdin:
+        folder, options = json.loads(line)
+        child = os.fork()
+        if not child:
+            os.chdir(folder)
+            output = os.open("output", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+            for stream in (1, 2):
+                os.dup2(output, stream)
+            os._exit(int(pytest.main(options)))
+        print(child, flush=True)
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+if __name__ == "__main__":
+    _serve()
