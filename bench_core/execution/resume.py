@@ -35,7 +35,8 @@ def _facts(then: RunInfo, now: RunInfo, changes: tuple[str | None, str | None]) 
         yield "uncommitted changes", *changes
     machine = asdict(now.machine)
     for name, old in asdict(then.machine).items():
-        yield name, old, machine[name]
+        if name != "waiting":  # chosen anew by what else runs; the stored run names both
+            yield name, old, machine[name]
     old_options, new_options = _options(then), _options(now)
     for name in dict.fromkeys([*old_options, *new_options]):
         yield name, old_options.get(name, "(not given)"), new_options.get(name, "(not given)")

@@ -14,6 +14,7 @@ from typing import Any
 from bench_core.core.case import Case, Effort
 from bench_core.core.errors import RecordError
 from bench_core.core.records import NotRun, Outcome, Record, RunInfo
+from bench_core.core.results import Machine
 from bench_core.core.studies import Row
 from bench_core.core.version import __version__
 from bench_core.execution import progress
@@ -53,6 +54,7 @@ class BenchSession:
         self._shown: dict[Case, Mapping[str, Any]] = {}
         self._run_id = str(uuid.uuid4())
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
+        self._waited: str | None = None
         self.planned = 0
         self._not_run: list[NotRun] = []
         self._studies: dict[str, tuple[dict[str, Any], ...]] = {}
@@ -116,6 +118,7 @@ class BenchSession:
         self.journal, journaled = resumable(folder, info, changes)
         self.earlier = Earlier(journaled)
         self._run_id, self._started = journaled.info.run_id, journaled.info.started
+        self._waited = journaled.info.machine.waiting
 
     def end_journal(self, saved: bool) -> None:
         """Delete the journal if the complete run was saved or there is nothing in it; else leave it to be continued."""
@@ -215,7 +218,7 @@ class BenchSession:
             run_id=self._run_id,
             started=self._started,
             version=__version__,
-            machine=machine.fingerprint(),
+            machine=self._machine(),
             commit=commit,
             dirty=dirty,
             options=dict(self.request.given),
@@ -225,6 +228,12 @@ class BenchSession:
             studies=dict(self._studies),
             studied=tuple(self._studied),
         )
+
+    def _machine(self) -> Machine:
+        """This machine; a run that was continued under another waiting policy names both."""
+        here = machine.fingerprint()
+        policies = dict.fromkeys(filter(None, (self._waited, here.waiting)))
+        return replace(here, waiting="; then ".join(policies) or None)
 
 
 def _known_costs(folders: Iterable[Path]) -> dict[str, Cost]:

@@ -64,6 +64,7 @@ class Sweeper:
 
     def ends_within(self, seconds: float) -> bool:
         """Whether the sweep ends in this time."""
+        assert self._server.stdout is not None
         return bool(select.select([self._server.stdout], [], [], seconds)[0])
 
     def output(self) -> str:

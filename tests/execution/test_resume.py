@@ -1,6 +1,7 @@
 """Continuing a run: what may differ, what is taken over, and what is measured again."""
 
 from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 
@@ -55,7 +56,8 @@ def test_other_uncommitted_changes_are_a_change():
 
 def test_every_fact_of_the_machine_counts():
     for spec in fields(INFO.machine):
-        other = replace(INFO, machine=replace(INFO.machine, **{spec.name: None}))
+        changed: dict[str, Any] = {spec.name: None}
+        other = replace(INFO, machine=replace(INFO.machine, **changed))
         if getattr(INFO.machine, spec.name) is not None:
             assert spec.name in (why_not_resumable(INFO, other) or "")
 
@@ -100,8 +102,8 @@ def test_a_measurement_is_restored_from_its_record():
 
 def begin(folder, **given):
     session = BenchSession(parse({**QUICK, "workload": "gemm", "batch_size": "8,16", **given}, folder))
-    cases = session.cases_of()
-    session.plan(cases, 0, None, {"ladder-cpu": 1.0})
+    cases = session.selection.cases_of()
+    session.plan(cases, 0, [], {"ladder-cpu": 1.0})
     return session, cases
 
 

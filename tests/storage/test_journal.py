@@ -187,6 +187,7 @@ def test_a_journal_that_cannot_be_created_ends_nothing(tmp_path):
     (tmp_path / "file").touch()
     journal = Journal.create(tmp_path / "file" / "below", RUN.info)
     fill(journal)
+    assert journal.problem
     assert "cannot be written" in journal.problem
     assert "\n" not in journal.problem
     journal.remove()
