@@ -30,8 +30,7 @@ RECORDS = [factory.record(Case("gemm", batch_size=2**power), count=6) for power 
 def test_killed_sweeps(tmp_path: Path, print_line: PrintLine) -> None:
     sweeper = Sweeper(tmp_path / "sweep", CASES)
     started = time.monotonic()
-    sweeper.start()
-    assert sweeper.ended() == 0
+    assert sweeper.ended(sweeper.start()) == 0
     seconds = time.monotonic() - started
     sweeper.forget()
     endured = endure(sweeper, seconds, KILLS, tmp_path / "copy", seed=time.time_ns())
@@ -44,11 +43,10 @@ def test_killed_sweeps(tmp_path: Path, print_line: PrintLine) -> None:
 
 
 def test_two_sweeps_at_once(tmp_path: Path, print_line: PrintLine) -> None:
-    sweepers = [Sweeper(tmp_path / "sweep", 3) for _ in range(2)]
+    sweeper = Sweeper(tmp_path / "sweep", 3)
     for _ in range(PAIRS):
-        at_once(sweepers)
-    for sweeper in sweepers:
-        sweeper.close()
+        at_once(sweeper, 2)
+    sweeper.close()
     runs = load_all([tmp_path])
     numbers = {number_of(run.path.name) for run in runs}
     print_line(f"two sweeps at once, {PAIRS} times: {len(runs)} runs can be read, {len(numbers)} numbers")
