@@ -35,7 +35,7 @@ class RunStorage(FileStorage):
             self.saved = write_numbered(self.folder, save, content)
         except OSError as error:
             self.problem = f"{self.folder}: the run could not be saved ({error.strerror or error})"
-            self.logger.warning(self.problem)
+            self.logger.error(self.problem)
         else:
             self.logger.info(f"Saved benchmark data in: {self.saved}")
 

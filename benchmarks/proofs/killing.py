@@ -3,7 +3,6 @@
 A server imports torch once and forks a process for each sweep, so that a sweep takes a second and not ten.
 """
 
-import contextlib
 import json
 import os
 import random
@@ -11,9 +10,9 @@ import select
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bench_core.storage.files import load_all
 from bench_core.storage.journal import journals
@@ -36,7 +35,7 @@ OPTIONS = (
 
 
 class Sweeper:
-    """Runs sweeps in a folder, one at a time, each in a process of its own. ``finished`` names the cases that ended."""
+    """Runs sweeps in a folder, each in a process of its own. ``finished`` names the cases that ended."""
 
     def __init__(self, folder: Path, cases: int) -> None:
         self.folder, self.cases = folder, cases
@@ -48,24 +47,30 @@ class Sweeper:
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            bufsize=0,  # so that ``select`` sees every line that was not read
+            bufsize=0,
         )
-        self._told()
 
     def start(self, *options: str) -> int:
         """Start a sweep, and return the id of its process."""
+        return self._asked([str(self.folder), [*OPTIONS, *options]])
+
+    def ended(self, pid: int) -> int:
+        """Wait for the end of a sweep: its exit code, negative for a signal."""
+        return self._asked(pid)
+
+    def ends_within(self, pid: int, seconds: float) -> bool:
+        """Whether a sweep ends in this time."""
+        process = os.pidfd_open(pid)
+        try:
+            return bool(select.select([process], [], [], seconds)[0])
+        finally:
+            os.close(process)
+
+    def _asked(self, request: Any) -> int:
         assert self._server.stdin is not None
-        self._server.stdin.write(json.dumps([str(self.folder), [*OPTIONS, *options]]).encode() + b"\n")
-        return int(self._told())
-
-    def ended(self) -> int:
-        """Wait for the end of the sweep: its exit code, negative for a signal."""
-        return int(self._told())
-
-    def ends_within(self, seconds: float) -> bool:
-        """Whether the sweep ends in this time."""
         assert self._server.stdout is not None
-        return bool(select.select([self._server.stdout], [], [], seconds)[0])
+        self._server.stdin.write(json.dumps(request).encode() + b"\n")
+        return int(self._server.stdout.readline())
 
     def output(self) -> str:
         """What the sweeps have printed."""
@@ -80,18 +85,13 @@ class Sweeper:
         """End the server."""
         self._server.communicate()
 
-    def _told(self) -> bytes:
-        assert self._server.stdout is not None
-        return self._server.stdout.readline()
-
 
 def kill_while_it_sweeps(sweeper: Sweeper, seconds: float) -> bool:
     """Start or continue a sweep and kill it after so many seconds; whether it was killed before it ended."""
     pid = sweeper.start(*(["--bench-resume"] if journals(sweeper.folder) else []))
-    if not sweeper.ends_within(seconds):
-        with contextlib.suppress(ProcessLookupError):  # it has just ended
-            os.kill(pid, 9)
-    return sweeper.ended() == -9
+    if not sweeper.ends_within(pid, seconds):
+        os.kill(pid, 9)
+    return sweeper.ended(pid) == -9
 
 
 @dataclass
@@ -143,34 +143,38 @@ def _restored(sweeper: Sweeper, scratch: Path) -> set[int]:
     return {int(record.case.setting) for run in runs for record in run.records}
 
 
-def at_once(sweepers: Sequence[Sweeper]) -> None:
-    """Run a sweep of each at the same time, and wait for all."""
-    for sweeper in sweepers:
-        sweeper.start()
-    for sweeper in sweepers:
-        assert sweeper.ended() == 0
+def at_once(sweeper: Sweeper, count: int) -> None:
+    """Run several sweeps at the same time, and wait for all."""
+    for pid in [sweeper.start() for _ in range(count)]:
+        assert sweeper.ended(pid) == 0
 
 
 def _serve() -> None:
-    import pytest
-
     import bench_core.execution.fixture  # noqa: F401 - imports torch, once
     from bench_core import workloads
 
     workloads.names()  # imports them, once
-    print("ready", flush=True)
     for line in sys.stdin:
-        folder, options = json.loads(line)
-        child = os.fork()
-        if not child:
-            os.chdir(folder)
-            output = os.open("output", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-            for stream in (1, 2):
-                os.dup2(output, stream)
-            os._exit(int(pytest.main(options)))
-        print(child, flush=True)
-        _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        request = json.loads(line)
+        print(_wait_for(request) if isinstance(request, int) else _sweep(*request), flush=True)
+
+
+def _wait_for(pid: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def _sweep(folder: str, options: list[str]) -> int:
+    """Start a sweep, and return the id of its process."""
+    import pytest
+
+    child = os.fork()
+    if child:
+        return child
+    os.chdir(folder)
+    output = os.open("output", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    for stream in (1, 2):
+        os.dup2(output, stream)
+    os._exit(int(pytest.main(options)))
 
 
 if __name__ == "__main__":

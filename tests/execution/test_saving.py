@@ -52,8 +52,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(storage, tmp_path, monkeypat
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        with pytest.warns(UserWarning, match="could not be saved"):
-            storage.save(RUN, "run")
+        storage.save(RUN, "run")
     assert storage.saved is None
     assert "No space left" in storage.problem
     assert "\n" not in storage.problem

@@ -5,44 +5,39 @@ import signal
 import time
 
 import pytest
-from killing import Sweeper, at_once, endure
+from killing import OPTIONS, Sweeper, at_once, endure
 
 from bench_core.storage.files import load_all
 from bench_core.storage.journal import journals
 from bench_core.storage.numbered import number_of
 
-CASES = 6
+CASES = 5
 
 
 @pytest.fixture(scope="module")
-def sweepers(tmp_path_factory):
-    """Two servers of sweeps that store in one folder."""
-    folder = tmp_path_factory.mktemp("sweeps")
-    sweepers = [Sweeper(folder, CASES) for _ in range(2)]
-    yield sweepers
-    for sweeper in sweepers:
-        sweeper.close()
+def server(tmp_path_factory):
+    sweeper = Sweeper(tmp_path_factory.mktemp("sweeps"), CASES)
+    yield sweeper
+    sweeper.close()
 
 
 @pytest.fixture
-def sweeper(sweepers):
-    sweepers[0].forget()
-    return sweepers[0]
+def sweeper(server):
+    server.forget()
+    return server
 
 
-def test_two_sweeps_at_once_are_both_stored_under_their_own_numbers(sweepers):
-    sweepers[0].forget()
-    at_once(sweepers)
-    runs = load_all([sweepers[0].folder])
+def test_two_sweeps_at_once_are_both_stored_under_their_own_numbers(sweeper):
+    at_once(sweeper, 2)
+    runs = load_all([sweeper.folder])
     assert [len(run.records) for run in runs] == [CASES, CASES]
     assert {number_of(run.path.name) for run in runs} == {1, 2}
-    assert journals(sweepers[0].folder) == []
+    assert journals(sweeper.folder) == []
 
 
 def test_every_case_that_ended_is_there_after_each_kill_and_the_continued_sweep_has_all(sweeper, tmp_path):
     started = time.monotonic()
-    sweeper.start()
-    assert sweeper.ended() == 0
+    assert sweeper.ended(sweeper.start()) == 0
     seconds = time.monotonic() - started
     sweeper.forget()
     endured = endure(sweeper, seconds, 3, tmp_path / "copy", seed=0)
@@ -53,17 +48,16 @@ def test_every_case_that_ended_is_there_after_each_kill_and_the_continued_sweep_
 def test_sigterm_stores_what_was_measured_and_the_last_line_continues_the_run(sweeper):
     pid = sweeper.start()
     while not sweeper.finished.exists():  # the first case has not ended
-        assert not sweeper.ends_within(0.01)
+        assert not sweeper.ends_within(pid, 0.01)
     os.kill(pid, signal.SIGTERM)
-    assert sweeper.ended() == pytest.ExitCode.INTERRUPTED
+    assert sweeper.ended(pid) == pytest.ExitCode.INTERRUPTED
     (run,) = load_all([sweeper.folder])
     assert run.info.partial
     assert 0 < len(run.records) < CASES
     last = sweeper.output().splitlines()[-1]
     assert last.startswith("Continue this run with: ")
-    assert last.endswith("--bench-resume")
-    sweeper.start("--bench-resume")
-    assert sweeper.ended() == 0
+    assert last.endswith(f"{OPTIONS[-1]} --bench-resume")
+    assert sweeper.ended(sweeper.start("--bench-resume")) == 0
     (whole,) = load_all([sweeper.folder])
     assert (whole.info.run_id, whole.info.started) == (run.info.run_id, run.info.started)
     assert (len(whole.records), whole.info.partial) == (CASES, False)
