@@ -13,6 +13,8 @@ from bench_core.core import stats
 from bench_core.core.case import Case
 from bench_core.core.errors import RecordError
 from bench_core.core.results import (
+    LARGEST,
+    SMALLEST,
     Compilation,
     Contention,
     Flag,
@@ -22,6 +24,7 @@ from bench_core.core.results import (
     Measurement,
     Parity,
     Stages,
+    are_positive,
     is_positive,
 )
 from bench_core.core.schema import NOT_STORED, Unknown, as_dataclass
@@ -67,11 +70,13 @@ class Timing:
     latency: Latency | None
 
     def __post_init__(self) -> None:
-        for spec in fields(self):
-            value = getattr(self, spec.name)
-            for number in value if isinstance(value, tuple) else (value,):
-                if isinstance(number, float) and not _is_sound(number, spec.name):
-                    raise RecordError(f"{spec.name}: {number} is not a number above 0")
+        for name, value in vars(self).items():
+            if isinstance(value, float) and not (SMALLEST <= value <= LARGEST or _may_be(value, name)):
+                raise RecordError(f"{name}: {value} is not a number above 0")
+        for name, numbers in (("interval", self.interval or ()), ("samples", self.samples)):
+            if not are_positive(numbers):
+                wrong = next(number for number in numbers if not is_positive(number))
+                raise RecordError(f"{name}: {wrong} is not a number above 0")
         if not self.confidence < 1.0:
             raise RecordError(f"confidence: {self.confidence} is not below 1")
         if self.interval and not self.interval[0] <= self.median <= self.interval[1]:
@@ -87,10 +92,11 @@ class Timing:
         return cls(**same, count=len(m.samples), samples=samples, thinned=len(samples) < len(m.samples))
 
 
-def _is_sound(number: float, field_name: str) -> bool:
-    if not math.isfinite(number):
-        return False
-    return is_positive(number) or field_name in MAY_BE_NEGATIVE or (number == 0.0 and field_name in MAY_BE_ZERO)
+def _may_be(number: float, field_name: str) -> bool:
+    """Whether a field may have a number although it is not positive."""
+    if field_name in MAY_BE_NEGATIVE:
+        return math.isfinite(number)
+    return number == 0.0 and field_name in MAY_BE_ZERO
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -16,6 +17,14 @@ SMALLEST, LARGEST = 1e-30, 1e30
 def is_positive(number: float) -> bool:
     """Whether a number is above 0, and neither so small nor so large that ratios of such numbers under- or overflow."""
     return SMALLEST <= number <= LARGEST
+
+
+def are_positive(numbers: Sequence[float]) -> bool:
+    """Whether ``is_positive`` holds for each of these numbers, found without a loop in Python."""
+    if not numbers:
+        return True
+    # A NaN may hide from min and max, but not from the sum.
+    return min(numbers) >= SMALLEST and max(numbers) <= LARGEST and not math.isnan(sum(numbers))
 
 
 class FlagCode(StrEnum):

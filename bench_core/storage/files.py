@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar
+
+import msgspec
 
 from bench_core.core.errors import NewerSchemaError, RecordError
 from bench_core.core.records import SCHEMA, Record, Run, RunInfo, oldest_first
@@ -20,6 +23,25 @@ T = TypeVar("T", Record, RunInfo)
 
 KEY = "bench_core"
 """The key of a case's record in pytest-benchmark's ``extra_info``, and of the run's own facts at the top level."""
+
+
+class _Extra(TypedDict, total=False):
+    bench_core: Any  # the KEY
+
+
+class _Bench(TypedDict, total=False):
+    name: Any
+    extra_info: _Extra
+
+
+class _Document(TypedDict, total=False):
+    """The parts of a file that are ours. All else is left out, which makes reading faster."""
+
+    bench_core: Any  # the KEY
+    benchmarks: list[_Bench]
+
+
+_STORED = msgspec.json.Decoder(_Document)
 
 
 def encode(value: Record | RunInfo) -> dict[str, Any]:
@@ -78,8 +100,9 @@ def load(path: Path) -> Run:
         stored = extra.get(KEY) if isinstance(extra, dict) else None
         if stored is None:
             continue
+        name = str(bench.get("name", "unnamed case")).replace("\n", " ")
         try:
-            records.append(decode_record(stored, f"{path}: {bench.get('name', 'unnamed case')}"))
+            records.append(decode_record(stored, f"{path}: {name}"))
         except NewerSchemaError as error:
             newer.append(error)
     if newer and not records:
@@ -92,9 +115,22 @@ def load(path: Path) -> Run:
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_bytes()
     except OSError as error:
         raise RecordError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    try:
+        return _STORED.decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _read_unusual_json(text, path)
+
+
+def _read_unusual_json(text: bytes, path: Path) -> Any:
+    """What msgspec does not read: files of another form, damaged ones, and what Python alone takes for JSON.
+
+    Python is slower, but its errors name the line.
+    """
+    try:
+        document = json.loads(text.decode("utf-8"))
     except UnicodeDecodeError:
         raise RecordError(f"{path}: is not a text file, so not a stored run; name a run's .json file") from None
     except json.JSONDecodeError as error:
@@ -103,6 +139,21 @@ def _read_json(path: Path) -> Any:
         ) from None
     except (RecursionError, ValueError):
         raise RecordError(f"{path}: is not a stored run (nested too deep, or a number too long)") from None
+    _check_numbers(document, path)
+    return document
+
+
+def _check_numbers(document: Any, path: Path) -> None:
+    """Refuse NaN and infinity in our own data. JSON has neither, but Python reads and writes them."""
+    pending = [("", document, False)]
+    while pending:
+        at, value, ours = pending.pop()
+        if isinstance(value, dict):
+            pending += [(f"{at}.{name}", item, ours or name == KEY) for name, item in value.items()]
+        elif isinstance(value, list):
+            pending += [(f"{at}[{i}]", item, ours) for i, item in enumerate(value)]
+        elif ours and isinstance(value, float) and not math.isfinite(value):
+            raise RecordError(f"{path}: {at.removeprefix('.')}: {value} is not a finite number")
 
 
 def find_files(paths: Iterable[Path]) -> list[Path]:

@@ -2,9 +2,14 @@
 
 import json
 import math
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from bench_core.core.case import Case
 from bench_core.core.errors import NewerSchemaError, RecordError
 from bench_core.core.records import SCHEMA
 from bench_core.storage import files
@@ -68,6 +73,14 @@ def test_times_that_are_not_positive_numbers_are_refused_with_file_and_field(sto
         (lambda r: r["timing"].update(confidence=5.0), "confidence"),
         (lambda r: r["timing"].update(median=10**400), "median"),
         (lambda r: r["timing"]["interval"].__setitem__(0, 5e-324), "interval"),
+        (lambda r: r.update(build_seconds=math.nan), "build_seconds: nan is not a finite number"),
+        (
+            lambda r: r["contention"].update(load_before=-math.inf),
+            "contention.load_before: -inf is not a finite number",
+        ),
+        (lambda r: r["parity"]["errors"].update(outputs=math.nan), "parity.errors.outputs: nan is not a finite number"),
+        (lambda r: r["timing"]["latency"].update(p95="slow"), "timing.latency.p95: 'slow' is not of type float"),
+        (lambda r: r.update(novel={"parts": [1, math.inf]}), r"novel\.parts\[1\]: inf is not a finite number"),
     ],
 )
 def test_record_that_breaks_the_schema_is_refused_with_file_and_field(stored, change, word):
@@ -84,6 +97,7 @@ def test_record_that_breaks_the_schema_is_refused_with_file_and_field(stored, ch
         ({"learning": [{"workload": "mlp_train"}]}, r"studies\.learning\[0\]\.device: is missing"),
         ({"ladder": [3]}, r"studies\.ladder\[0\]: is not an object"),
         ({"ladder": 3}, r"studies\.ladder: is not a list"),
+        ({"energy": [{"joules": math.nan}]}, r"bench_core\.studies\.energy\[0\]\.joules: nan is not a finite number"),
     ],
 )
 def test_broken_rows_of_a_study_are_refused_with_file_and_field(stored, studies, word):
@@ -161,6 +175,61 @@ def test_json_that_python_itself_refuses_is_refused_with_the_file(tmp_path, text
     path.write_text(text)
     with pytest.raises(RecordError, match=r"file\.json"):
         files.load(path)
+
+
+def test_what_others_store_in_the_file_may_be_anything(stored):
+    def add(document):
+        document["machine_info"]["load"] = math.nan
+        document["benchmarks"][0]["extra_info"]["loss"] = math.inf
+        document["benchmarks"][0]["stats"] = "none"
+
+    rewrite(stored, add)
+    assert files.load(stored).records == factory.run().records
+
+
+def test_names_with_line_breaks_leave_the_message_one_line(stored):
+    rewrite(stored, lambda document: document["benchmarks"][0].update(name="two\nlines"))
+    rewrite(stored, lambda document: first_record(document)["unavailable"].update({"a\nfield": 3}))
+    assert refusal(stored) == f"{stored}: two lines: unavailable.a field: 3 is not of type str"
+
+
+def test_text_that_is_not_valid_unicode_survives(stored):
+    rewrite(stored, lambda document: first_record(document).update(data="folder \udcff"))
+    assert files.load(stored).records[0].data == "folder \udcff"
+
+
+@st.composite
+def damaged(draw, data):
+    """The bytes of a file with some of them replaced, taken out or put in."""
+    for _ in range(draw(st.integers(1, 4))):
+        start = draw(st.integers(0, len(data)))
+        end = min(len(data), start + draw(st.integers(0, 8) | st.integers(0, len(data))))
+        data = data[:start] + draw(st.sampled_from(PIECES) | st.binary(max_size=4)) + data[end:]
+    return data
+
+
+PIECES = [bytes([mark]) for mark in b'"{}[],:-0'] + [b"", b"1e999", b"NaN", b"null", b"\\ud800", b"\\n", b"\xff"]
+SMALL_RUN = json.dumps(factory.document(factory.run([factory.record(Case("mlp_train"), count=6)]))).encode()
+
+
+def refusal(path):
+    """The message with which a file is refused; empty if it is read. Any other error is a fault."""
+    try:
+        files.load(path)
+    except RecordError as error:
+        return str(error)
+    return ""
+
+
+@settings(deadline=None, max_examples=150)
+@given(damaged(SMALL_RUN))
+def test_file_with_damaged_bytes_is_read_or_refused_in_one_line(data):
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "0001_run.json"
+        path.write_bytes(data)
+        message = refusal(path)
+    assert not message or message.startswith(f"{path}: ")
+    assert "\n" not in message
 
 
 def test_run_with_the_same_case_twice_is_refused(stored):

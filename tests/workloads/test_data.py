@@ -20,7 +20,7 @@ from torchvision.datasets.mnist import read_sn3_pascalvincent_tensor
 from bench_core import Case, workloads
 from bench_core.core.case import Sources
 from bench_core.core.errors import DataError
-from bench_core.workloads.data import cache, digits, photos, series
+from bench_core.workloads.data import digits, photos, series
 
 RAW = Path("MNIST") / "raw"
 ROOT = Path(__file__).parents[2]
@@ -111,16 +111,6 @@ def test_temporary_folder_is_used_if_the_cache_is_not_writable(folder: Path) -> 
     assert source == "digits stand-in"
     assert folder not in root.parents
     assert digits.mnist_root()[0] == root, "written once per process"
-
-
-def test_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BENCH_CORE_CACHE", "/own")
-    monkeypatch.setenv("XDG_CACHE_HOME", "/shared")
-    assert cache.cache_dir() == Path("/own")
-    monkeypatch.delenv("BENCH_CORE_CACHE")
-    assert cache.cache_dir() == Path("/shared/bench-core")
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    assert cache.cache_dir() == Path.home() / ".cache" / "bench-core"
 
 
 def test_real_data_are_read_and_called_mnist(tmp_path: Path) -> None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
-import os
 import sys
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -18,10 +16,10 @@ import numpy as np
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from bench_core.core.cache import cache_dir, draft
 from bench_core.core.case import NO_SOURCES, Case, Sources
 from bench_core.core.errors import ParityError
 from bench_core.execution.parity.capture import FirstCall, Quantity, QuantityKind, Values, modes, relative_error
-from bench_core.workloads.data.cache import cache_dir
 from bench_core.workloads.kit.building import build_anywhere
 from bench_core.workloads.kit.definition import Workload
 from bench_core.workloads.kit.weights import find_weights
@@ -197,17 +195,5 @@ def _write(path: Path, computed: Reference) -> None:
     }
     arrays |= {"modes": np.array(computed.modes, dtype=bool), "jumps": np.array(computed.jumps)}
     arrays |= {"bits": np.array(computed.bits), "moved": np.array([computed.moved[q] for q in quantities])}
-    with contextlib.suppress(OSError), _draft(path) as draft, draft.open("wb") as file:
+    with contextlib.suppress(OSError), draft(path) as unfinished, unfinished.open("wb") as file:
         np.savez_compressed(file, **arrays)
-
-
-@contextlib.contextmanager
-def _draft(path: Path) -> Iterator[Path]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent)
-    os.close(handle)
-    try:
-        yield Path(name)
-        Path(name).replace(path)
-    finally:
-        Path(name).unlink(missing_ok=True)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bench_core.core.cache import cache_dir
 from bench_core.core.errors import DataError
-from bench_core.workloads.data.cache import cache_dir
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
