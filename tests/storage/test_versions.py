@@ -167,6 +167,12 @@ class TestGoldenFiles:
         assert {row.verdict for row in rows} <= {Verdict.SAME, Verdict.UNCLEAR}
 
 
+def test_stored_run_compared_with_itself_is_the_same_throughout():
+    run, again = files.load(GOLDEN[SCHEMA]), files.load(GOLDEN[SCHEMA])
+    assert any(record.contended for record in run.records)
+    assert {row.verdict for row in compare_runs(run, again)} == {Verdict.SAME}
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
