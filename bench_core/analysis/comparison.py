@@ -102,7 +102,8 @@ class Comparison:
     contender is faster.
 
     ``ratio`` is ``None`` if a side is missing, ``interval`` also if a side has no interval. ``notes`` describes how the
-    two sides differ. If a side is ``contended`` (other work took the CPU while it was measured), the verdict is UNCLEAR.
+    two sides differ. If other work took the CPU while a side was measured, the comparison is ``contended`` and its
+    verdict UNCLEAR.
     """
 
     kind: ComparisonKind

@@ -105,11 +105,20 @@ def curves(pooled: Pool, tolerance: float = TOLERANCE) -> tuple[Curve, ...]:
 
 
 def _crossover_of(rows: Iterable[Comparison]) -> Crossover:
+    """The crossover of the rows that are not contended, unless it would bridge one that is."""
     measured = [row for row in rows if row.ratio is not None]
     both = [(row.case.batch_size, row.ratio, row.interval) for row in measured if row.ratio and not row.contended]
     if len(both) < 2 <= len(measured):
-        return Crossover("not judged", note=f"fewer than two batches were not {BESIDE_OTHER_WORK}")
-    return crossover([b for b, _, _ in both], [r for _, r, _ in both], [i for _, _, i in both])
+        return Crossover("not judged", note=f"fewer than two batch sizes are left; the others were {BESIDE_OTHER_WORK}")
+    found = crossover([b for b, _, _ in both], [r for _, r, _ in both], [i for _, _, i in both])
+    if found.batch is None:
+        return found
+    below = max(batch for batch, _, _ in both if batch <= found.batch)
+    above = min(batch for batch, _, _ in both if batch >= found.batch)
+    if any(row.contended and below < row.case.batch_size < above for row in measured):
+        between = f"R crosses 1 between batch sizes {below} and {above}, and those between were {BESIDE_OTHER_WORK}"
+        return Crossover("not judged", note=between)
+    return found
 
 
 def _lines(results: Iterable[Result]) -> Lines:
@@ -137,7 +146,8 @@ def _cpu_home(lines: Lines, home: str, wanted: Case, gpu: Mapping[int, Result]) 
 def best_against_best(pooled: Pool, tolerance: float = TOLERANCE) -> tuple[Comparison, ...]:
     """Each side's shortest time per unit for a workload, setting and dtype, at its own best batch, variant and threads.
 
-    Contended results count only where a side has no others; such a pair is not judged. The minimum of several noisy results is slightly too optimistic, on both sides.
+    Contended results count only where a side has no others; such a pair is not judged. The minimum of several noisy
+    results is slightly too optimistic, on both sides.
     """
     sides: dict[tuple[str, Case], dict[int, Result]] = defaultdict(dict)
     for result in pooled.results:

@@ -18,7 +18,7 @@ def busy_line(records: Sequence[Record]) -> str | None:
     if len(contended) <= BUSY_SHARE * len(records):
         return None
     return (
-        f"busy machine: {contended_count(records)}, so no verdict rests on them; at worst {at_worst(contended)}. "
+        f"busy machine: {contended_count(records)}, so no verdict rests on them; at worst, {at_worst(contended)}. "
         "Measure again while nothing else runs."
     )
 

@@ -100,7 +100,9 @@ def _crossover_words(curve: Curve) -> str:
         note = f" ({crossover.note})" if crossover.note else ""
         batch = text.significant(crossover.batch)
         return f"Both are equally fast at a batch size of about {batch} (CI {span}){note}."
-    return f"No crossover: {crossover.note}." if crossover.note and len(curve.judged) > 1 else ""
+    if not crossover.note or len(curve.judged) < 2:
+        return ""
+    return f"{'Crossover not judged' if crossover.word == 'not judged' else 'No crossover'}: {crossover.note}."
 
 
 def crossover_cell(curve: Curve) -> str:
@@ -114,7 +116,7 @@ def crossover_cell(curve: Curve) -> str:
 
 
 _WHERE = {
-    Worth.ALWAYS: "at every batch size measured",
+    Worth.ALWAYS: "at every batch size {known}",
     Worth.FROM_BATCH: "from some batch size on",
     Worth.ONLY_SMALLER: "only at smaller batch sizes",
     Worth.NOWHERE: "at no batch size",
@@ -124,13 +126,14 @@ _WHERE = {
 def overall(curves: Sequence[Curve]) -> str:
     """A sentence or two on several curves: counts only, since a mean of speedups would hide the differences."""
     counts = Counter(answer(curve).worth for curve in curves)
-    words = ", ".join(f"{where} for {counts[worth]}" for worth, where in _WHERE.items() if counts[worth])
+    measured = sum(len(curve.measured) for curve in curves)
+    left_out = measured - sum(len(curve.judged) for curve in curves)
+    known = "judged" if left_out else "measured"
+    words = ", ".join(f"{w.format(known=known)} for {counts[worth]}" for worth, w in _WHERE.items() if counts[worth])
     parts = [f"the GPU is faster {words}"] if words else []
     if contended := counts[Worth.NOT_JUDGED]:
         parts.append(f"it is not judged for {contended}, {BESIDE_OTHER_WORK}")
     if rest := len(curves) - contended - sum(counts[worth] for worth in _WHERE):
         parts.append(f"it is unclear, or one side was not measured, for {rest}")
     sentence = f"of {len(curves)} workloads, {'; '.join(parts)}."
-    measured = sum(len(curve.measured) for curve in curves)
-    left_out = measured - sum(len(curve.judged) for curve in curves)
     return f"{sentence} In all, {_left_out(left_out, measured)}." if left_out else sentence

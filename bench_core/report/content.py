@@ -130,7 +130,10 @@ def content(analysis: Analysis) -> Content:
         runs=facts.runs_table(analysis.runs, analysis.pooled, analysis.labels),
         families=_families(analysis, columns),
         best=table(
-            "Best CPU case against best GPU case", columns.best(), analysis.best, marks.of_sides(analysis.best)
+            "Best CPU case against best GPU case",
+            columns.best(),
+            analysis.best,
+            [*marks.of_best(results), *marks.of_sides(analysis.best)],
         ),
         threads=table(
             "Cases measured with one thread and with all cores",

@@ -35,4 +35,4 @@ def contended_cases(results: Iterable[Result], labels: MachineLabels) -> Iterabl
             where = f"Machine {labels[hardware]}: " if len(labels) > 1 else ""
             count = contended_count([result.record for result in own])
             items = (f"{r.case.id}: {'; '.join(f.text for f in r.flags if f.code in CONTENDED_BY)}" for r in contended)
-            yield Folded(f"{where}{count}; at worst {at_worst(contended)}", tuple(items))
+            yield Folded(f"{where}{count}; at worst, {at_worst(contended)}", tuple(items))

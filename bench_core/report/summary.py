@@ -89,7 +89,7 @@ def gpu_summary(primary: Sequence[Curve], results: Iterable[Result], columns: Co
     return table("CPU against GPU, matched", (workload, *columns.curve()), primary, notes)
 
 
-def cpu_summary(results: Iterable[Result], columns: Columns) -> Table | None:
+def cpu_summary(results: Sequence[Result], columns: Columns) -> Table | None:
     """The case with the highest throughput of each workload and machine, of those that are not contended if any."""
     best: dict[tuple[str, str], Result] = {}
     for result in results:
@@ -100,6 +100,7 @@ def cpu_summary(results: Iterable[Result], columns: Columns) -> Table | None:
         "Each row is the case with the highest throughput of its workload. All other results are in the sections of "
         "the workloads.",
         ONE_PROCESS,
+        *marks.of_best(results),
         *marks.of_results(best.values()),
     ]
     return table("Highest throughput of each workload", best_throughput(columns), best.values(), notes)

@@ -189,6 +189,14 @@ class TestMatched:
         clean = only(curves(pool([factory.run(factory.sweep(batches=(8, 64, 512)))])))
         assert curve.crossover == clean.crossover
 
+    def test_crossover_that_would_bridge_contended_results_is_not_judged(self):
+        records = [factory.contended(r) if r.case.batch_size in (8, 64) else r for r in factory.sweep()]
+        found = only(curves(pool([factory.run(records)]))).crossover
+        assert (found.word, found.batch) == ("not judged", None)
+        assert found.note.startswith(
+            "R crosses 1 between batch sizes 1 and 512, and those between were measured beside"
+        )
+
     def test_crossover_of_contended_results_is_not_judged(self):
         records = [factory.contended(r) if r.case.batch_size > 1 else r for r in factory.sweep()]
         curve = only(curves(pool([factory.run(records)])))

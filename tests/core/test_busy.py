@@ -31,7 +31,7 @@ def test_a_machine_is_busy_if_more_than_half_of_its_cases_are_contended(contende
 def test_the_line_of_a_busy_machine_has_the_count_and_the_worst_case() -> None:
     records = [factory.contended(CLEAN[0], 100), factory.contended(CLEAN[1], 900), factory.contended(CLEAN[2], 300)]
     assert busy_line([*records, CLEAN[3]]) == (
-        "busy machine: 3 of 4 cases were measured beside other work, so no verdict rests on them; at worst other work "
+        "busy machine: 3 of 4 cases were measured beside other work, so no verdict rests on them; at worst, other work "
         f"took the CPU away 900 times a second ({CLEAN[1].case.id}). Measure again while nothing else runs."
     )
 
@@ -49,7 +49,9 @@ def test_stolen_time_is_named_beside_switches() -> None:
     stolen = replace(CLEAN[1], flags=(flag,), contention=Contention(1.0, 0, stolen=0.25, load_before=0.0))
     assert at_worst([stolen]) == f"the host gave 25% of the CPU time to other machines ({stolen.case.id})"
     both = at_worst([factory.contended(CLEAN[0]), stolen])
-    assert both.startswith("other work took the CPU away 900 times a second (w-cpu-b1-fp32-eager) and the host gave 25%")
+    assert both.startswith(
+        "other work took the CPU away 900 times a second (w-cpu-b1-fp32-eager) and the host gave 25%"
+    )
 
 
 def test_a_contention_of_no_time_has_no_rate() -> None:

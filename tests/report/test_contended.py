@@ -14,7 +14,7 @@ from bench_core.core.results import Flag, FlagCode
 from bench_core.report import write
 from bench_core.report.content import Content, analyze, content
 from bench_core.report.page import page
-from bench_core.report.tables.marks import FOOTNOTE
+from bench_core.report.tables.marks import FOOTNOTE, LEFT_OUT
 from bench_core.report.tables.table import Table
 from tests.support import factory
 
@@ -46,6 +46,11 @@ class TestAnswers:
         assert answer.endswith("2 of 5 batch sizes are not judged: measured beside other work.")
         assert cells(report.summary)["Worth it?"] == ("Yes, from batch size 64 (2 not judged)",)
 
+    def test_crossover_between_contended_batches_is_not_judged(self) -> None:
+        report = content_of(factory.run(at_batches(factory.sweep(one_thread_at=None), 8, 64)))
+        assert "Crossover not judged: R crosses 1 between batch sizes 1 and 512, and those between" in report.answers[1]
+        assert cells(report.summary)["Crossover batch"] == ("not judged",)
+
     def test_every_batch_size_means_those_that_are_judged(self) -> None:
         records = at_batches(factory.sweep(batches=(64, 512, 4096), one_thread_at=None), 512)
         assert "The GPU is faster at every batch size judged." in content_of(factory.run(records)).answers[1]
@@ -71,6 +76,7 @@ class TestAnswers:
         records = [factory.contended(r) if r in of_first else r for r in run.records]
         counts = content_of(replace(run, records=tuple(records))).answers[0]
         assert "it is not judged for 1, measured beside other work" in counts
+        assert "at every batch size judged for" in counts
         assert counts.endswith("In all, 5 of 40 batch sizes are not judged: measured beside other work.")
 
     def test_threads_are_judged_by_the_cases_that_are_not_contended(self) -> None:
@@ -88,6 +94,7 @@ class TestAnswers:
         assert cells(report.summary)["At batch size"] == ("512",)
         assert report.summary is not None
         assert FOOTNOTE not in report.summary.notes
+        assert LEFT_OUT in report.summary.notes
         report = content_of(factory.run([factory.contended(r) for r in records], NO_GPU))
         assert cells(report.summary)["At batch size"] == ("4,096",)
         assert str(cells(report.summary)["Time per unit"][0]).endswith(" *")
@@ -110,7 +117,9 @@ def test_tables_mark_contended_figures_and_explain_the_mark() -> None:
 
 
 def test_tables_without_contended_figures_have_no_footnote() -> None:
-    assert FOOTNOTE not in page.markdown(content_of(factory.run()))
+    words = page.markdown(content_of(factory.run()))
+    assert FOOTNOTE not in words
+    assert LEFT_OUT not in words
 
 
 def test_csv_files_have_what_is_contended(tmp_path: Path) -> None:
@@ -119,10 +128,9 @@ def test_csv_files_have_what_is_contended(tmp_path: Path) -> None:
         rows = [(row["device"], row["batch_size"]) for row in csv.DictReader(file) if row["contended"] == "True"]
     assert rows == [("cuda", "8")]
     with (tmp_path / "out/speedups.csv").open(encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["contender_contended"] == "True"]
-    assert [(row["verdict"], row["notes"]) for row in rows] == [
-        ("UNCLEAR", "not judged: GPU measured beside other work")
-    ]
+        busy = [row for row in csv.DictReader(file) if row["contender_contended"] == "True"]
+    (row,) = busy
+    assert (row["verdict"], row["notes"]) == ("UNCLEAR", "not judged: GPU measured beside other work")
 
 
 class TestBusyMachine:
@@ -146,7 +154,7 @@ class TestBusyMachine:
         report = content_of(factory.busy_run(every=3))
         (folded,) = report.contended
         assert folded.summary == (
-            "11 of 33 cases were measured beside other work; at worst other work took the CPU away 130 times a second "
+            "11 of 33 cases were measured beside other work; at worst, other work took the CPU away 130 times a second "
             f"({factory.busy_run(every=3).records[30].case.id})"
         )
         assert len(folded.items) == 11

@@ -1,5 +1,6 @@
 """Plots: no text covers another text or the data, and ticks are few and round."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from bench_core.core.case import Case
 from bench_core.report.content import analyze, content
 from bench_core.report.plots import canvas, draw
+from bench_core.report.plots.chart_types import LineChart
 from tests.support import factory
 
 NO_GPU = factory.machine(gpu=False)
@@ -69,15 +71,14 @@ def test_contended_points_are_hollow_and_the_legend_and_the_caption_say_so():
         next(p for p in content(analyze([factory.run(own, NO_GPU)])).plots if p.name == "w_time")
         for own in (records[:1], records)
     )
+    assert isinstance(busy.chart, LineChart)
     (line,) = busy.chart.lines
     assert [point.contended for point in line.points] == [False, True]
     assert _legend(busy) == ["CPU, 16 threads", "beside other work"]
     assert _legend(clean) == ["CPU, 16 threads"]
     assert "A hollow marker was measured beside other work: no verdict rests on it." in busy.caption
     assert "hollow" not in clean.caption
-    (axes,) = draw.draw(busy.chart).axes
-    hollow = [drawn for drawn in axes.lines if drawn.get_fillstyle() == "none" and len(drawn.get_xdata())]
-    assert [list(drawn.get_xdata()) for drawn in hollow] == [[8]]
+    assert _batches_of(busy, "none") == [[8.0]]
 
 
 def test_point_without_an_interval_is_half_filled():
@@ -85,14 +86,20 @@ def test_point_without_an_interval_is_half_filled():
     plot = next(p for p in content(analyze([factory.run(records, NO_GPU)])).plots if p.name == "w_time")
     assert _legend(plot) == ["CPU, 16 threads", "no interval"]
     assert "A half-filled marker has too few samples for a confidence interval." in plot.caption
-    (axes,) = draw.draw(plot.chart).axes
-    assert [list(drawn.get_xdata()) for drawn in axes.lines if drawn.get_fillstyle() == "left"][:1] == [[8]]
+    assert _batches_of(plot, "left") == [[8.0]]
 
 
 def test_contended_dot_has_no_verdict_in_the_legend():
     run = factory.run([factory.contended(r) for r in factory.sweep()])
     plot = next(p for p in content(analyze([run])).plots if p.name == "overview_speedup")
     assert _legend(plot) == ["beside other work"]
+
+
+def _batches_of(plot, fillstyle):
+    """The batches of the markers with a style, those of the legend left out."""
+    (axes,) = draw.draw(plot.chart).axes
+    drawn = [np.asarray(line.get_xdata()).tolist() for line in axes.lines if line.get_fillstyle() == fillstyle]
+    return [batches for batches in drawn if batches]
 
 
 def _legend(plot):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable
 from itertools import count
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
 Counters = Callable[[int], None]
@@ -14,11 +16,10 @@ Counters = Callable[[int], None]
 @pytest.fixture
 def counters(monkeypatch: pytest.MonkeyPatch) -> Counters:
     """A call that makes every reading of the counters report so many more involuntary switches than the last."""
-    from bench_core.hardware import contention
 
     def replace_them(switches: int) -> None:
         readings = count(step=switches)
-        monkeypatch.setattr(contention.resource, "getrusage", lambda _: SimpleNamespace(ru_nivcsw=next(readings)))
-        monkeypatch.setattr(contention.psutil, "cpu_times", lambda: (0.0,))
+        monkeypatch.setattr(resource, "getrusage", lambda _: SimpleNamespace(ru_nivcsw=next(readings)))
+        monkeypatch.setattr(psutil, "cpu_times", lambda: (0.0,))
 
     return replace_them

@@ -133,9 +133,7 @@ def variant_lines(comparisons: Sequence[Comparison], labels: MachineLabels) -> t
 
 def _ratio_points(comparisons: Iterable[Comparison]) -> tuple[Point, ...]:
     return tuple(
-        Point(c.case.batch_size, c.ratio, c.interval, contended=c.contended)
-        for c in comparisons
-        if c.ratio is not None
+        Point(c.case.batch_size, c.ratio, c.interval, contended=c.contended) for c in comparisons if c.ratio is not None
     )
 
 

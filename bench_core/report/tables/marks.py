@@ -10,6 +10,8 @@ from bench_core.core.busy import BESIDE_OTHER_WORK
 MARK = "*"
 FOOTNOTE = f"{MARK} {BESIDE_OTHER_WORK.capitalize()}, so no verdict rests on it."
 
+LEFT_OUT = "Cases measured beside other work count only where there are no others."
+
 
 def marked(words: str, contended: bool) -> str:
     """Words with the mark if they are about a contended figure."""
@@ -29,3 +31,8 @@ def of_results(results: Iterable[Result]) -> tuple[str, ...]:
 def of_sides(comparisons: Iterable[Comparison]) -> tuple[str, ...]:
     """The footnote if a side of one of the comparisons is marked."""
     return of_results(side for c in comparisons for side in (c.base, c.contender) if side)
+
+
+def of_best(results: Iterable[Result]) -> tuple[str, ...]:
+    """How the best of the results was chosen, if one of them is contended."""
+    return (LEFT_OUT,) if of_results(results) else ()
