@@ -135,11 +135,6 @@ class Contention:
     load_before: float
     delay: float | None = None
 
-    @property
-    def switches_per_second(self) -> float:
-        """How often per second the kernel took a CPU away from this process; 0 if no time passed."""
-        return self.involuntary_switches / self.seconds if self.seconds > 0.0 else 0.0
-
 
 @dataclass(frozen=True)
 class Compilation:

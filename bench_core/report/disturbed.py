@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from bench_core.analysis.comparison import Result
 from bench_core.analysis.speedup import Pool
-from bench_core.core.busy import at_worst, busy_line, contended_count
-from bench_core.core.records import Run
+from bench_core.core.busy import busy_line, contended_count, contention_words, the_worst
+from bench_core.core.records import Record, Run
 from bench_core.report.facts import when
 from bench_core.report.plots.series import MachineLabels
 from bench_core.report.tables.table import Folded
@@ -26,13 +26,11 @@ def busy_runs(runs: Sequence[Run], pooled: Pool, labels: MachineLabels) -> Itera
 
 def contended_cases(results: Iterable[Result], labels: MachineLabels) -> Iterable[Folded]:
     """One list for each machine with contended cases: how many there are, and how bad the worst is."""
-    by_machine: dict[str, list[Result]] = {}
+    by_machine: dict[str, list[Record]] = {}
     for result in results:
-        by_machine.setdefault(result.machine.hardware, []).append(result)
-    for hardware, own in by_machine.items():
-        contended = [result.record for result in own if result.record.contended]
-        if contended:
+        by_machine.setdefault(result.machine.hardware, []).append(result.record)
+    for hardware, records in by_machine.items():
+        items = tuple(f"{record.case.id}: {contention_words(record)}" for record in records if record.contended)
+        if items:
             where = f"Machine {labels[hardware]}: " if len(labels) > 1 else ""
-            count = contended_count([result.record for result in own])
-            items = (f"{r.case.id}: {'; '.join(f.text for f in r.flags if f.code in CONTENDED_BY)}" for r in contended)
-            yield Folded(f"{where}{count}; at worst, {at_worst(contended)}", tuple(items))
+            yield Folded(f"{where}{contended_count(records)}; {the_worst(records)}", items)

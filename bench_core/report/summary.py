@@ -8,6 +8,7 @@ from bench_core.analysis.comparison import Comparison, Result, Verdict
 from bench_core.analysis.speedup import Curve, time_rank
 from bench_core.core.busy import BESIDE_OTHER_WORK
 from bench_core.core.records import Run
+from bench_core.core.text import counted
 from bench_core.report.answers import answer, overall
 from bench_core.report.plots.series import MachineLabels
 from bench_core.report.tables import marks
@@ -60,18 +61,14 @@ def _threads(measured: Sequence[Comparison]) -> Iterable[str]:
         faster = sum(c.verdict == Verdict.FASTER for c in judged)
         more = f" ({left_out} more {'is' if left_out == 1 else 'are'} not judged: {BESIDE_OTHER_WORK})"
         yield (
-            f"All usable CPU cores are faster than one thread in {faster} of {_cases(len(judged))} measured with both"
+            f"All usable CPU cores are faster than one thread in {faster} of {counted(len(judged), 'case', 'cases')} measured with both"
             f"{more if left_out else ''}."
         )
     elif measured:
         yield (
             "Whether all usable CPU cores are faster than one thread is not judged: "
-            f"{_cases(left_out)} {'was' if left_out == 1 else 'were'} {BESIDE_OTHER_WORK}."
+            f"{counted(left_out, 'case', 'cases')} {'was' if left_out == 1 else 'were'} {BESIDE_OTHER_WORK}."
         )
-
-
-def _cases(count: int) -> str:
-    return "1 case" if count == 1 else f"{count} cases"
 
 
 def gpu_summary(primary: Sequence[Curve], results: Iterable[Result], columns: Columns) -> Table | None:

@@ -1,25 +1,23 @@
-"""The kernel's counters, replaced: how often the CPU was taken away, and no time stolen."""
+"""What the kernel's counters say of other work, replaced."""
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Callable
-from itertools import count
-from types import SimpleNamespace
 
-import psutil
 import pytest
+
+from bench_core.core.results import Contention
 
 Counters = Callable[[int], None]
 
 
 @pytest.fixture
 def counters(monkeypatch: pytest.MonkeyPatch) -> Counters:
-    """A call that makes every reading of the counters report so many more involuntary switches than the last."""
+    """A call that makes every watch read so many involuntary switches in a second, and nothing else."""
+    from bench_core.hardware.contention import ContentionWatch
 
     def replace_them(switches: int) -> None:
-        readings = count(step=switches)
-        monkeypatch.setattr(resource, "getrusage", lambda _: SimpleNamespace(ru_nivcsw=next(readings)))
-        monkeypatch.setattr(psutil, "cpu_times", lambda: (0.0,))
+        counted = Contention(1.0, switches, stolen=0.0, load_before=0.0, delay=0.0)
+        monkeypatch.setattr(ContentionWatch, "read", lambda _: counted)
 
     return replace_them

@@ -10,7 +10,7 @@ from bench_core.core.busy import BESIDE_OTHER_WORK
 MARK = "*"
 FOOTNOTE = f"{MARK} {BESIDE_OTHER_WORK.capitalize()}, so no verdict rests on it."
 
-LEFT_OUT = "Cases measured beside other work count only where there are no others."
+LEFT_OUT = f"Cases {BESIDE_OTHER_WORK} count only where there are no others."
 
 
 def marked(words: str, contended: bool) -> str:

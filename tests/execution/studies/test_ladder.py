@@ -217,7 +217,7 @@ class TestTutorial:
     ) -> None:
         counters(switches)
         with threads(1):  # afterwards as many as before
-            rung = ladder.run_rung(LOADER_OUT, "cpu", digits, steps=3, max_time=0.02)
+            rung = ladder.run_rung(LOADER_OUT, "cpu", Sources(data=digits), steps=3, max_time=0.02)
         assert (rung.rung, rung.contended) == ("loader taken out", contended)
 
     def test_a_failure_of_the_process_is_reported_in_one_line(
