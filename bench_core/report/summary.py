@@ -59,16 +59,12 @@ def _threads(measured: Sequence[Comparison]) -> Iterable[str]:
     left_out = len(measured) - len(judged)
     if judged:
         faster = sum(c.verdict == Verdict.FASTER for c in judged)
+        of_all = f"{faster} of {counted(len(judged), 'case', 'cases')} measured with both"
         more = f" ({left_out} more {'is' if left_out == 1 else 'are'} not judged: {BESIDE_OTHER_WORK})"
-        yield (
-            f"All usable CPU cores are faster than one thread in {faster} of {counted(len(judged), 'case', 'cases')} measured with both"
-            f"{more if left_out else ''}."
-        )
+        yield f"All usable CPU cores are faster than one thread in {of_all}{more if left_out else ''}."
     elif measured:
-        yield (
-            "Whether all usable CPU cores are faster than one thread is not judged: "
-            f"{counted(left_out, 'case', 'cases')} {'was' if left_out == 1 else 'were'} {BESIDE_OTHER_WORK}."
-        )
+        cases = f"{counted(left_out, 'case', 'cases')} {'was' if left_out == 1 else 'were'} {BESIDE_OTHER_WORK}"
+        yield f"Whether all usable CPU cores are faster than one thread is not judged: {cases}."
 
 
 def gpu_summary(primary: Sequence[Curve], results: Iterable[Result], columns: Columns) -> Table | None:
