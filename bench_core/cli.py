@@ -205,4 +205,6 @@ def _row(row: Comparison) -> str:
     if row.ratio is not None:
         interval = f" [{row.interval[0]:.3f}, {row.interval[1]:.3f}]" if row.interval else " [no CI]"
         figure += f"   ratio {row.ratio:.3f}{interval}"
+    if row.contended:
+        figure += f"\n         {row.not_judged}"
     return f"{row.verdict:<8s} {row.case.id}\n         {figure}"

@@ -9,7 +9,7 @@ os.environ.pop("PYTEST_XDIST_WORKER", None)
 # Threads that spin while they wait, in two processes at once, slow each other down tens of times.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["pytester", "tests.support.counters"]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -6,17 +6,27 @@ samples within one process and understate the noise between processes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from bench_core.core.busy import BESIDE_OTHER_WORK
 from bench_core.core.case import Case
 from bench_core.core.records import Record, Run, RunInfo
 from bench_core.core.results import Machine
 from bench_core.core.stats import Interval, ratio_interval
 
 ComparisonKind = Literal["matched", "best against best", "threads", "variants", "descriptive"]
+
+SIDES: Mapping[ComparisonKind, tuple[str, str]] = {
+    "matched": ("CPU", "GPU"),
+    "best against best": ("CPU", "GPU"),
+    "threads": ("one thread", "all cores"),
+    "variants": ("eager fp32", "the other one"),
+    "descriptive": ("base", "head"),
+}
+"""How each kind of comparison calls its base and its contender."""
 
 TOLERANCE = 0.05
 DESCRIPTIVE = (
@@ -92,7 +102,8 @@ class Comparison:
     contender is faster.
 
     ``ratio`` is ``None`` if a side is missing, ``interval`` also if a side has no interval. ``notes`` describes how the
-    two sides differ.
+    two sides differ. If other work took the CPU while a side was measured, the comparison is ``contended`` and its
+    verdict UNCLEAR.
     """
 
     kind: ComparisonKind
@@ -103,6 +114,7 @@ class Comparison:
     verdict: Verdict
     across_machines: bool
     notes: tuple[str, ...]
+    contended: bool = False
 
     @property
     def case(self) -> Case:
@@ -118,23 +130,54 @@ class Comparison:
             return ""
         return _across(self.base, self.contender)
 
+    @property
+    def not_judged(self) -> str:
+        """Why there is no verdict, naming the sides that were measured beside other work; empty unless contended."""
+        if not self.contended:
+            return ""
+        named = zip(SIDES[self.kind], (self.base, self.contender), strict=True)
+        busy = " and ".join(name for name, side in named if side and side.record.contended)
+        return f"not judged: {busy} {BESIDE_OTHER_WORK}"
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """All that a reader should know: why it is not judged, if so, and how the two sides differ."""
+        return (*filter(None, (self.not_judged,)), *self.notes)
+
 
 def _across(base: Result, contender: Result) -> str:
     return f"across machines: {base.machine.label} against {contender.machine.label}"
 
 
 def compare_pair(kind: ComparisonKind, base: Result | None, contender: Result | None, tolerance: float) -> Comparison:
-    """Compare two results; if one is missing, the verdict is MISSING."""
+    """Compare two results. If one is missing, the verdict is MISSING; a measurement compared with itself is the SAME,
+    whatever its interval; otherwise, if one is contended, the verdict is UNCLEAR."""
     if base is None or contender is None:
         return Comparison(kind, base, contender, None, None, Verdict.MISSING, False, ())
-    interval, a, b = None, base.record, contender.record
-    if base.interval and contender.interval and a.timing.confidence == b.timing.confidence:
-        interval = ratio_interval(a.per_unit, base.interval, b.per_unit, contender.interval)
+    a, b = base.record, contender.record
+    itself = base.info.run_id == contender.info.run_id and a == b
+    contended = not itself and (a.contended or b.contended)
+    interval = (1.0, 1.0) if itself else _interval_of_ratio(base, contender)
+    judged = verdict(interval, tolerance)
     across = base.machine.hardware != contender.machine.hardware
-    notes = tuple(_differences(base, contender, across))
     return Comparison(
-        kind, base, contender, a.per_unit / b.per_unit, interval, verdict(interval, tolerance), across, notes
+        kind=kind,
+        base=base,
+        contender=contender,
+        ratio=a.per_unit / b.per_unit,
+        interval=interval,
+        verdict=Verdict.UNCLEAR if contended else judged,
+        across_machines=across,
+        notes=("both sides are the same measurement",) if itself else tuple(_differences(base, contender, across)),
+        contended=contended,
     )
+
+
+def _interval_of_ratio(base: Result, contender: Result) -> Interval | None:
+    a, b = base.record, contender.record
+    if not (base.interval and contender.interval and a.timing.confidence == b.timing.confidence):
+        return None
+    return ratio_interval(a.per_unit, base.interval, b.per_unit, contender.interval)
 
 
 def _differences(base: Result, contender: Result, across: bool) -> Iterable[str]:

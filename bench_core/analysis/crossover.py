@@ -16,7 +16,7 @@ from bench_core.core.stats import Floats, Interval
 class Crossover:
     """Where the GPU overtakes the CPU: a batch size with its interval (an open end is ``None``), or only a word."""
 
-    word: Literal["crossover", "GPU always", "CPU always", "not reached"]
+    word: Literal["crossover", "GPU always", "CPU always", "not reached", "not judged"]
     batch: float | None = None
     interval: tuple[float | None, float | None] = (None, None)
     note: str = ""

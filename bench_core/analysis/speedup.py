@@ -14,6 +14,7 @@ from bench_core.analysis.comparison import (
     compare_pair,
 )
 from bench_core.analysis.crossover import Crossover, crossover
+from bench_core.core.busy import BESIDE_OTHER_WORK
 from bench_core.core.case import DTYPES, VARIANTS, Case, cpu_dtype, cpu_variant
 from bench_core.core.records import Run, oldest_first
 
@@ -56,9 +57,9 @@ class Curve:
 
     @property
     def from_batch(self) -> int | None:
-        """The smallest batch from which on every measured ratio is FASTER; ``None`` if the last is not."""
+        """The smallest batch from which on every judged ratio is FASTER; ``None`` if the last is not."""
         smallest = None
-        for row in reversed(self.measured):
+        for row in reversed(self.judged):
             if row.verdict != Verdict.FASTER:
                 break
             smallest = row.case.batch_size
@@ -66,13 +67,18 @@ class Curve:
 
     @property
     def peak(self) -> Comparison | None:
-        """The row with the largest ratio."""
-        return max(self.measured, key=lambda row: row.ratio or 0.0, default=None)
+        """The judged row with the largest ratio."""
+        return max(self.judged, key=lambda row: row.ratio or 0.0, default=None)
 
     @property
     def measured(self) -> tuple[Comparison, ...]:
         """The rows with a result on both sides."""
         return tuple(row for row in self.rows if row.ratio is not None)
+
+    @property
+    def judged(self) -> tuple[Comparison, ...]:
+        """The measured rows of which no side was measured beside other work: every answer rests on them alone."""
+        return tuple(row for row in self.measured if not row.contended)
 
 
 Lines = Mapping[tuple[str, Case], Mapping[int, Result]]
@@ -99,8 +105,20 @@ def curves(pooled: Pool, tolerance: float = TOLERANCE) -> tuple[Curve, ...]:
 
 
 def _crossover_of(rows: Iterable[Comparison]) -> Crossover:
-    both = [(row.case.batch_size, row.ratio, row.interval) for row in rows if row.ratio is not None]
-    return crossover([b for b, _, _ in both], [r for _, r, _ in both], [i for _, _, i in both])
+    """The crossover of the rows that are not contended, unless it would bridge one that is."""
+    measured = [row for row in rows if row.ratio is not None]
+    both = [(row.case.batch_size, row.ratio, row.interval) for row in measured if row.ratio and not row.contended]
+    if len(both) < 2 <= len(measured):
+        return Crossover("not judged", note=f"fewer than two batch sizes are left; the others were {BESIDE_OTHER_WORK}")
+    found = crossover([b for b, _, _ in both], [r for _, r, _ in both], [i for _, _, i in both])
+    if found.batch is None:
+        return found
+    below = max(batch for batch, _, _ in both if batch <= found.batch)
+    above = min(batch for batch, _, _ in both if batch >= found.batch)
+    if any(row.contended and below < row.case.batch_size < above for row in measured):
+        between = f"R crosses 1 between batch sizes {below} and {above}, and those between were {BESIDE_OTHER_WORK}"
+        return Crossover("not judged", note=between)
+    return found
 
 
 def _lines(results: Iterable[Result]) -> Lines:
@@ -128,13 +146,14 @@ def _cpu_home(lines: Lines, home: str, wanted: Case, gpu: Mapping[int, Result]) 
 def best_against_best(pooled: Pool, tolerance: float = TOLERANCE) -> tuple[Comparison, ...]:
     """Each side's shortest time per unit for a workload, setting and dtype, at its own best batch, variant and threads.
 
-    The minimum of several noisy results is slightly too optimistic, on both sides.
+    Contended results count only where a side has no others; such a pair is not judged. The minimum of several noisy
+    results is slightly too optimistic, on both sides.
     """
     sides: dict[tuple[str, Case], dict[int, Result]] = defaultdict(dict)
     for result in pooled.results:
         free = replace(result.case, batch_size=0, variant="", threads=None)
         best = sides[result.machine.hardware, free].setdefault(0, result)
-        if result.record.per_unit < best.record.per_unit:
+        if time_rank(result) < time_rank(best):
             sides[result.machine.hardware, free][0] = result
     best_pairs = []
     for (home, side), gpu in sides.items():
@@ -143,6 +162,11 @@ def best_against_best(pooled: Pool, tolerance: float = TOLERANCE) -> tuple[Compa
             cpu = sides.get((_cpu_home(sides, home, wanted, gpu), wanted), {})
             best_pairs.append(compare_pair("best against best", cpu.get(0), gpu[0], tolerance))
     return tuple(best_pairs)
+
+
+def time_rank(result: Result) -> tuple[bool, float]:
+    """Lower is better: by the time per unit, and contended results come after all others."""
+    return result.record.contended, result.record.per_unit
 
 
 def threads(pooled: Pool, tolerance: float = TOLERANCE) -> tuple[Comparison, ...]:

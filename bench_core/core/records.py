@@ -179,7 +179,8 @@ class NotRun:
 class RunInfo:
     """Facts about the run itself, stored with its records; times are ISO 8601, UTC.
 
-    ``dirty`` says whether files of the commit had been changed, ``partial`` whether the run was stopped early.
+    ``dirty`` says whether files of the commit had been changed, ``partial`` whether the run was stopped early,
+    ``resumed`` whether it was stopped and continued later.
     ``studies`` holds the rows of each study by its name. ``studied`` names the items that were completed, such as
     ``ladder-cpu``. ``unknown`` keeps the fields that a newer bench-core of the same schema has written.
     """
@@ -196,6 +197,7 @@ class RunInfo:
     not_run: tuple[NotRun, ...]
     studies: dict[str, tuple[dict[str, Any], ...]] = field(default_factory=dict)
     studied: tuple[str, ...] = ()
+    resumed: bool = False
     schema: int = SCHEMA
     unknown: Unknown = field(default_factory=dict, compare=False, metadata=NOT_STORED)
 

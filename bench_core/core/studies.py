@@ -26,8 +26,9 @@ class LadderRung:
     """What a rung of the ladder reported on a device: ``seconds`` per step, over ``steps`` steps.
 
     ``work`` names the training, ``what`` describes what the rung corrects. Only the last rung has an ``interval``: each
-    of the others is a single measurement. Raises ``RecordError`` for a device that is not a real one (such as a test's
-    fake device), because its time would not be a measurement.
+    of the others is a single measurement. ``contended`` marks a rung measured while other work took the CPU. Raises
+    ``RecordError`` for a device that is not a real one (such as a test's fake device), because its time would not be a
+    measurement.
     """
 
     STUDY: ClassVar[str] = "ladder"
@@ -42,6 +43,7 @@ class LadderRung:
     seconds: float
     interval: tuple[float, float] | None
     steps: int
+    contended: bool = False
 
     def __post_init__(self) -> None:
         _check(self.device, self.seconds)
@@ -56,8 +58,8 @@ class TimeToAccuracy:
     ``target`` and ``accuracy`` are shares of the ``test_size`` different test images: the share that the model is to
     classify correctly, and the share that it does. The accuracy is evaluated after every ``eval_interval`` steps.
     ``units`` is the number of images trained on. ``met`` is false for a training that was stopped before it reached the
-    target. ``stand_in`` marks data used in place of MNIST. Raises ``RecordError`` for a device that is not a real one,
-    and for values that contradict each other.
+    target. ``stand_in`` marks data used in place of MNIST, ``contended`` a training during which other work took the
+    CPU. Raises ``RecordError`` for a device that is not a real one, and for values that contradict each other.
     """
 
     STUDY: ClassVar[str] = "learning"
@@ -78,6 +80,7 @@ class TimeToAccuracy:
     seconds: float
     met: bool
     seed: int
+    contended: bool = False
 
     def __post_init__(self) -> None:
         _check(self.device, self.seconds)

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import psutil
 
+from bench_core.core.records import CONTENDED
 from bench_core.core.results import Contention, Flag, FlagCode
+from bench_core.hardware.machine import usable_cpus
 
 SWITCHES_PER_SECOND = 50.0
 """Involuntary context switches per second and usable core above which a case is flagged."""
@@ -43,6 +45,11 @@ class ContentionWatch:
             load_before=self._load,
             delay=_difference(_delay(), self._delay),
         )
+
+    def contended(self, threads: int) -> bool:
+        """Whether other work took the CPU from ``threads`` threads since this watch was created."""
+        flags = contention_flags(self.read(), threads, usable_cpus())
+        return any(flag.code in CONTENDED for flag in flags)
 
 
 def _involuntary_switches() -> int:

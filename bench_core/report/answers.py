@@ -10,6 +10,7 @@ from enum import Enum, auto
 from bench_core.analysis.comparison import Comparison, Verdict
 from bench_core.analysis.speedup import Curve
 from bench_core.core import text
+from bench_core.core.busy import BESIDE_OTHER_WORK
 
 
 class Worth(Enum):
@@ -20,6 +21,7 @@ class Worth(Enum):
     ONLY_SMALLER = auto()
     NOWHERE = auto()
     UNCLEAR = auto()
+    NOT_JUDGED = auto()
     NO_RATIO = auto()
 
 
@@ -33,39 +35,50 @@ class Answer:
 
 
 def answer(curve: Curve) -> Answer:
-    """The answer that a curve of matched speedups gives."""
-    rows, peak = curve.measured, curve.peak
+    """The answer that a curve of matched speedups gives: contended figures are left out of it."""
+    peak, left_out = curve.peak, len(curve.measured) - len(curve.judged)
+    if peak is None and left_out:
+        sentence = f"Not judged: at every batch size, one side or both were {BESIDE_OTHER_WORK}."
+        return Answer(Worth.NOT_JUDGED, f"Not judged: {BESIDE_OTHER_WORK}", sentence)
     if peak is None:
         sentence = "No batch size was measured on both devices, so there is no answer."
         return Answer(Worth.NO_RATIO, "Not measured on both devices", sentence)
-    verdict = _judge(curve)
+    verdict = _judge(curve, "judged" if left_out else "measured")
     parts = [verdict.sentence, _peak_words(peak), _crossover_words(curve)]
-    if len(rows) == 1:
+    if len(curve.measured) == 1:
         parts.append("Only one batch size was measured on both devices.")
-    return replace(verdict, sentence=" ".join(part for part in parts if part))
+    if left_out:
+        parts.append(f"{_left_out(left_out, len(curve.measured))}.")
+    cell = f"{verdict.cell} ({left_out} not judged)" if left_out else verdict.cell
+    return replace(verdict, cell=cell, sentence=" ".join(part for part in parts if part))
 
 
-def _judge(curve: Curve) -> Answer:
-    rows = curve.measured
+def _left_out(count: int, of: int) -> str:
+    return f"{count} of {of} batch sizes {'is' if count == 1 else 'are'} not judged: {BESIDE_OTHER_WORK}"
+
+
+def _judge(curve: Curve, known: str) -> Answer:
+    """The verdict on the judged rows; ``known`` says in one word which batch sizes these are."""
+    rows = curve.judged
     faster = [row.case.batch_size for row in rows if row.verdict == Verdict.FASTER]
     if curve.from_batch == rows[0].case.batch_size:
-        where = "at every batch size measured" if len(rows) > 1 else f"at batch size {text.whole(curve.from_batch)}"
+        where = f"at every batch size {known}" if len(rows) > 1 else f"at batch size {text.whole(curve.from_batch)}"
         return Answer(Worth.ALWAYS, f"Yes, {where}", f"The GPU is faster {where}.")
     if curve.from_batch is not None:
         batch = f"batch size {text.whole(curve.from_batch)}"
         return Answer(Worth.FROM_BATCH, f"Yes, from {batch}", f"The GPU is worth it from {batch} on.")
     if faster:
         some = ", ".join(text.whole(batch) for batch in faster)
-        sentence = f"The GPU is faster only at batch size {some}, not at the largest batch size measured."
+        sentence = f"The GPU is faster only at batch size {some}, not at the largest batch size {known}."
         return Answer(Worth.ONLY_SMALLER, f"Only at batch size {some}", sentence)
     if all(row.verdict == Verdict.SLOWER for row in rows):
-        return Answer(Worth.NOWHERE, "No", "The GPU is not worth it: the CPU is faster at every batch size measured.")
+        return Answer(Worth.NOWHERE, "No", f"The GPU is not worth it: the CPU is faster at every batch size {known}.")
     if all(row.verdict in (Verdict.SLOWER, Verdict.SAME) for row in rows):
-        sentence = "The GPU is not worth it: it is not faster by more than the tolerance at any batch size."
+        sentence = f"The GPU is not worth it: it is not faster by more than the tolerance at any batch size {known}."
         return Answer(Worth.NOWHERE, "No", sentence)
     if any(row.interval is None for row in rows):
         ahead = sum((row.ratio or 0.0) > 1.0 for row in rows)
-        medians = f"by the medians, the GPU is faster at {ahead} of {len(rows)} batch sizes measured"
+        medians = f"by the medians, the GPU is faster at {ahead} of {len(rows)} batch sizes {known}"
         sentence = f"Inconclusive: there are too few samples for a confidence interval; {medians}."
         return Answer(Worth.UNCLEAR, "Unclear, too few samples", sentence)
     sentence = "Inconclusive: the confidence interval includes 1 at one or more batch sizes."
@@ -87,7 +100,9 @@ def _crossover_words(curve: Curve) -> str:
         note = f" ({crossover.note})" if crossover.note else ""
         batch = text.significant(crossover.batch)
         return f"Both are equally fast at a batch size of about {batch} (CI {span}){note}."
-    return f"No crossover: {crossover.note}." if crossover.note and len(curve.measured) > 1 else ""
+    if not crossover.note or len(curve.judged) < 2:
+        return ""
+    return f"{'Crossover not judged' if crossover.word == 'not judged' else 'No crossover'}: {crossover.note}."
 
 
 def crossover_cell(curve: Curve) -> str:
@@ -101,7 +116,7 @@ def crossover_cell(curve: Curve) -> str:
 
 
 _WHERE = {
-    Worth.ALWAYS: "at every batch size measured",
+    Worth.ALWAYS: "at every batch size {known}",
     Worth.FROM_BATCH: "from some batch size on",
     Worth.ONLY_SMALLER: "only at smaller batch sizes",
     Worth.NOWHERE: "at no batch size",
@@ -109,10 +124,16 @@ _WHERE = {
 
 
 def overall(curves: Sequence[Curve]) -> str:
-    """One sentence on several curves: counts only, since a mean of speedups would hide the differences."""
+    """A sentence or two on several curves: counts only, since a mean of speedups would hide the differences."""
     counts = Counter(answer(curve).worth for curve in curves)
-    words = ", ".join(f"{where} for {counts[worth]}" for worth, where in _WHERE.items() if counts[worth])
-    rest = sum(count for worth, count in counts.items() if worth not in _WHERE)
+    measured = sum(len(curve.measured) for curve in curves)
+    left_out = measured - sum(len(curve.judged) for curve in curves)
+    known = "judged" if left_out else "measured"
+    words = ", ".join(f"{w.format(known=known)} for {counts[worth]}" for worth, w in _WHERE.items() if counts[worth])
     parts = [f"the GPU is faster {words}"] if words else []
-    parts += [f"it is unclear, or one side was not measured, for {rest}"] if rest else []
-    return f"of {len(curves)} workloads, {'; '.join(parts)}."
+    if contended := counts[Worth.NOT_JUDGED]:
+        parts.append(f"it is not judged for {contended}, {BESIDE_OTHER_WORK}")
+    if rest := len(curves) - contended - sum(counts[worth] for worth in _WHERE):
+        parts.append(f"it is unclear, or one side was not measured, for {rest}")
+    sentence = f"of {len(curves)} workloads, {'; '.join(parts)}."
+    return f"{sentence} In all, {_left_out(left_out, measured)}." if left_out else sentence

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench_core.analysis.comparison import Comparison, Result, Verdict
+from bench_core.analysis.comparison import Comparison, Result
 from bench_core.analysis.speedup import Curve, Pool, best_against_best, curves, pool, threads, variant_comparisons
 from bench_core.core.records import Run
-from bench_core.report import facts
-from bench_core.report.answers import answer, overall
+from bench_core.report import disturbed, facts
+from bench_core.report.answers import answer
 from bench_core.report.glossary import METHOD, TERMS
 from bench_core.report.plots.charts import Plot, overview_plot, threads_plot, variant_plots, workload_plots
 from bench_core.report.plots.series import MachineLabels
@@ -18,15 +18,11 @@ from bench_core.report.sections.learning import learning
 from bench_core.report.sections.parity import parity
 from bench_core.report.sections.pipelines import pipelines
 from bench_core.report.sections.study import Study
-from bench_core.report.tables.columns import Columns, best_throughput
-from bench_core.report.tables.table import Column, Link, Table, table
+from bench_core.report.summary import cpu_summary, gpu_summary, headlines, primary_curves
+from bench_core.report.tables import marks
+from bench_core.report.tables.columns import Columns
+from bench_core.report.tables.table import Folded, Table, table
 
-MAX_ANSWERS = 3
-"""Up to this many workloads each have their answer at the top; of more, only counts are given."""
-ONE_PROCESS = (
-    "Confidence intervals (CI) are from one process; a difference of a few percent may not be reproduced by the next "
-    "run."
-)
 VARIANT_RATIO = (
     "R is the time of eager fp32 divided by the time of the other variant or dtype: FASTER means that the other one is "
     "faster."
@@ -47,7 +43,8 @@ class Section:
 
 @dataclass(frozen=True)
 class Content:
-    """The whole report. ``gpu_measured`` is false if no result is from a GPU."""
+    """The whole report. ``gpu_measured`` is false if no result is from a GPU; ``contended`` and ``left`` are lists of
+    cases: those measured beside other work, and those not run for one common reason."""
 
     title: str
     subtitle: str
@@ -63,7 +60,9 @@ class Content:
     threads: Table | None
     studies: tuple[Study, ...]
     not_run: Table | None
+    left: tuple[Folded, ...]
     notes: tuple[str, ...]
+    contended: tuple[Folded, ...]
     terms: tuple[tuple[str, str], ...]
     method: tuple[str, ...]
 
@@ -111,25 +110,42 @@ def content(analysis: Analysis) -> Content:
     """Put the analysis into words, tables and plots."""
     columns = Columns(analysis.labels)
     primary = primary_curves(analysis.curves)
-    gpu_measured = any(result.on_gpu for result in analysis.pooled.results)
+    results = analysis.pooled.results
+    gpu_measured = any(result.on_gpu for result in results)
     plots = (overview_plot(primary, analysis.labels), threads_plot(analysis.threads, analysis.labels))
-    workloads = len({result.case.workload for result in analysis.pooled.results})
+    missing = facts.without_result(analysis.runs)
+    workloads = len({result.case.workload for result in results})
     return Content(
         title="Is the GPU worth it?" if gpu_measured else "How fast is this CPU?",
-        subtitle=facts.subtitle(analysis.runs, len(analysis.pooled.results), workloads),
-        warnings=tuple(facts.partial_runs(analysis.runs, analysis.pooled, analysis.labels)),
+        subtitle=facts.subtitle(analysis.runs, len(results), workloads),
+        warnings=(
+            *disturbed.busy_runs(analysis.runs, analysis.pooled, analysis.labels),
+            *facts.partial_runs(analysis.runs, analysis.pooled, analysis.labels),
+        ),
         gpu_measured=gpu_measured,
-        answers=tuple(_answers(analysis, primary)),
-        summary=_gpu_summary(primary, analysis, columns) if gpu_measured else _cpu_summary(analysis, columns),
+        answers=tuple(headlines(analysis.runs, primary, analysis.threads, analysis.labels)),
+        summary=(gpu_summary(primary, results, columns) if gpu_measured else cpu_summary(results, columns)),
         overview=tuple(plot for plot in plots if plot is not None),
         machines=facts.machines(analysis.runs, analysis.labels),
         runs=facts.runs_table(analysis.runs, analysis.pooled, analysis.labels),
         families=_families(analysis, columns),
-        best=table("Best CPU case against best GPU case", columns.best(), analysis.best),
-        threads=table("Cases measured with one thread and with all cores", columns.threads(), analysis.threads),
+        best=table(
+            "Best CPU case against best GPU case",
+            columns.best(),
+            analysis.best,
+            [*marks.of_best(results), *marks.of_sides(analysis.best)],
+        ),
+        threads=table(
+            "Cases measured with one thread and with all cores",
+            columns.threads(),
+            analysis.threads,
+            marks.of_sides(analysis.threads),
+        ),
         studies=tuple(study for study in _studies(analysis, columns) if study),
-        not_run=facts.not_run(analysis.runs, analysis.labels),
+        not_run=facts.not_run(missing, analysis.labels),
+        left=tuple(facts.left(missing, analysis.labels)),
         notes=tuple(facts.skipped(analysis.runs, analysis.pooled)),
+        contended=tuple(disturbed.contended_cases(results, analysis.labels)),
         terms=TERMS,
         method=METHOD,
     )
@@ -140,66 +156,6 @@ def _studies(analysis: Analysis, columns: Columns) -> Iterable[Study | None]:
     yield pipelines(analysis.pooled.results, columns)
     yield learning(analysis.runs, analysis.labels)
     yield ladder(analysis.runs, analysis.labels)
-
-
-def primary_curves(candidates: Iterable[Curve]) -> list[Curve]:
-    """One curve per workload and GPU: fp32 and eager if measured, then the one with most batch sizes."""
-    best: dict[tuple[str, str, str], Curve] = {}
-    for curve in candidates:
-        side = next(row.contender for row in curve.rows if row.contender)
-        key = (curve.rows[0].case.workload, side.machine.hardware, side.case.device)
-        if key not in best or _rank(curve) > _rank(best[key]):
-            best[key] = curve
-    return list(best.values())
-
-
-def _rank(curve: Curve) -> tuple[bool, bool, bool, int]:
-    case = curve.rows[0].case
-    return bool(curve.measured), case.dtype == "fp32", case.variant == "eager", len(curve.measured)
-
-
-def _answers(analysis: Analysis, primary: Sequence[Curve]) -> Iterable[str]:
-    labels = {run.info.machine.hardware: run.info.machine.label for run in analysis.runs}
-    for hardware, letter in analysis.labels.items():
-        own = [c for c in primary if any(r.contender and r.contender.machine.hardware == hardware for r in c.rows)]
-        if own:
-            counts = overall(own) if len(own) > MAX_ANSWERS else ""
-            yield f"Machine {letter}, {labels[hardware]}: {counts}".strip()
-        if len(own) <= MAX_ANSWERS:
-            yield from (f"{curve.rows[0].case.workload}: {answer(curve).sentence}" for curve in own)
-    judged = [c for c in analysis.threads if c.ratio is not None]
-    faster = sum(c.verdict == Verdict.FASTER for c in judged)
-    if judged:
-        cases = "1 case" if len(judged) == 1 else f"{len(judged)} cases"
-        yield f"All usable CPU cores are faster than one thread in {faster} of {cases} measured with both."
-
-
-def _gpu_summary(primary: Sequence[Curve], analysis: Analysis, columns: Columns) -> Table | None:
-    workload = Column[Curve]("Workload", lambda c: Link(c.rows[0].case.workload, c.rows[0].case.workload))
-    with_gpu = {curve.rows[0].case.workload for curve in primary}
-    without = dict.fromkeys(r.case.workload for r in analysis.pooled.results if r.case.workload not in with_gpu)
-    notes = [
-        "Each row is fp32 in eager mode if that was measured, in the setting with most batch sizes. All other results "
-        "are in the sections of the workloads.",
-        ONE_PROCESS,
-    ]
-    if without:
-        notes.append(f"Not measured on a GPU: {', '.join(without)}. Reasons, if known, are under 'What was not run'.")
-    return table("CPU against GPU, matched", (workload, *columns.curve()), primary, notes)
-
-
-def _cpu_summary(analysis: Analysis, columns: Columns) -> Table | None:
-    best: dict[tuple[str, str], Result] = {}
-    for result in analysis.pooled.results:
-        key = (result.machine.hardware, result.case.workload)
-        if key not in best or result.record.per_unit < best[key].record.per_unit:
-            best[key] = result
-    notes = [
-        "Each row is the case with the highest throughput of its workload. All other results are in the sections of "
-        "the workloads.",
-        ONE_PROCESS,
-    ]
-    return table("Highest throughput of each workload", best_throughput(columns), best.values(), notes)
 
 
 def _families(analysis: Analysis, columns: Columns) -> Mapping[str, tuple[Section, ...]]:
@@ -225,12 +181,14 @@ def _section(name: str, results: Sequence[Result], analysis: Analysis, columns: 
         f"{field.replace('_', ' ')} ({why})" for r in ordered for field, why in r.record.unavailable.items()
     )
     unavailable = [f"Not available: {'; '.join(reasons)}."] if reasons else []
+    matched = [row for curve in own for row in curve.rows]
+    of_variants, contended = [VARIANT_RATIO, *marks.of_sides(own_variants)], marks.of_results(ordered)
     tables = (
         table("CPU against GPU, all curves", columns.curve(), own if len(own) > 1 else ()),
-        table("Speedups, matched", columns.matched(unit), (row for curve in own for row in curve.rows)),
-        table("Other variants and dtypes against eager fp32", columns.variants(unit), own_variants, [VARIANT_RATIO]),
-        table("All results", columns.results(unit), ordered),
-        table("Cold start, latency and memory", columns.extras(), ordered, unavailable),
+        table("Speedups, matched", columns.matched(unit), matched, marks.of_sides(matched)),
+        table("Other variants and dtypes against eager fp32", columns.variants(unit), own_variants, of_variants),
+        table("All results", columns.results(unit), ordered, contended),
+        table("Cold start, latency and memory", columns.extras(), ordered, [*unavailable, *contended]),
     )
     return Section(
         name=name,

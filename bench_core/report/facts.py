@@ -8,11 +8,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from bench_core.analysis.comparison import Result
 from bench_core.analysis.speedup import Pool
 from bench_core.core import text
-from bench_core.core.records import NotRun, Run
+from bench_core.core.records import NotRun, Outcome, Run
 from bench_core.core.results import Machine
 from bench_core.report.plots.series import MachineLabels
 from bench_core.report.sections.study import newest
-from bench_core.report.tables.table import Column, Table, table
+from bench_core.report.tables.table import Column, Folded, Table, table
+
+Missing = Sequence[tuple[str, NotRun]]
+"""What has no result, each with the hardware of its machine."""
 
 
 def machine_labels(runs: Iterable[Run]) -> MachineLabels:
@@ -40,13 +43,15 @@ def partial_runs(runs: Iterable[Run], pooled: Pool, labels: MachineLabels) -> It
     for run in runs:
         if run.info.partial and (run.info.run_id in used or not run.records):
             letter, measured = labels[run.info.machine.hardware], f"{len(run.records)} of {run.info.planned}"
+            again = ", though it was resumed" if run.info.resumed else ""
             yield (
-                f"The run of {_when(run)} UTC on machine {letter} is partial: it did not finish, and contains only "
-                f"{measured} planned cases."
+                f"The run of {when(run)} UTC on machine {letter} is partial: it was stopped early{again}, and contains "
+                f"only {measured} planned cases."
             )
 
 
-def _when(run: Run) -> str:
+def when(run: Run) -> str:
+    """The minute in which a run started."""
     return run.info.started[:16].replace("T", " ")
 
 
@@ -90,7 +95,7 @@ def runs_table(runs: Sequence[Run], pooled: Pool, labels: MachineLabels) -> Tabl
     """The runs that the results are from."""
     used = Counter(result.info.run_id for result in pooled.results)
     columns: tuple[Column[Run], ...] = (
-        Column("Started (UTC)", _when),
+        Column("Started (UTC)", when),
         Column("Machine", lambda run: labels[run.info.machine.hardware]),
         Column("Commit", lambda run: (run.info.commit or text.NONE)[:10] + (", modified" if run.info.dirty else "")),
         Column("bench-core", lambda run: run.info.version),
@@ -98,7 +103,7 @@ def runs_table(runs: Sequence[Run], pooled: Pool, labels: MachineLabels) -> Tabl
         Column("Planned cases", lambda run: str(run.info.planned), numeric=True),
         Column("Measured", lambda run: str(len(run.records)), numeric=True),
         Column("Shown here", lambda run: str(used[run.info.run_id]), numeric=True),
-        Column("State", lambda run: "partial" if run.info.partial else "complete"),
+        Column("State", _state),
         Column("File", lambda run: run.path.name),
     )
     runs_shown = table("Runs", columns, runs)
@@ -106,8 +111,13 @@ def runs_table(runs: Sequence[Run], pooled: Pool, labels: MachineLabels) -> Tabl
     return runs_shown
 
 
-def not_run(runs: Sequence[Run], labels: MachineLabels) -> Table | None:
-    """What has no result, and why; if several runs of one machine differ, the newest counts."""
+def _state(run: Run) -> str:
+    state = "partial" if run.info.partial else "complete"
+    return f"{state}, resumed" if run.info.resumed else state
+
+
+def without_result(runs: Sequence[Run]) -> Missing:
+    """What has no result, by the hardware of its machine; if several runs of one machine differ, the newest counts."""
     missing: dict[tuple[str, str], NotRun] = {}
     for run in sorted(runs, key=lambda run: run.info.started):
         hardware = run.info.machine.hardware
@@ -120,14 +130,41 @@ def not_run(runs: Sequence[Run], labels: MachineLabels) -> Table | None:
     for (hardware, what), entry in list(missing.items()):
         if entry.study and any(run.info.machine.hardware == hardware for run in newest(runs, entry.study)):
             del missing[hardware, what]  # a default sweep left the study out, but another run has it
+    return [(hardware, entry) for (hardware, _), entry in missing.items()]
+
+
+def not_run(missing: Missing, labels: MachineLabels) -> Table | None:
+    """What has no result, and why, apart from the many that were not run for one reason: see ``left``."""
     columns: tuple[Column[tuple[str, NotRun]], ...] = (
         Column("Machine", lambda item: labels[item[0]]),
         Column("What", lambda item: item[1].what),
         Column("Outcome", lambda item: str(item[1].outcome)),
         Column("Reason", lambda item: item[1].reason),
     )
-    entries = [(hardware, entry) for (hardware, _), entry in missing.items()]
+    many = _many_left(missing)
+    entries = [item for item in missing if _reason(item) not in many]
     return table("Cases and studies without a result", columns, entries)
+
+
+def left(missing: Missing, labels: MachineLabels) -> Iterable[Folded]:
+    """The cases that were not run, one list for each machine and reason, such as that the time was used up."""
+    for (hardware, reason), names in _many_left(missing).items():
+        where = f"Machine {labels[hardware]}: " if len(labels) > 1 else ""
+        yield Folded(f"{where}{len(names)} not run: {reason}", tuple(names))
+
+
+def _many_left(missing: Missing) -> Mapping[tuple[str, str], list[str]]:
+    """What was not run, by machine and reason, where there are several with the same."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for hardware, entry in missing:
+        if entry.outcome == Outcome.NOT_RUN:
+            groups.setdefault((hardware, entry.reason), []).append(entry.what)
+    return {key: names for key, names in groups.items() if len(names) > 1}
+
+
+def _reason(item: tuple[str, NotRun]) -> tuple[str, str]:
+    hardware, entry = item
+    return (hardware, entry.reason) if entry.outcome == Outcome.NOT_RUN else ("", "")
 
 
 def skipped(runs: Iterable[Run], pooled: Pool) -> Iterable[str]:

@@ -65,8 +65,18 @@ TERMS: tuple[tuple[str, str], ...] = (
         "The confidence interval lies entirely within 5% of 1: a difference too small to act on, even if it is "
         "significant.",
     ),
-    ("UNCLEAR", "The confidence interval includes 1 and is wider than that, or there is none."),
+    (
+        "UNCLEAR",
+        "The confidence interval includes 1 and is wider than that, or there is none; or a side is contended.",
+    ),
     ("MISSING", "One side was not measured."),
+    (
+        "contended",
+        "Measured beside other work: other processes, or other virtual machines on the same host, took the CPU "
+        "meanwhile, by the kernel's counters. Such a figure is shown, with * in tables and a hollow marker in plots, "
+        "but no verdict rests on it. GPU results can be contended too, because the CPU launches the work.",
+    ),
+    ("busy machine", "A machine on which more than half of the cases of a run are contended."),
     (
         "cold start",
         "The time of a case's first call, with loading and allocation; for the first case of a run also with the "

@@ -96,6 +96,48 @@ class TestCompare:
         assert there.interval[0] * back.interval[1] == pytest.approx(1.0)
         assert there.interval[0] <= there.ratio <= there.interval[1]
 
+    @pytest.mark.parametrize(
+        ("busy_base", "busy_head", "who"), [(True, False, "base"), (False, True, "head"), (True, True, "base and head")]
+    )
+    def test_contended_figure_on_either_side_is_not_judged(self, busy_base, busy_head, who):
+        base, head = factory.record(CPU_CASE, 2.0), factory.record(CPU_CASE, 1.0)
+        base = factory.contended(base) if busy_base else base
+        head = factory.contended(head) if busy_head else head
+        row = only(compare_runs(one_run(base), one_run(head)))
+        assert (row.verdict, row.contended) == (Verdict.UNCLEAR, True)
+        assert row.not_judged == f"not judged: {who} measured beside other work"
+        assert row.ratio == pytest.approx(2.0)
+
+    @pytest.mark.parametrize(
+        "record",
+        [
+            pytest.param(factory.record(CPU_CASE, timing=factory.timing(1.0, spread=0.5)), id="wide"),
+            pytest.param(factory.record(CPU_CASE, count=4), id="no interval"),
+            pytest.param(factory.contended(factory.record(CPU_CASE)), id="contended"),
+        ],
+    )
+    def test_a_run_is_the_same_as_itself_but_a_like_measurement_of_another_run_is_not(self, record):
+        run, other = one_run(record), one_run(record, started="2026-05-05T00:00:00+00:00")
+        row = only(compare_runs(run, run))
+        assert (row.verdict, row.ratio, row.interval) == (Verdict.SAME, 1.0, (1.0, 1.0))
+        assert row.remarks == ("both sides are the same measurement",)
+        assert only(compare_runs(run, other)).verdict is Verdict.UNCLEAR
+
+    def test_another_figure_under_the_id_of_the_same_run_is_judged(self):
+        base, head = (one_run(factory.record(CPU_CASE, seconds)) for seconds in (1.0, 2.0))
+        assert base.info.run_id == head.info.run_id
+        assert only(compare_runs(base, head)).verdict is Verdict.SLOWER
+
+    def test_compare_command_gives_the_reason_for_what_it_does_not_judge(self, tmp_path, capsys):
+        records = factory.record(CPU_CASE, 2.0), factory.contended(factory.record(CPU_CASE, 1.0))
+        paths = [factory.store(one_run(record), tmp_path / f"{i}.json") for i, record in enumerate(records)]
+        with pytest.raises(SystemExit) as ended:
+            cli.compare(*paths)
+        assert ended.value.code == 3
+        printed = capsys.readouterr().out
+        assert f"UNCLEAR  {CPU_CASE.id}" in printed
+        assert printed.count("not judged: head measured beside other work") == 1
+
     def test_compare_command_prints_that_it_is_not_a_significance_test(self, tmp_path, capsys):
         path = factory.store(one_run(factory.record(CPU_CASE)), tmp_path / "0001_run.json")
         with pytest.raises(SystemExit):

@@ -173,6 +173,35 @@ class TestMatched:
         assert curve.crossover.word == "crossover"
         assert 8 < curve.crossover.interval[0] < curve.crossover.batch < curve.crossover.interval[1] < 64
 
+    def test_contended_results_are_measured_but_not_judged(self):
+        records = [
+            factory.contended(r) if r.case.batch_size in (1, 4096) and r.case.device != "cpu" else r
+            for r in factory.sweep()
+        ]
+        curve = only(curves(pool([factory.run(records)])))
+        assert [row.verdict.value for row in curve.rows] == ["UNCLEAR", "SLOWER", "FASTER", "FASTER", "UNCLEAR"]
+        assert [row.not_judged for row in curve.rows if row.contended] == [
+            "not judged: GPU measured beside other work"
+        ] * 2
+        assert [row.case.batch_size for row in curve.judged] == [8, 64, 512]
+        assert curve.from_batch == 64
+        assert curve.peak.case.batch_size == 512
+        clean = only(curves(pool([factory.run(factory.sweep(batches=(8, 64, 512)))])))
+        assert curve.crossover == clean.crossover
+
+    def test_crossover_that_would_bridge_contended_results_is_not_judged(self):
+        records = [factory.contended(r) if r.case.batch_size in (8, 64) else r for r in factory.sweep()]
+        found = only(curves(pool([factory.run(records)]))).crossover
+        assert (found.word, found.batch) == ("not judged", None)
+        assert found.note.startswith(
+            "R crosses 1 between batch sizes 1 and 512, and those between were measured beside"
+        )
+
+    def test_crossover_of_contended_results_is_not_judged(self):
+        records = [factory.contended(r) if r.case.batch_size > 1 else r for r in factory.sweep()]
+        curve = only(curves(pool([factory.run(records)])))
+        assert (curve.crossover.word, curve.crossover.batch, curve.from_batch) == ("not judged", None, None)
+
     def test_runs_without_a_gpu_have_no_curve(self):
         assert curves(pool([factory.run(on=NO_GPU)])) == ()
         assert best_against_best(pool([factory.run(on=NO_GPU)])) == ()
@@ -191,6 +220,15 @@ class TestBestAgainstBest:
         assert (row.base.case.batch_size, row.base.case.threads) == (16, 1)
         assert (row.contender.case.batch_size, row.contender.case.variant) == (512, "compile")
         assert row.ratio == pytest.approx(50.0)
+
+    def test_contended_result_is_the_best_only_if_there_is_no_other(self):
+        slow, quick = replace(CPU_CASE, batch_size=8), replace(CPU_CASE, batch_size=16)
+        busy = factory.contended(factory.record(quick, 1e-9))
+        row = only(best_against_best(pool([one_run(factory.record(slow, 8e-3), busy, factory.record(GPU_CASE))])))
+        assert (case_of(row.base), row.contended) == (slow, False)
+        row = only(best_against_best(pool([one_run(busy, factory.record(GPU_CASE))])))
+        assert (case_of(row.base), row.verdict) == (quick, Verdict.UNCLEAR)
+        assert row.not_judged == "not judged: CPU measured beside other work"
 
     def test_dtypes_and_settings_are_compared_separately(self):
         cases = [
@@ -211,6 +249,13 @@ class TestThreads:
         row = only(threads(pool([run])))
         assert row.ratio == pytest.approx(4.0)
         assert (row.base.record.threads, row.contender.record.threads, row.verdict) == (1, 16, Verdict.FASTER)
+
+    def test_contended_side_is_not_judged(self):
+        alone = factory.contended(factory.record(replace(CPU_CASE, threads=1), 4e-3))
+        row = only(threads(pool([one_run(factory.record(CPU_CASE, 1e-3), alone)])))
+        assert (row.verdict, row.not_judged) == (
+            Verdict.UNCLEAR, "not judged: one thread measured beside other work",
+        )  # fmt: skip
 
     def test_threads_are_compared_within_a_machine_only(self):
         runs = [one_run(factory.record(replace(CPU_CASE, threads=1))), one_run(factory.record(CPU_CASE), on=NO_GPU)]

@@ -11,6 +11,7 @@ import pytest
 
 from bench_core.core.results import Contention, FlagCode
 from bench_core.hardware.contention import ContentionWatch, contention_flags, disturbance
+from tests.support.counters import Counters
 
 CALM = Contention(seconds=1.0, involuntary_switches=10, stolen=0.0, load_before=0.1)
 BUSY = Contention(seconds=1.0, involuntary_switches=900, stolen=0.2, load_before=3.0)
@@ -70,3 +71,15 @@ def test_disturbance_grows_with_each_counter() -> None:
     calm = disturbance(CALM, threads=2)
     for change in ({"involuntary_switches": 11}, {"stolen": 0.001}, {"delay": 0.01}):
         assert disturbance(replace(CALM, **change), threads=2) > calm
+
+
+def test_a_watch_says_whether_other_work_took_the_cpu(counters: Counters) -> None:
+    counters(10**6)
+    assert ContentionWatch().contended(threads=1)
+    counters(0)
+    assert not ContentionWatch().contended(threads=1)
+
+
+def test_too_many_threads_of_our_own_are_not_other_work(counters: Counters) -> None:
+    counters(10**6)
+    assert not ContentionWatch().contended(threads=10_000)

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from bench_core.core.records import NotRun, Outcome
 from bench_core.report import write
 from tests.support import factory
 
@@ -46,6 +47,14 @@ def browser(tmp_path_factory):
 RUNS = {
     "gpu": lambda: [
         factory.run([*factory.sweep(), *factory.pipeline()], ladder=factory.ladder(), learning=factory.learning())
+    ],
+    "busy": lambda: [
+        factory.busy_run(
+            every=1,
+            partial=True,
+            not_run=[NotRun(f"gemm-cuda-b{i}-fp32-eager", Outcome.NOT_RUN, "out of time") for i in range(113)],
+            ladder=factory.ladder(contended=True),
+        )
     ],
     "no gpu": lambda: [factory.run(on=factory.machine(gpu=False))],
     "35 workloads": lambda: [factory.large_run()],

@@ -1,5 +1,6 @@
 """Plots: no text covers another text or the data, and ticks are few and round."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from bench_core.core.case import Case
 from bench_core.report.content import analyze, content
 from bench_core.report.plots import canvas, draw
+from bench_core.report.plots.chart_types import LineChart
 from tests.support import factory
 
 NO_GPU = factory.machine(gpu=False)
@@ -23,6 +25,13 @@ DTYPES = tuple(Case("w", dtype=dtype) for dtype in ("fp32", "bf16", "fp16"))
         pytest.param(factory.run(on=NO_GPU), id="no gpu"),
         pytest.param(factory.run(on=LONG, ladder=factory.ladder()), id="ladder"),
         pytest.param(factory.large_run(workloads=7), id="many workloads"),
+        pytest.param(
+            factory.busy_run(LONG, ladder=[*factory.ladder(("cpu",), contended=True), *factory.ladder(("cuda",))]),
+            id="busy machine",
+        ),
+        pytest.param(
+            factory.run([factory.contended(r) for r in factory.pipeline(("cpu",))[:1]], NO_GPU), id="hollow bar"
+        ),
         pytest.param(factory.run(factory.sweep("w", batches=tuple(2**k for k in range(0, 25, 2))), LONG), id="batches"),
         pytest.param(
             factory.run([r for case in DTYPES for r in factory.sweep("w", case=case, one_thread_at=None)], LONG),
@@ -52,6 +61,50 @@ def test_texts_of_a_plot_cover_neither_each_other_nor_the_data(run):
             assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1, (plot.name, name)
             assert not box.overlaps(axes.bbox.padded(-1)), (plot.name, name)
             assert not [other for other, b in boxes[i + 1 :] if box.overlaps(b)], (plot.name, name)
+
+
+def test_contended_points_are_hollow_and_the_legend_and_the_caption_say_so():
+    batches = (1, 8)
+    records = factory.sweep("w", devices=("cpu",), batches=batches, one_thread_at=None)
+    records[1] = factory.contended(records[1])
+    clean, busy = (
+        next(p for p in content(analyze([factory.run(own, NO_GPU)])).plots if p.name == "w_time")
+        for own in (records[:1], records)
+    )
+    assert isinstance(busy.chart, LineChart)
+    (line,) = busy.chart.lines
+    assert [point.contended for point in line.points] == [False, True]
+    assert _legend(busy) == ["CPU, 16 threads", "beside other work"]
+    assert _legend(clean) == ["CPU, 16 threads"]
+    assert "A hollow marker was measured beside other work: no verdict rests on it." in busy.caption
+    assert "hollow" not in clean.caption
+    assert _batches_of(busy, "none") == [[8.0]]
+
+
+def test_point_without_an_interval_is_half_filled():
+    records = [factory.record(Case("w", batch_size=8), count=4), factory.record(Case("w", batch_size=64))]
+    plot = next(p for p in content(analyze([factory.run(records, NO_GPU)])).plots if p.name == "w_time")
+    assert _legend(plot) == ["CPU, 16 threads", "no interval"]
+    assert "A half-filled marker has too few samples for a confidence interval." in plot.caption
+    assert _batches_of(plot, "left") == [[8.0]]
+
+
+def test_contended_dot_has_no_verdict_in_the_legend():
+    run = factory.run([factory.contended(r) for r in factory.sweep()])
+    plot = next(p for p in content(analyze([run])).plots if p.name == "overview_speedup")
+    assert _legend(plot) == ["beside other work"]
+
+
+def _batches_of(plot, fillstyle):
+    """The batches of the markers with a style, those of the legend left out."""
+    (axes,) = draw.draw(plot.chart).axes
+    drawn = [np.asarray(line.get_xdata()).tolist() for line in axes.lines if line.get_fillstyle() == fillstyle]
+    return [batches for batches in drawn if batches]
+
+
+def _legend(plot):
+    (legend,) = draw.draw(plot.chart).legends
+    return [words.get_text() for words in legend.get_texts()]
 
 
 @given(st.floats(1e-14, 1e9), st.floats(2.0, 1e12), st.integers(4, 7))

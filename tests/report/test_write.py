@@ -122,7 +122,7 @@ def test_answer_comes_first_with_batch_size_ratio_and_interval(out, name):
 @pytest.mark.parametrize("name", ["index.html", "report.md"])
 def test_what_is_missing_is_reported_with_its_reason(out, name):
     words = page_of(out).text if name == "index.html" else (out / name).read_text(encoding="utf-8")
-    assert "is partial: it did not finish, and contains only 11 of 16 planned cases" in words
+    assert "is partial: it was stopped early, and contains only 11 of 16 planned cases" in words
     assert "written in schema 9, this bench-core reads up to 1" in words
     assert "7 older records not shown" in words
     assert "out of GPU memory" in words

@@ -29,6 +29,8 @@ from bench_core.storage.files import KEY
 
 FOLDER = Path(__file__).parents[1] / "data" / "runs"
 GOLDEN = {schema: FOLDER / f"schema_{schema}.json" for schema in range(1, SCHEMA + 1)}
+LATER = {FlagCode.INTERRUPTED}
+"""The codes that were added when the golden files had been written; they need no new schema."""
 every_schema = pytest.mark.parametrize("schema", GOLDEN)
 
 
@@ -111,7 +113,7 @@ class TestGoldenFiles:
             FlagCode.PARITY_INCONCLUSIVE,
             FlagCode.STAGES_DO_NOT_ADD_UP,
         ]
-        assert {flag.code for flag in flags} == set(FlagCode)
+        assert {flag.code for flag in flags} == set(FlagCode) - LATER
         texts = next(r for r in stored_records(document(1)) if r["case"]["threads"] == 1)["flags"]
         assert [flag.text for flag in flags] == texts
 
@@ -165,6 +167,12 @@ class TestGoldenFiles:
         assert len(rows) == 10
         assert all(row.ratio == pytest.approx(1.0) for row in rows)
         assert {row.verdict for row in rows} <= {Verdict.SAME, Verdict.UNCLEAR}
+
+
+def test_stored_run_compared_with_itself_is_the_same_throughout():
+    run, again = files.load(GOLDEN[SCHEMA]), files.load(GOLDEN[SCHEMA])
+    assert any(record.contended for record in run.records)
+    assert {row.verdict for row in compare_runs(run, again)} == {Verdict.SAME}
 
 
 json_values = st.recursive(
@@ -290,7 +298,7 @@ class TestMissingFields:
 
     @pytest.mark.parametrize("name", [name for name in optional(RunInfo) if name != "unknown"])
     def test_optional_field_of_a_run_may_be_missing(self, name):
-        stored = copy.deepcopy(STORED[KEY])
+        stored = files.encode(files.decode_run(copy.deepcopy(STORED[KEY]), "file"))
         del stored[name]
         assert files.decode_run(stored, "file").run_id == stored["run_id"]
 

@@ -16,7 +16,7 @@ import numpy as np
 from bench_core.core import stats
 from bench_core.core.case import Case
 from bench_core.core.records import NotRun, Record, Run, RunInfo, Timing
-from bench_core.core.results import Contention, Gpu, Latency, Machine, Parity, Stages
+from bench_core.core.results import Contention, Flag, FlagCode, Gpu, Latency, Machine, Parity, Stages
 from bench_core.core.studies import LadderRung, Row, TimeToAccuracy
 from bench_core.storage import files
 
@@ -118,6 +118,13 @@ def record(case: Case, seconds: float = 1e-3, *, count: int = 40, units: int | N
         unavailable={} if gpu else {"peak_memory": "torch does not count host memory"},
     )
     return replace(synthetic, **changes)
+
+
+def contended(of: Record, switches: int = 900) -> Record:
+    """The same record, measured while other work took the CPU so many times in a second."""
+    flag = Flag(FlagCode.CONTENTION, f"contention: other work took the CPU away {switches} times a second")
+    busy = Contention(seconds=1.0, involuntary_switches=switches, stolen=0.0, load_before=3.0)
+    return replace(of, flags=(*of.flags, flag), contention=busy)
 
 
 def sweep(
@@ -265,6 +272,14 @@ def studies(*rows: Row) -> dict[str, tuple[dict[str, Any], ...]]:
     for row in rows:
         tables[row.STUDY] = (*tables.get(row.STUDY, ()), json.loads(json.dumps(asdict(row))))
     return tables
+
+
+def busy_run(on: Machine | None = None, every: int = 2, **facts: Any) -> Run:
+    """Sweeps of three workloads of which every so many cases were measured beside other work."""
+    on = on or machine()
+    devices = ("cpu", "cuda") if on.gpus else ("cpu",)
+    records = [r for name in ("mlp_train", "cnn_train", "gan_step") for r in sweep(name, devices)]
+    return run([contended(r, 100 + i) if i % every == 0 else r for i, r in enumerate(records)], on, **facts)
 
 
 def large_run(on: Machine | None = None, workloads: int = 35) -> Run:

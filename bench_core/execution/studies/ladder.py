@@ -23,11 +23,13 @@ from typing import Any, Protocol
 import torch
 
 from bench_core.core import text
+from bench_core.core.busy import BESIDE_OTHER_WORK
 from bench_core.core.case import DEVICES, NO_SOURCES, Sources
 from bench_core.core.schema import as_dataclass
 from bench_core.core.stats import Interval
 from bench_core.core.studies import LadderRung
 from bench_core.execution.studies.tutorial import BATCH, WORKLOAD, DigitsTraining
+from bench_core.hardware.contention import ContentionWatch
 from bench_core.hardware.device import Device, find
 from bench_core.hardware.machine import usable_cpus
 from bench_core.timing.sampling import measure
@@ -189,8 +191,8 @@ def _repeat(step: Callable[[], Any], steps: int) -> int:
     return steps
 
 
-def stored(rung: Rung, reading: Reading, device: Device, data: str) -> LadderRung:
-    """A reading in the form that is stored with a run.
+def stored(rung: Rung, reading: Reading, device: Device, data: str, *, contended: bool = False) -> LadderRung:
+    """A reading in the form that is stored with a run; ``contended`` if other work took the CPU meanwhile.
 
     Raises ``RecordError`` for a device that is not a real one: a fake device's time must not appear as a measurement.
     """
@@ -205,6 +207,7 @@ def stored(rung: Rung, reading: Reading, device: Device, data: str) -> LadderRun
         seconds=reading.seconds,
         interval=reading.interval,
         steps=reading.steps,
+        contended=contended,
     )
 
 
@@ -228,8 +231,11 @@ def run_ladder(
 
 
 def ladder_summary(rungs: Sequence[LadderRung]) -> str:
-    """The first rung and the last, for a line of progress."""
-    return f"{text.seconds(rungs[0].seconds)} {rungs[0].rung}, {text.seconds(rungs[-1].seconds)} in truth"
+    """The first rung and the last, for a line of progress; no conclusion if a rung is contended."""
+    first, last = (f"{text.seconds(rung.seconds)} {rung.rung}" for rung in (rungs[0], rungs[-1]))
+    if any(rung.contended for rung in rungs):
+        return f"{first}, {last}; {BESIDE_OTHER_WORK}, so no conclusion"
+    return f"{first}, {text.seconds(rungs[-1].seconds)} in truth"
 
 
 def run_rung(rung: Rung, device: str, sources: Sources, steps: int, max_time: float) -> LadderRung:
@@ -238,7 +244,9 @@ def run_rung(rung: Rung, device: str, sources: Sources, steps: int, max_time: fl
     # With an explicit index, finding the GPU does not use it: its first use must be inside the timed part.
     name = "cuda:0" if device == "cuda" else device
     training, target = DigitsTraining(name, sources), find(name)
-    return stored(rung, time_rung(rung, training, target, steps, max_time), target, training.data)
+    watch = ContentionWatch()
+    reading = time_rung(rung, training, target, steps, max_time)
+    return stored(rung, reading, target, training.data, contended=watch.contended(torch.get_num_threads()))
 
 
 def main() -> None:

@@ -12,11 +12,13 @@ from torch import Tensor, nn
 
 from bench_core import workloads
 from bench_core.core import text
+from bench_core.core.busy import BESIDE_OTHER_WORK
 from bench_core.core.case import NO_SOURCES, Case, Sources
 from bench_core.core.step import Step
 from bench_core.core.studies import TimeToAccuracy
 from bench_core.execution.runner import threads
 from bench_core.execution.skips import machine_limits_are_skips
+from bench_core.hardware.contention import ContentionWatch
 from bench_core.hardware.device import resolve
 from bench_core.timing.clock import SynchronizedClock
 from bench_core.workloads.data.digits import STAND_IN, mnist
@@ -99,6 +101,7 @@ def train_to_target(
     clock = SynchronizedClock(devices, timer)
     (model,) = step.modules.values()
     steps, seconds, reached = 0, 0.0, 0.0
+    watch = ContentionWatch()
     while reached < target.accuracy and steps < target.max_steps and seconds < MAX_SECONDS:
         seconds += clock.block(step.fn, target.eval_interval).wall
         steps += target.eval_interval
@@ -120,6 +123,7 @@ def train_to_target(
         seconds=seconds,
         met=reached >= target.accuracy,
         seed=case.seed,
+        contended=watch.contended(torch.get_num_threads()),
     )
 
 
@@ -147,5 +151,6 @@ def learning_summary(rows: Sequence[TimeToAccuracy]) -> str:
     return "; ".join(
         f"{text.share(row.accuracy)} after {text.whole(row.steps)} steps, {text.seconds(row.seconds)}"
         + ("" if row.met else f" (target of {text.share(row.target)} not reached)")
+        + (f" ({BESIDE_OTHER_WORK})" if row.contended else "")
         for row in rows
     )

@@ -20,12 +20,13 @@ class Side(Enum):
 
 @dataclass(frozen=True)
 class Point:
-    """A value at a batch size; ``raw`` are samples in the same unit."""
+    """A value at a batch size; ``raw`` are samples in the same unit. ``contended``: measured beside other work."""
 
     batch: int
     value: float
     interval: Interval | None
     raw: tuple[float, ...] = ()
+    contended: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,21 @@ class LineChart:
 
 
 @dataclass(frozen=True)
+class Dot:
+    """A ratio with its interval and verdict; a ``contended`` one has no verdict to show."""
+
+    ratio: float
+    interval: Interval | None
+    verdict: Verdict
+    contended: bool = False
+
+
+@dataclass(frozen=True)
 class Row:
-    """A named row of a dot chart: ratios with their intervals and verdicts."""
+    """A named row of a dot chart."""
 
     label: str
-    ratios: tuple[tuple[float, Interval | None, Verdict], ...]
+    dots: tuple[Dot, ...]
 
 
 @dataclass(frozen=True)
@@ -81,12 +92,16 @@ class DotChart:
 
 @dataclass(frozen=True)
 class RungLine:
-    """Values by the number of their rung; the last is the reference, and the only one with an interval."""
+    """Values by the number of their rung; the last is the reference, and the only one with an interval.
+
+    ``contended`` holds the numbers of the rungs that were measured beside other work.
+    """
 
     label: str
     side: Side
     values: tuple[tuple[int, float], ...]
     interval: Interval | None
+    contended: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -105,11 +120,12 @@ class RungChart:
 
 @dataclass(frozen=True)
 class Bar:
-    """A named bar: seconds of each of its stages, and of the whole call."""
+    """A named bar: seconds of each of its stages, and of the whole call. ``contended``: measured beside other work."""
 
     label: str
     seconds: Mapping[str, float]
     whole: float
+    contended: bool = False
 
 
 @dataclass(frozen=True)

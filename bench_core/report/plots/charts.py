@@ -10,6 +10,7 @@ from functools import partial
 from bench_core.analysis.comparison import Comparison, Result, Verdict
 from bench_core.analysis.speedup import Curve
 from bench_core.core import text
+from bench_core.core.busy import BESIDE_OTHER_WORK
 from bench_core.report.plots import series
 from bench_core.report.plots.chart_types import Chart, DotChart, LineChart, Row
 from bench_core.report.plots.series import MachineLabels
@@ -104,9 +105,17 @@ _BELOW = "The numbers are in the table below."
 _DOTS = "Small dots are samples, spread sideways to be visible; bars are confidence intervals of the median."
 
 
-def _hollow(chart: LineChart) -> str:
-    without = any(point.interval is None for line in chart.lines for point in line.points)
-    return " A hollow marker has too few samples for a confidence interval." if without else ""
+def _hollow(chart: LineChart | DotChart) -> str:
+    """What hollow and half-filled markers mean, where a chart has any."""
+    if isinstance(chart, DotChart):
+        return _HOLLOW if any(dot.contended for row in chart.rows for dot in row.dots) else ""
+    points = [point for line in chart.lines for point in line.points]
+    without = any(point.interval is None and not point.contended for point in points)
+    few = " A half-filled marker has too few samples for a confidence interval." if without else ""
+    return f"{few}{_HOLLOW if any(point.contended for point in points) else ''}"
+
+
+_HOLLOW = f" A hollow marker was {BESIDE_OTHER_WORK}: no verdict rests on it."
 
 
 def settings_plot(curves: Sequence[Curve], labels: MachineLabels) -> Plot | None:
@@ -128,7 +137,7 @@ def settings_plot(curves: Sequence[Curve], labels: MachineLabels) -> Plot | None
         rows=series.speedup_rows(list(zip(names, drawn, strict=True))),
     )
     alt = f"{workload}: speedup of the GPU over the CPU for each setting. {_BELOW}"
-    return Plot(file_name(workload, "settings"), chart, alt, f"Speedup R of every setting. {footer}")
+    return Plot(file_name(workload, "settings"), chart, alt, f"Speedup R of every setting.{_hollow(chart)} {footer}")
 
 
 def variant_plots(comparisons: Sequence[Comparison], labels: MachineLabels) -> tuple[Plot, ...]:
@@ -182,7 +191,8 @@ def overview_plot(curves: Sequence[Curve], labels: MachineLabels) -> Plot | None
         rows=series.speedup_rows([(_row_name(curve, labels, many), curve) for curve in drawn]),
     )
     alt = "Speedup of the GPU over the CPU for every workload and batch size. The numbers are in the tables."
-    return Plot("overview_speedup", chart, alt, f"Speedup R of every workload at every batch size measured. {footer}")
+    caption = f"Speedup R of every workload at every batch size measured.{_hollow(chart)} {footer}"
+    return Plot("overview_speedup", chart, alt, caption)
 
 
 def _row_name(curve: Curve, labels: MachineLabels, many: bool) -> str:
@@ -197,11 +207,7 @@ def threads_plot(comparisons: Sequence[Comparison], labels: MachineLabels) -> Pl
         return None
     sides = [side for c in drawn for side in (c.base, c.contender) if side]
     many = len({side.machine.hardware for side in sides}) > 1
-    rows = [
-        Row(_thread_row_name(c, labels, many), ((c.ratio, c.interval, c.verdict),))
-        for c in drawn
-        if c.ratio is not None
-    ]
+    rows = [Row(_thread_row_name(c, labels, many), series.dots([c])) for c in drawn]
     footer = series.machines_footer(sides, labels, data=False)
     chart = DotChart(
         title="All usable cores against one thread",
@@ -212,7 +218,8 @@ def threads_plot(comparisons: Sequence[Comparison], labels: MachineLabels) -> Pl
         rows=series.by_size(rows),
     )
     alt = "How much faster all usable CPU cores are than one thread, by workload. The numbers are in the table."
-    return Plot("overview_threads", chart, alt, f"One thread against all usable cores of the CPU. {footer}")
+    caption = f"One thread against all usable cores of the CPU.{_hollow(chart)} {footer}"
+    return Plot("overview_threads", chart, alt, caption)
 
 
 def _thread_row_name(c: Comparison, labels: MachineLabels, many: bool) -> str:

@@ -20,6 +20,7 @@ from bench_core.report.plots import canvas
 from bench_core.report.plots.chart_types import (
     Chart,
     Crossing,
+    Dot,
     DotChart,
     Line,
     LineChart,
@@ -29,6 +30,7 @@ from bench_core.report.plots.chart_types import (
     StackChart,
 )
 from bench_core.report.plots.colors import BLACK, BLUE, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION
+from bench_core.report.plots.markers import HALF_FILLED, HOLLOW, MarkerStyle, draw_markers, explain
 
 COLORS = {
     Side.GPU: (BLUE, GREEN, SKY),
@@ -71,18 +73,22 @@ def draw(chart: Chart) -> Figure:
 
 def _lines_figure(chart: LineChart) -> Figure:
     """Lines over the batch size, with raw samples behind them and intervals on them."""
-    legend_rows = math.ceil((len(chart.lines) + len(chart.crossings[:1])) / _legend_columns(chart))
+    points = [point for line in chart.lines for point in line.points]
+    marks = [style for style in (HOLLOW, HALF_FILLED) if any(_style_of(point) is style for point in points)]
+    legend_rows = math.ceil((len(chart.lines) + len(chart.crossings[:1]) + len(marks)) / _legend_columns(chart))
     figure, ax = canvas.new_figure(chart, LINES_HEIGHT, legend_rows)
-    batches = sorted({point.batch for line in chart.lines for point in line.points})
+    batches = sorted({point.batch for point in points})
     used: dict[Side, int] = {}
     for line in chart.lines:
         nth = used.setdefault(line.side, 0)
         used[line.side] += 1
         _draw_line(ax, line, nth, (batches[-1] / batches[0]) ** 0.025 if len(batches) > 1 else 1.04)
-    values = [v for line in chart.lines for p in line.points for v in (p.value, *(p.interval or ()), *p.raw)]
+    values = [v for p in points for v in (p.value, *(p.interval or ()), *p.raw)]
     canvas.log_axes(ax, batches, values + ([1.0] if chart.unity else []), chart.tick)
     if chart.unity:
         _draw_unity(ax, chart.crossings)
+    for style in marks:
+        explain(ax, style)
     ax.set_xlabel("Batch size")
     canvas.legend(figure, chart, _legend_columns(chart))
     return figure
@@ -106,16 +112,15 @@ def _draw_line(ax: Axes, line: Line, nth: int, spread: float) -> None:
         errors = [[p.value - i[0] for p, i in known], [i[1] - p.value for p, i in known]]
         places = [p.batch for p, _ in known], [p.value for p, _ in known]
         ax.errorbar(*places, yerr=errors, linestyle="none", ecolor=color, elinewidth=1.2, capsize=3.5, zorder=2)
-    _mark_unsure(ax, line.points, marker, color)
+    for style in (HOLLOW, HALF_FILLED):
+        marked = [p for p in line.points if _style_of(p) is style]
+        draw_markers(ax, [p.batch for p in marked], [p.value for p in marked], marker, color, style)
 
 
-def _mark_unsure(ax: Axes, points: Sequence[Point], marker: str, color: str) -> None:
-    """A hollow marker at each point without an interval."""
-    unsure = [p for p in points if p.interval is None]
-    ax.plot(
-        [p.batch for p in unsure], [p.value for p in unsure], linestyle="none", marker=marker, markersize=5,
-        markerfacecolor="white", markeredgecolor=color, zorder=4,
-    )  # fmt: skip
+def _style_of(point: Point) -> MarkerStyle | None:
+    if point.contended:
+        return HOLLOW
+    return HALF_FILLED if point.interval is None else None
 
 
 def _draw_unity(ax: Axes, crossings: Sequence[Crossing]) -> None:
@@ -133,34 +138,48 @@ def _draw_unity(ax: Axes, crossings: Sequence[Crossing]) -> None:
 def _dots_figure(chart: DotChart) -> Figure:
     """One row of dots per name: all ratios on a line, colored by verdict."""
     height = 0.24 * len(chart.rows) + 0.15
-    legend_rows = math.ceil(len({verdict for row in chart.rows for _, _, verdict in row.ratios}) / 2)
+    dots = [dot for row in chart.rows for dot in row.dots]
+    present = {dot.verdict for dot in dots if not dot.contended}
+    contended = any(dot.contended for dot in dots)
     names = [row.label for row in chart.rows]
+    legend_rows = math.ceil((len(present) + contended) / 2)
     figure, ax = canvas.new_figure(chart, height, legend_rows, left=canvas.name_width(names))
     for y, row in enumerate(chart.rows):
-        ratios = [ratio for ratio, _, _ in row.ratios]
+        ratios = [dot.ratio for dot in row.dots]
         ax.plot([min(ratios), max(ratios)], [y, y], color="#d0d7de", linewidth=2, zorder=1)
-        for ratio, interval, verdict in row.ratios:
-            color, marker = VERDICT_STYLE[verdict]
-            if interval:
-                ax.plot(interval, [y, y], color=color, linewidth=1.2, zorder=2)
-            ax.plot([ratio], [y], color=color, marker=marker, markersize=4.5, linestyle="none", zorder=3)
+        for dot in row.dots:
+            _draw_dot(ax, dot, y)
     ax.axvline(1.0, color=INK, linewidth=1)
-    values = [v for row in chart.rows for ratio, interval, _ in row.ratios for v in (ratio, *(interval or ()))]
+    values = [v for dot in dots for v in (dot.ratio, *(dot.interval or ()))]
     canvas.log_rows(ax, names, [*values, 1.0], partial(text.ratio, number=text.brief), apart=0.5)
     ax.set_xlabel(chart.axis, loc="right")
-    present = {verdict for row in chart.rows for _, _, verdict in row.ratios}
     for verdict, (color, marker) in VERDICT_STYLE.items():
-        if verdict not in present:
-            continue
-        ax.plot([], [], color=color, marker=marker, linestyle="none", markersize=5, label=chart.words[verdict])
+        if verdict in present:
+            ax.plot([], [], color=color, marker=marker, linestyle="none", markersize=5, label=chart.words[verdict])
+    if contended:
+        explain(ax, HOLLOW)
     canvas.legend(figure, chart, 2)
     return figure
 
 
+def _draw_dot(ax: Axes, dot: Dot, y: int) -> None:
+    color, marker = ("#666666", "o") if dot.contended else VERDICT_STYLE[dot.verdict]
+    if dot.interval:
+        ax.plot(dot.interval, [y, y], color=color, linewidth=1.2, zorder=2)
+    if dot.contended:
+        draw_markers(ax, [dot.ratio], [y], marker, color, HOLLOW)
+    else:
+        ax.plot([dot.ratio], [y], color=color, marker=marker, markersize=4.5, linestyle="none", zorder=3)
+
+
 def _rungs_figure(chart: RungChart) -> Figure:
     """One row per rung and a line down them per device; the dashed line is the value of its last rung."""
+    contended = any(line.contended for line in chart.lines)
     figure, ax = canvas.new_figure(
-        chart, 0.3 * len(chart.rungs) + 0.15, legend_rows=1, left=canvas.name_width(chart.rungs)
+        chart,
+        0.3 * len(chart.rungs) + 0.15,
+        legend_rows=math.ceil((len(chart.lines) + contended) / 2),
+        left=canvas.name_width(chart.rungs),
     )
     for line in chart.lines:
         color, (rungs, values) = COLORS[line.side][0], zip(*line.values, strict=True)
@@ -168,6 +187,10 @@ def _rungs_figure(chart: RungChart) -> Figure:
         ax.plot(values, rungs, color=color, marker=MARKERS[line.side], markersize=5, linewidth=1.2, label=line.label)
         if line.interval:
             ax.plot(line.interval, [rungs[-1]] * 2, color=color, linewidth=4, alpha=0.4, zorder=2)
+        busy = [(value, rung) for rung, value in line.values if rung in line.contended]
+        draw_markers(ax, [v for v, _ in busy], [r for _, r in busy], MARKERS[line.side], color, HOLLOW)
+    if contended:
+        explain(ax, HOLLOW)
     shown = [v for line in chart.lines for v in (*(value for _, value in line.values), *(line.interval or ()))]
     if chart.unity:
         ax.axvline(1.0, color=INK, linewidth=1)
@@ -178,7 +201,7 @@ def _rungs_figure(chart: RungChart) -> Figure:
 
 
 def _bars_figure(chart: StackChart) -> Figure:
-    """One bar per name, its stages stacked from 0 on, and a mark at the whole call."""
+    """One bar per name, its stages stacked from 0 on, and a mark at the whole call; contended bars are hollow."""
     legend_rows = math.ceil((len(chart.stages) + 1) / 3)
     names = [bar.label for bar in chart.bars]
     left = canvas.name_width(names)
@@ -187,7 +210,9 @@ def _bars_figure(chart: StackChart) -> Figure:
         lengths = [bar.seconds.get(stage, 0.0) for bar in chart.bars]
         before = [sum(bar.seconds.get(name, 0.0) for name in chart.stages[:nth]) for bar in chart.bars]
         color = STAGE_COLORS[nth % len(STAGE_COLORS)]
-        ax.barh(range(len(chart.bars)), lengths, left=before, height=0.62, color=color, label=stage, zorder=2)
+        faces = ["white" if bar.contended else color for bar in chart.bars]
+        ax.barh(range(len(lengths)), lengths, left=before, height=0.62, color=faces, edgecolor=color, zorder=2)
+        ax.barh(0, 0.0, color=color, label=stage)  # for the legend: the first bar may be hollow
     wholes = [bar.whole for bar in chart.bars]
     # Error bars and not a line, so that the legend lists it after the stages.
     mark: Any = {"fmt": "|", "color": INK, "markersize": 17, "markeredgewidth": 2}

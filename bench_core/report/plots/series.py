@@ -10,7 +10,7 @@ from bench_core.analysis.speedup import Curve
 from bench_core.core import stats
 from bench_core.core.case import Case
 from bench_core.core.results import Machine
-from bench_core.report.plots.chart_types import Crossing, Line, Point, Row, Side
+from bench_core.report.plots.chart_types import Crossing, Dot, Line, Point, Row, Side
 
 MAX_LINES = 6
 MAX_RAW_POINTS = 40
@@ -94,7 +94,9 @@ def _point(result: Result, convert: Callable[[Result, float], float]) -> Point:
     ends = None if timing.interval is None else sorted(convert(result, end) for end in timing.interval)
     raw = tuple(convert(result, sample) for sample in stats.thin(timing.samples, MAX_RAW_POINTS))
     interval = None if ends is None else (ends[0], ends[1])
-    return Point(result.case.batch_size, convert(result, timing.median), interval, raw)
+    return Point(
+        result.case.batch_size, convert(result, timing.median), interval, raw, contended=result.record.contended
+    )
 
 
 def _side(result: Result) -> Side:
@@ -111,9 +113,8 @@ def speedup_lines(curves: Sequence[Curve], labels: MachineLabels) -> tuple[Line,
     lines = []
     for name, curve in zip(names, drawn, strict=True):
         rows = curve.measured
-        points = tuple(Point(r.case.batch_size, r.ratio, r.interval) for r in rows if r.ratio is not None)
         across = ", across machines" if any(row.across_machines for row in rows) else ""
-        lines.append(Line(name + across, Side.GPU, points))
+        lines.append(Line(name + across, Side.GPU, _ratio_points(rows)))
     return tuple(lines)
 
 
@@ -125,12 +126,14 @@ def variant_lines(comparisons: Sequence[Comparison], labels: MachineLabels) -> t
             groups.setdefault(line_key(c.contender), []).append(c)
     firsts = [group[0].contender for group in groups.values() if group[0].contender]
     return tuple(
-        Line(
-            name,
-            _side(first),
-            tuple(Point(c.case.batch_size, c.ratio, c.interval) for c in group if c.ratio is not None),
-        )
+        Line(name, _side(first), _ratio_points(group))
         for name, first, group in zip(_names(firsts, labels), firsts, groups.values(), strict=True)
+    )
+
+
+def _ratio_points(comparisons: Iterable[Comparison]) -> tuple[Point, ...]:
+    return tuple(
+        Point(c.case.batch_size, c.ratio, c.interval, contended=c.contended) for c in comparisons if c.ratio is not None
     )
 
 
@@ -169,16 +172,18 @@ def device_words(result: Result) -> str:
 
 def speedup_rows(named: Sequence[tuple[str, Curve]]) -> tuple[Row, ...]:
     """A row of ratios for each named curve that has any, the row with the largest ratio first."""
-    rows = [
-        Row(name, tuple((r.ratio, r.interval, r.verdict) for r in curve.measured if r.ratio is not None))
-        for name, curve in named
-    ]
-    return by_size(row for row in rows if row.ratios)
+    rows = [Row(name, dots(curve.measured)) for name, curve in named]
+    return by_size(row for row in rows if row.dots)
+
+
+def dots(comparisons: Iterable[Comparison]) -> tuple[Dot, ...]:
+    """The ratios of comparisons, those without one left out."""
+    return tuple(Dot(c.ratio, c.interval, c.verdict, c.contended) for c in comparisons if c.ratio is not None)
 
 
 def by_size(rows: Iterable[Row]) -> tuple[Row, ...]:
     """Rows by their largest ratio, largest first."""
-    return tuple(sorted(rows, key=lambda row: -max(ratio for ratio, _, _ in row.ratios)))
+    return tuple(sorted(rows, key=lambda row: -max(dot.ratio for dot in row.dots)))
 
 
 def machines_footer(results: Iterable[Result], labels: MachineLabels, data: bool = True) -> str:

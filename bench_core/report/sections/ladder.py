@@ -8,6 +8,7 @@ from functools import partial
 from itertools import pairwise
 
 from bench_core.core import stats, text
+from bench_core.core.busy import BESIDE_OTHER_WORK
 from bench_core.core.records import Run
 from bench_core.core.stats import Interval
 from bench_core.core.studies import LadderRung
@@ -15,6 +16,7 @@ from bench_core.report.plots.chart_types import RungChart, RungLine, Side
 from bench_core.report.plots.charts import Plot, file_name
 from bench_core.report.plots.series import MachineLabels, machine_label
 from bench_core.report.sections.study import Study, newest
+from bench_core.report.tables.marks import footnote, marked
 from bench_core.report.tables.table import Column, Table, table
 
 NAME = "What naive timing would have said"
@@ -61,6 +63,11 @@ def last(rungs: Rungs) -> LadderRung:
     return list(rungs.values())[-1]
 
 
+def contended(rungs: Rungs) -> frozenset[str]:
+    """The names of the rungs that were measured beside other work."""
+    return frozenset(name for name, rung in rungs.items() if rung.contended)
+
+
 def speedups(devices: Mapping[str, Rungs]) -> Mapping[str, float]:
     """CPU time / GPU time by rung, for the rungs that both have."""
     cpu, gpu = devices.get("cpu", {}), devices.get("cuda", {})
@@ -79,20 +86,31 @@ def last_interval(devices: Mapping[str, Rungs]) -> Interval | None:
 
 def _sentences(devices: Mapping[str, Rungs]) -> Iterable[str]:
     for device, rungs in devices.items():
-        first, reference = next(iter(rungs.values())), last(rungs)
-        before, after = max(pairwise(rungs.values()), key=_change, default=(first, reference))
-        yield (
-            f"{DEVICE_NAMES[device]}: the first rung reports {text.seconds(first.seconds)} per step, the last "
-            f"{text.seconds(reference.seconds)}, so the first is off by "
-            f"{text.ratio(first.seconds / reference.seconds)}. The rung '{after.rung}' changes the time most: from "
-            f"{text.seconds(before.seconds)} to {text.seconds(after.seconds)}."
-        )
+        busy = contended(rungs)
+        yield f"{DEVICE_NAMES[device]}: " + (_no_conclusion(len(busy), len(rungs)) if busy else _conclusion(rungs))
     ratios = list(speedups(devices).values())
-    if ratios:
+    if ratios and not any(map(contended, devices.values())):
         yield (
             f"By the first rung the GPU is {text.ratio(ratios[0])} as fast as the CPU; by the last, "
             f"{text.ratio(ratios[-1])}."
         )
+
+
+def _conclusion(rungs: Rungs) -> str:
+    first, reference = next(iter(rungs.values())), last(rungs)
+    before, after = max(pairwise(rungs.values()), key=_change, default=(first, reference))
+    return (
+        f"the first rung reports {text.seconds(first.seconds)} per step, the last {text.seconds(reference.seconds)}, "
+        f"so the first is off by {text.ratio(first.seconds / reference.seconds)}. The rung '{after.rung}' changes the "
+        f"time most: from {text.seconds(before.seconds)} to {text.seconds(after.seconds)}."
+    )
+
+
+def _no_conclusion(busy: int, count: int) -> str:
+    return (
+        f"{busy} of {count} rungs {'was' if busy == 1 else 'were'} {BESIDE_OTHER_WORK}, so no conclusion is drawn. "
+        "Measure the ladder again while nothing else runs."
+    )
 
 
 def _change(pair: tuple[LadderRung, LadderRung]) -> float:
@@ -105,6 +123,8 @@ def _plots(run: Run, devices: Mapping[str, Rungs], letter: str) -> Iterable[Plot
     data = "; ".join(dict.fromkeys(rung.data for rung in run.info.rows(LadderRung)))
     footer = f"{machine_label(letter, run.info.machine)}. Data: {data}."
     lines = tuple(_line(device, rungs, names) for device, rungs in devices.items())
+    ratios, busy = speedups(devices), frozenset[str]().union(*map(contended, devices.values()))
+    hollow = f" A hollow marker was {BESIDE_OTHER_WORK}." if busy else ""
     yield Plot(
         name=file_name("ladder_time", letter),
         chart=RungChart(
@@ -117,9 +137,8 @@ def _plots(run: Run, devices: Mapping[str, Rungs], letter: str) -> Iterable[Plot
             tick=partial(text.seconds, number=text.brief),
         ),
         alt="Apparent time of a training step by rung of the ladder, by device. The numbers are in the table below.",
-        caption=f"Apparent time of a step by rung; the dashed line is the last rung. {footer}",
+        caption=f"Apparent time of a step by rung; the dashed line is the last rung.{hollow} {footer}",
     )
-    ratios = speedups(devices)
     if ratios:
         values = tuple((names.index(name), ratio) for name, ratio in ratios.items())
         yield Plot(
@@ -130,12 +149,12 @@ def _plots(run: Run, devices: Mapping[str, Rungs], letter: str) -> Iterable[Plot
                 footer=footer,
                 axis="Apparent speedup R",
                 rungs=names,
-                lines=(RungLine("GPU against CPU", Side.GPU, values, last_interval(devices)),),
+                lines=(RungLine("GPU against CPU", Side.GPU, values, last_interval(devices), _numbers(busy, names)),),
                 tick=partial(text.ratio, number=text.brief),
                 unity=True,
             ),
             alt="Apparent speedup of the GPU over the CPU by rung. The numbers are in the table below.",
-            caption=f"Apparent speedup by rung; the dashed line is the last rung. {footer}",
+            caption=f"Apparent speedup by rung; the dashed line is the last rung.{hollow} {footer}",
         )
 
 
@@ -143,7 +162,12 @@ def _line(device: str, rungs: Rungs, names: Sequence[str]) -> RungLine:
     threads = last(rungs).threads
     label = "GPU" if device == "cuda" else f"CPU, {threads} thread{'' if threads == 1 else 's'}"
     values = tuple((names.index(name), rung.seconds) for name, rung in rungs.items())
-    return RungLine(label, Side.GPU if device == "cuda" else Side.CPU, values, last(rungs).interval)
+    side = Side.GPU if device == "cuda" else Side.CPU
+    return RungLine(label, side, values, last(rungs).interval, _numbers(contended(rungs), names))
+
+
+def _numbers(some: Iterable[str], names: Sequence[str]) -> frozenset[int]:
+    return frozenset(names.index(name) for name in some)
 
 
 def _table(caption: str, devices: Mapping[str, Rungs]) -> Table | None:
@@ -151,20 +175,30 @@ def _table(caption: str, devices: Mapping[str, Rungs]) -> Table | None:
     columns: list[Column[str]] = [Column("Rung", str), Column("What it corrects", lambda name: rungs[name].what)]
     for device, own in devices.items():
         times = {name: rung.seconds for name, rung in own.items()}
-        columns += _columns(f"{DEVICE_NAMES[device]} time", f"{DEVICE_NAMES[device]} off by", times, text.seconds)
+        heading = DEVICE_NAMES[device]
+        columns += _columns(f"{heading} time", f"{heading} off by", times, text.seconds, contended(own))
     ratios = speedups(devices)
     if ratios:
-        columns += _columns("Apparent R", "R off by", ratios, text.ratio)
+        busy = frozenset[str]().union(*map(contended, devices.values()))
+        columns += _columns("Apparent R", "R off by", ratios, text.ratio, busy)
     return table(caption, columns, rungs, _notes(devices))
 
 
 def _columns(
-    heading: str, off_by: str, values: Mapping[str, float], words: Callable[[float | None], str]
+    heading: str,
+    off_by: str,
+    values: Mapping[str, float],
+    words: Callable[[float | None], str],
+    busy: frozenset[str],
 ) -> Iterable[Column[str]]:
-    """The values by rung, and each divided by the last."""
-    reference = list(values.values())[-1]
-    yield Column(heading, lambda name: words(values.get(name)), numeric=True)
-    yield Column(off_by, lambda name: text.ratio(values[name] / reference if name in values else None), numeric=True)
+    """The values by rung, and each divided by the last, unless one of the two is contended (``busy``)."""
+    reference = list(values)[-1]
+
+    def divided(name: str) -> float | None:
+        return None if name not in values or {name, reference} & busy else values[name] / values[reference]
+
+    yield Column(heading, lambda name: marked(words(values.get(name)), name in busy & values.keys()), numeric=True)
+    yield Column(off_by, lambda name: text.ratio(divided(name)), numeric=True)
 
 
 def _notes(devices: Mapping[str, Rungs]) -> Iterable[str]:
@@ -181,3 +215,4 @@ def _notes(devices: Mapping[str, Rungs]) -> Iterable[str]:
     ends += [f"R {text.ratio_interval(ratio)}"] if ratio else []
     if ends:
         yield f"Confidence intervals of the last rung: {'; '.join(ends)}."
+    yield from footnote(bool(contended(rungs)) for rungs in devices.values())

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from bench_core.core import text
+from bench_core.core.busy import BESIDE_OTHER_WORK
 from bench_core.core.records import Run
 from bench_core.core.studies import TimeToAccuracy
 from bench_core.report.plots.series import MachineLabels
 from bench_core.report.sections.ladder import DEVICE_NAMES
 from bench_core.report.sections.study import Study, newest
+from bench_core.report.tables.marks import footnote, marked
 from bench_core.report.tables.table import Column, Table, table
 
 NAME = "Does it learn?"
@@ -58,6 +60,8 @@ def _sentence(rows: ByDevice) -> str:
     cpu, gpu = rows.get("cpu"), rows.get("cuda")
     if not (cpu and gpu and cpu.met and gpu.met):
         return sentence
+    if cpu.contended or gpu.contended:
+        return f"{sentence} Which is faster is not judged: {BESIDE_OTHER_WORK}."
     return f"{sentence} The GPU reaches it {text.ratio(cpu.seconds / gpu.seconds)} as fast as the CPU."
 
 
@@ -78,7 +82,7 @@ def _table(caption: str, trained: Mapping[str, ByDevice]) -> Table | None:
         Column("Batch size", lambda row: text.whole(row.batch_size), numeric=True),
         Column("Steps", lambda row: text.whole(row.steps), numeric=True),
         Column("Images", lambda row: text.whole(row.units), numeric=True),
-        Column("Time", lambda row: text.seconds(row.seconds), numeric=True),
+        Column("Time", lambda row: marked(text.seconds(row.seconds), row.contended), numeric=True),
         Column("Test accuracy", lambda row: text.share(row.accuracy), numeric=True),
         Column("Outcome", lambda row: "reached" if row.met else "not reached"),
         Column("Device model", lambda row: row.device_model),
@@ -104,3 +108,4 @@ def _notes(rows: Sequence[TimeToAccuracy]) -> Iterable[str]:
             f"The {stand_in} is not MNIST: it has fewer images, which are enlarged and repeated; each test image "
             "counts once. To measure the time on MNIST itself, use --bench-data."
         )
+    yield from footnote(row.contended for row in rows)

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Sequence
 
 from bench_core.analysis.comparison import Result
 from bench_core.core import text
+from bench_core.core.busy import BESIDE_OTHER_WORK
 from bench_core.core.results import Stages
 from bench_core.report.plots import series
 from bench_core.report.plots.chart_types import Bar, StackChart
 from bench_core.report.plots.charts import Plot, file_name
 from bench_core.report.plots.series import MachineLabels
 from bench_core.report.sections.study import Study
+from bench_core.report.tables import marks
 from bench_core.report.tables.columns import Columns
 from bench_core.report.tables.table import Column, Table, table
 
@@ -36,7 +38,7 @@ def pipelines(results: Iterable[Result], columns: Columns) -> Study | None:
 def _table(name: str, own: Sequence[Result], columns: Columns) -> Table | None:
     """One row per case and one column per stage."""
     cells = (*columns.case(), *(_stage(stage) for stage in _names(own)), *_SUMS)
-    return table(f"{name}, time per {own[0].record.unit}", cells, own)
+    return table(f"{name}, time per {own[0].record.unit}", cells, own, marks.of_results(own))
 
 
 def _by_workload(results: Iterable[Result]) -> dict[str, list[Result]]:
@@ -87,13 +89,17 @@ def _plot(workload: str, results: Sequence[Result], labels: MachineLabels) -> Pl
         bars=tuple(map(_bar, _labels(results, labels), results)),
     )
     alt = f"{workload}: time per {unit} of each stage, one bar per case. The numbers are in the table below."
-    caption = f"Time per {unit} by stage; the black mark is a whole call, timed alternately with the stages. {footer}"
+    hollow = f" A hollow bar was {BESIDE_OTHER_WORK}." if any(bar.contended for bar in chart.bars) else ""
+    caption = (
+        f"Time per {unit} by stage; the black mark is a whole call, timed alternately with the stages.{hollow} {footer}"
+    )
     return Plot(file_name(workload, "stages"), chart, alt, caption)
 
 
 def _bar(label: str, result: Result) -> Bar:
     stages, units = _stages(result), result.record.units
-    return Bar(label, {name: seconds / units for name, seconds in stages.seconds.items()}, stages.whole / units)
+    seconds = {name: seconds / units for name, seconds in stages.seconds.items()}
+    return Bar(label, seconds, stages.whole / units, result.record.contended)
 
 
 def _labels(results: Sequence[Result], labels: MachineLabels) -> list[str]:

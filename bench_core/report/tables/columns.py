@@ -9,6 +9,7 @@ from bench_core.analysis.speedup import Curve
 from bench_core.core import text
 from bench_core.report.answers import answer, crossover_cell
 from bench_core.report.plots.series import MachineLabels, device_words
+from bench_core.report.tables.marks import marked
 from bench_core.report.tables.table import Column, Link
 
 _RATIO: tuple[Column[Comparison], ...] = (
@@ -42,7 +43,7 @@ class Columns:
         """What identifies a result: its machine, device and case."""
         return (
             Column("Machine", self.label, once=True),
-            Column("Device", device_words),
+            Column("Device", lambda r: marked(device_words(r), r.record.contended)),
             Column("Setting", lambda r: r.case.setting, once=True),
             Column("Dtype", lambda r: r.case.dtype, once=True),
             Column("Variant", lambda r: r.case.variant_label, once=True),
@@ -96,7 +97,7 @@ class Columns:
             Column("CPU threads", lambda c: _threads(c.base), numeric=True),
             Column("CPU", lambda c: _model(c.base)),
             Column("GPU", lambda c: _model(c.contender)),
-            Column("Notes", lambda c: "; ".join(c.notes)),
+            Column("Notes", lambda c: "; ".join(c.remarks)),
         )
 
     def best(self) -> tuple[Column[Comparison], ...]:
@@ -111,7 +112,7 @@ class Columns:
             *_sides("Best CPU time per unit", "Best GPU time per unit"),
             Column("Best CPU case", lambda c: _case(c.base)),
             Column("Best GPU case", lambda c: _case(c.contender)),
-            Column("Notes", lambda c: "; ".join(c.notes)),
+            Column("Notes", lambda c: "; ".join(c.remarks)),
         )
 
     def threads(self) -> tuple[Column[Comparison], ...]:
@@ -122,7 +123,7 @@ class Columns:
             *_RATIO,
             *_sides("1 thread, time per unit", "All cores, time per unit"),
             Column("Threads", lambda c: _threads(c.contender), numeric=True),
-            Column("Notes", lambda c: "; ".join(c.notes)),
+            Column("Notes", lambda c: "; ".join(c.remarks)),
         )
 
     def variants(self, unit: str) -> tuple[Column[Comparison], ...]:
@@ -132,7 +133,7 @@ class Columns:
             Column("Device", lambda c: device_words(c.contender) if c.contender else text.NONE),
             *_RATIO,
             *_sides(f"Eager fp32, time per {unit}", f"This variant, time per {unit}"),
-            Column("Notes", lambda c: "; ".join(c.notes)),
+            Column("Notes", lambda c: "; ".join(c.remarks)),
         )
 
     def curve(self) -> tuple[Column[Curve], ...]:
@@ -172,7 +173,7 @@ def _peak(curve: Curve) -> str:
 
 
 def _time(result: Result | None) -> str:
-    return text.seconds(result.record.per_unit if result else None)
+    return marked(text.seconds(result.record.per_unit), result.record.contended) if result else text.NONE
 
 
 def _threads(result: Result | None) -> str:
@@ -222,7 +223,7 @@ def best_throughput(columns: Columns) -> tuple[Column[Result], ...]:
         Column("Machine", columns.label, once=True),
         Column("Units/s", lambda r: text.count(r.record.throughput), numeric=True),
         Column("Unit", lambda r: r.record.unit),
-        Column("Time per unit", lambda r: text.seconds(r.record.per_unit), numeric=True),
+        Column("Time per unit", _time, numeric=True),
         Column("CI", lambda r: text.seconds_interval(r.interval), numeric=True),
         Column("At batch size", lambda r: text.whole(r.case.batch_size), numeric=True),
         Column("Threads", _threads, numeric=True),

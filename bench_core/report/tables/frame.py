@@ -23,7 +23,7 @@ def speedups_frame(comparisons: Iterable[Comparison]) -> pd.DataFrame:
         _comparison_row(c)
         | _side_row("base", c.base)
         | _side_row("contender", c.contender)
-        | {"notes": "; ".join(c.notes)}
+        | {"notes": "; ".join(c.remarks)}
         for c in comparisons
     ]
     return pd.DataFrame(rows, columns=columns)
@@ -71,6 +71,7 @@ def _result_row(result: Result) -> dict[str, Any]:
         "parity_quantity": parity and parity.quantity,
         "parity_error": parity and parity.error,
         "parity_tolerance": parity and parity.tolerance,
+        "contended": record.contended,
         "flags": "; ".join(flag.text for flag in record.flags),
         "run_id": result.info.run_id,
         "started": result.info.started,
@@ -96,6 +97,6 @@ def _side_row(side: str, result: Result | None) -> dict[str, Any]:
     row = {} if result is None else _result_row(result)
     names = (
         "device", "batch_size", "dtype", "variant", "caches", "threads", "seconds_per_unit", "seconds_per_unit_low",
-        "seconds_per_unit_high", "samples", "met_target", "device_model", "machine", "run_id",
+        "seconds_per_unit_high", "samples", "met_target", "contended", "device_model", "machine", "run_id",
     )  # fmt: skip
     return {f"{side}_{name}": row.get(name) for name in names}

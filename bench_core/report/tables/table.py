@@ -47,6 +47,14 @@ class Table:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Folded:
+    """A list that is shown as one line until it is opened."""
+
+    summary: str
+    items: tuple[str, ...]
+
+
 def table(caption: str, columns: Iterable[Column[T]], items: Iterable[T], notes: Iterable[str] = ()) -> Table | None:
     """A table with one row per item, without the columns that are empty in all rows; ``None`` without items."""
     columns, items = tuple(columns), tuple(items)

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,9 +17,11 @@ from bench_core import workloads
 from bench_core.core.case import Case, Sources
 from bench_core.core.errors import RecordError
 from bench_core.core.studies import LadderRung
+from bench_core.execution.runner import threads
 from bench_core.execution.studies import ladder
 from bench_core.execution.studies.ladder import (
     AS_IN_TUTORIALS,
+    LOADER_OUT,
     OWN_OPTIMIZER,
     REPEATED,
     RUNGS,
@@ -31,6 +34,7 @@ from bench_core.execution.studies.tutorial import BATCH, WORKLOAD, DigitsTrainin
 from bench_core.storage import files
 from bench_core.workloads.data.digits import write_idx
 from tests.support import factory
+from tests.support.counters import Counters
 from tests.support.devices import FakeAsyncDevice, FakeTraining, VirtualClock
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -207,6 +211,15 @@ class TestTutorial:
         assert {(rung.device, rung.data) for rung in rungs} == {("cpu", "MNIST")}
         assert [(rung.steps, rung.interval) for rung in rungs[:-1]] == [(3, None)] * 6
 
+    @pytest.mark.parametrize(("switches", "contended"), [(10**6, True), (0, False)])
+    def test_a_rung_beside_other_work_is_marked(
+        self, digits: Path, counters: Counters, switches: int, contended: bool
+    ) -> None:
+        counters(switches)
+        with threads(1):  # afterwards as many as before
+            rung = ladder.run_rung(LOADER_OUT, "cpu", Sources(data=digits), steps=3, max_time=0.02)
+        assert (rung.rung, rung.contended) == ("loader taken out", contended)
+
     def test_a_failure_of_the_process_is_reported_in_one_line(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -216,6 +229,15 @@ class TestTutorial:
         monkeypatch.setattr(sys, "executable", str(broken))
         with pytest.raises(RuntimeError, match=r"^the ladder on cpu failed: ValueError: no MNIST here$"):
             ladder.run_ladder("cpu")
+
+
+def test_summary_of_a_ladder_beside_other_work_draws_no_conclusion() -> None:
+    rungs = factory.ladder(("cpu",))
+    assert ladder_summary(rungs) == "7.20 ms as in tutorials, 570 µs in truth"
+    busy = (*rungs[:-1], replace(rungs[-1], contended=True))
+    assert ladder_summary(busy) == (
+        "7.20 ms as in tutorials, 570 µs repeated; measured beside other work, so no conclusion"
+    )
 
 
 class TestStorage:

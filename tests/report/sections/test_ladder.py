@@ -1,5 +1,6 @@
 """The ladder's section: what naive timing reports, rung by rung, on each device and machine."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from bench_core.core import text
@@ -63,6 +64,36 @@ def test_the_newest_ladder_of_each_machine_counts() -> None:
         "Machine B: CPU: the first rung",
     ]  # fmt: skip
     assert "7.20 ms" in study.sentences[0]
+
+
+def test_no_conclusion_is_drawn_from_a_ladder_that_was_measured_beside_other_work() -> None:
+    cpu = [replace(rung, contended=rung.rung == "synchronize") for rung in factory.ladder(("cpu",))]
+    study = ladder_of(factory.run(ladder=[*cpu, *factory.ladder(("cuda",))]))
+    assert study is not None
+    on_cpu, on_gpu = study.sentences
+    assert on_cpu == (
+        "CPU: 1 of 7 rungs was measured beside other work, so no conclusion is drawn. Measure the ladder again while "
+        "nothing else runs."
+    )
+    assert on_gpu.startswith("GPU: the first rung reports 16.1 ms per step")
+    (table,) = study.tables
+    rows = {row[0]: row[2:] for row in table.rows}
+    assert rows["synchronize"] == ("7.30 ms *", "–", "16.3 ms", "70.9×", "0.448× *", "–")
+    assert rows["warm-up"][1] == "11.2×"
+    assert table.notes[-1].startswith("* Measured beside other work")
+    times, ratios = (plot.chart for plot in study.plots)
+    assert isinstance(times, RungChart)
+    assert isinstance(ratios, RungChart)
+    assert [line.contended for line in (*times.lines, *ratios.lines)] == [{2}, set(), {2}]
+    assert all("A hollow marker was measured beside other work." in plot.caption for plot in study.plots)
+
+
+def test_nothing_is_compared_with_a_last_rung_that_was_measured_beside_other_work() -> None:
+    rungs = [replace(rung, contended=rung.interval is not None) for rung in factory.ladder(("cpu",))]
+    study = ladder_of(factory.run(on=NO_GPU, ladder=rungs))
+    assert study is not None
+    (table,) = study.tables
+    assert "CPU off by" not in table.headings, "a column without any value is left out"
 
 
 def test_a_ladder_of_older_software_does_not_count() -> None:

@@ -39,6 +39,17 @@ def test_a_target_that_is_not_reached_is_reported_and_gives_no_speedup() -> None
     assert [row[-2] for row in study.tables[0].rows[:2]] == ["reached", "not reached"]
 
 
+def test_training_beside_other_work_is_marked_and_not_compared() -> None:
+    trained = (*factory.learning(("cpu",)), *factory.learning(("cuda",), contended=True))
+    study = learning_of(factory.run(learning=trained))
+    assert study is not None
+    assert study.sentences[0].endswith("Which is faster is not judged: measured beside other work.")
+    (table,) = study.tables
+    times = [row[table.headings.index("Time")] for row in table.rows[:2]]
+    assert times == ["105 ms", "42.0 ms *"]
+    assert table.notes[-1].startswith("* Measured beside other work")
+
+
 def test_real_data_is_not_called_a_stand_in() -> None:
     real = factory.learning(("cpu",), data="MNIST", stand_in=False)
     study = learning_of(factory.run(on=factory.machine(gpu=False), learning=real))
