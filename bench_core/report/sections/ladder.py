@@ -8,17 +8,17 @@ from functools import partial
 from itertools import pairwise
 
 from bench_core.core import stats, text
+from bench_core.core.case import device_title
 from bench_core.core.records import Run
 from bench_core.core.stats import Interval
 from bench_core.core.studies import LadderRung
 from bench_core.report.plots.chart_types import RungChart, RungLine, Side
 from bench_core.report.plots.charts import Plot, file_name
 from bench_core.report.plots.series import MachineLabels, machine_label
-from bench_core.report.sections.study import Study, newest
+from bench_core.report.sections.study import Study, cpu_and_gpu, newest
 from bench_core.report.tables.table import Column, Table, table
 
 NAME = "What naive timing would have said"
-DEVICE_NAMES = {"cpu": "CPU", "cuda": "GPU"}
 
 Rungs = Mapping[str, LadderRung]
 """A device's rungs by name, from the first to the last."""
@@ -49,7 +49,7 @@ def ladder(runs: Iterable[Run], labels: MachineLabels) -> Study | None:
 
 
 def by_device(rungs: Iterable[LadderRung]) -> Mapping[str, Rungs]:
-    """The rungs of each device (``cpu``, ``cuda``), by name."""
+    """The rungs of each device (``cpu``, ``cuda``, ...), by name."""
     devices: dict[str, dict[str, LadderRung]] = {}
     for rung in rungs:
         devices.setdefault(rung.device, {})[rung.rung] = rung
@@ -63,15 +63,19 @@ def last(rungs: Rungs) -> LadderRung:
 
 def speedups(devices: Mapping[str, Rungs]) -> Mapping[str, float]:
     """CPU time / GPU time by rung, for the rungs that both have."""
-    cpu, gpu = devices.get("cpu", {}), devices.get("cuda", {})
+    pair = cpu_and_gpu(devices)
+    if pair is None:
+        return {}
+    cpu, gpu = pair
     return {name: rung.seconds / gpu[name].seconds for name, rung in cpu.items() if name in gpu}
 
 
 def last_interval(devices: Mapping[str, Rungs]) -> Interval | None:
     """The confidence interval of the last rung's speedup; ``None`` unless both devices have one."""
-    if not speedups(devices):
+    pair = cpu_and_gpu(devices)
+    if pair is None:
         return None
-    cpu, gpu = last(devices["cpu"]), last(devices["cuda"])
+    cpu, gpu = map(last, pair)
     if not (cpu.interval and gpu.interval):
         return None
     return stats.ratio_interval(cpu.seconds, cpu.interval, gpu.seconds, gpu.interval)
@@ -82,7 +86,7 @@ def _sentences(devices: Mapping[str, Rungs]) -> Iterable[str]:
         first, reference = next(iter(rungs.values())), last(rungs)
         before, after = max(pairwise(rungs.values()), key=_change, default=(first, reference))
         yield (
-            f"{DEVICE_NAMES[device]}: the first rung reports {text.seconds(first.seconds)} per step, the last "
+            f"{device_title(device)}: the first rung reports {text.seconds(first.seconds)} per step, the last "
             f"{text.seconds(reference.seconds)}, so the first is off by "
             f"{text.ratio(first.seconds / reference.seconds)}. The rung '{after.rung}' changes the time most: from "
             f"{text.seconds(before.seconds)} to {text.seconds(after.seconds)}."
@@ -141,9 +145,10 @@ def _plots(run: Run, devices: Mapping[str, Rungs], letter: str) -> Iterable[Plot
 
 def _line(device: str, rungs: Rungs, names: Sequence[str]) -> RungLine:
     threads = last(rungs).threads
-    label = "GPU" if device == "cuda" else f"CPU, {threads} thread{'' if threads == 1 else 's'}"
+    on_cpu = device == "cpu"
+    label = device_title(device) + (f", {threads} thread{'' if threads == 1 else 's'}" if on_cpu else "")
     values = tuple((names.index(name), rung.seconds) for name, rung in rungs.items())
-    return RungLine(label, Side.GPU if device == "cuda" else Side.CPU, values, last(rungs).interval)
+    return RungLine(label, Side.CPU if on_cpu else Side.GPU, values, last(rungs).interval)
 
 
 def _table(caption: str, devices: Mapping[str, Rungs]) -> Table | None:
@@ -151,7 +156,7 @@ def _table(caption: str, devices: Mapping[str, Rungs]) -> Table | None:
     columns: list[Column[str]] = [Column("Rung", str), Column("What it corrects", lambda name: rungs[name].what)]
     for device, own in devices.items():
         times = {name: rung.seconds for name, rung in own.items()}
-        columns += _columns(f"{DEVICE_NAMES[device]} time", f"{DEVICE_NAMES[device]} off by", times, text.seconds)
+        columns += _columns(f"{device_title(device)} time", f"{device_title(device)} off by", times, text.seconds)
     ratios = speedups(devices)
     if ratios:
         columns += _columns("Apparent R", "R off by", ratios, text.ratio)
@@ -175,7 +180,7 @@ def _notes(devices: Mapping[str, Rungs]) -> Iterable[str]:
             f"Times are per step. All rungs but the last time {steps} steps once; what happens only once is divided by "
             "that number."
         )
-    intervals = [(DEVICE_NAMES[device], last(rungs).interval) for device, rungs in devices.items()]
+    intervals = [(device_title(device), last(rungs).interval) for device, rungs in devices.items()]
     ends = [f"{device} {text.seconds_interval(interval)}" for device, interval in intervals if interval]
     ratio = last_interval(devices)
     ends += [f"R {text.ratio_interval(ratio)}"] if ratio else []
