@@ -17,14 +17,13 @@ from tests.support import factory
 KINDS = [kind for kind in DEVICE_TITLES if kind not in ("cpu", "cuda")]
 
 
-def stored(kind: str, path: Path, **changes: str) -> Run:
+def stored(kind: str, path: Path, started: str = "2026-01-02T03:04:05+00:00") -> Run:
     """A sweep, its ladder and its trainings on the CPU and on an accelerator of a kind, read from their file."""
     devices = ("cpu", kind)
     machine = factory.machine(gpus=(Gpu("Synthetic GPU", 12 * 2**30, ""),), driver=None, cuda=None, cudnn=None)
     records = factory.sweep(devices=devices, batches=(8, 64, 512), costs={kind: factory.GPU})
-    run = factory.run(
-        records, machine, ladder=factory.ladder(devices), learning=factory.learning(devices), path=path, **changes
-    )
+    ladder, learning = factory.ladder(devices), factory.learning(devices)
+    run = factory.run(records, machine, started, ladder=ladder, learning=learning, path=path)
     return files.load(factory.store(run, path))
 
 
