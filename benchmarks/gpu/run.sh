@@ -22,8 +22,7 @@ run() {
     printf '%s\t%s\t%s s\t%s\n' "$name" "$code" "$((SECONDS - begin))" "$*" >>"$out/exit-codes.tsv"
     tail -n 3 "$out/$name.log"
 }
-# sweep NAME MINUTES TESTS OPTION...: a sweep that begins no case after so many minutes. The case that runs then, and
-# storing the run, get a minute more.
+# sweep NAME MINUTES TESTS OPTION...: a sweep that ends within so many minutes; a minute more before it is interrupted.
 sweep() {
     local name=$1 minutes=$2 tests=$3
     shift 3
@@ -34,10 +33,10 @@ stored() { find "$out/runs/$1" -name '*.json' 2>/dev/null | sort | tail -n 1; }
 
 case $part in
 1) # the default sweep (1)
-    sweep default 8 benchmarks --bench-device cpu,cuda --bench-max-time 0.4
+    sweep default 8 benchmarks --bench-device cpu,cuda
     ;;
 2) # the default sweep again (7)
-    sweep again 8 benchmarks --bench-device cpu,cuda --bench-max-time 0.4
+    sweep again 8 benchmarks --bench-device cpu,cuda
     run repeatability 20 "$python" benchmarks/proofs/repeatability.py "$(stored default)" "$(stored again)"
     ;;
 3) # the tests that need a GPU (2, 4), truth (3)
@@ -45,27 +44,27 @@ case $part in
     run truth 300 "$python" -m pytest benchmarks/proofs/test_8_gpu.py -q -rs
     ;;
 4) # graphs at all batch sizes (6), the other variants and dtypes (5, 4)
-    sweep graphs 2 benchmarks/test_workloads.py --bench-device cuda --bench-max-time 0.2 --bench-variant cuda_graph \
+    sweep graphs 2 benchmarks/test_workloads.py --bench-device cuda --bench-variant cuda_graph \
         --bench-workload mlp_train,mlp_infer,ann_train,cnn_mnist_train,lstm_ar_train,gan_step,resblock_identity
-    sweep variants 5 benchmarks/test_workloads.py --bench-device cuda --bench-max-time 0.2 \
+    sweep variants 5 benchmarks/test_workloads.py --bench-device cuda \
         --bench-dtype fp32,tf32,bf16 --bench-variant eager,channels_last,compile,cuda_graph \
         --bench-batch-size 16,1024 --bench-workload mlp_train,cnn_mnist_train,resblock_identity
     ;;
 5) # more batches around the crossovers (8)
-    sweep dense 4 benchmarks/test_workloads.py --bench-max-time 0.2 --bench-batch-size 4,32,128,256,1024,2048,8192 \
+    sweep dense 4 benchmarks/test_workloads.py --bench-batch-size 4,32,128,256,1024,2048,8192 \
         --bench-workload mlp_train,ann_train,cnn_mnist_train
-    sweep dense-lstm 2 benchmarks/test_workloads.py --bench-max-time 0.1 --bench-batch-size 128,512,1024,4096 \
+    sweep dense-lstm 2 benchmarks/test_workloads.py --bench-batch-size 128,512,1024,4096 \
         --bench-workload lstm_ar_train
     ;;
 6) # what only a full sweep has: time to accuracy (9), the loaders of an epoch (10)
     # (with a few cases, as studies alone are not stored)
-    sweep learning 4 benchmarks --bench-sweep full --bench-study learning --bench-max-time 0.2 --bench-batch-size 64 \
+    sweep learning 4 benchmarks --bench-sweep full --bench-study learning --bench-batch-size 64 \
         --bench-workload mlp_train,cnn_mnist_train,resnet20_cifar_train
-    sweep loaders 3 benchmarks/test_workloads.py --bench-sweep full --bench-device cuda --bench-max-time 0.2 \
+    sweep loaders 3 benchmarks/test_workloads.py --bench-sweep full --bench-device cuda \
         --bench-workload mnist_epoch_e2e
     ;;
 7) # the full sweep on the GPU, as far as it gets (10)
-    sweep full 8 benchmarks/test_workloads.py --bench-sweep full --bench-device cuda --bench-max-time 0.2
+    sweep full 8 benchmarks/test_workloads.py --bench-sweep full --bench-device cuda
     ;;
 *)
     echo "part $part: there are 1 to 7" >&2
