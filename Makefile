@@ -38,7 +38,7 @@ prove: $(INSTALLED)
 
 ## Measure all that docs/gpu.md lists, on a machine with a GPU. OUT=folder (default ../gpu-results).
 gpu: $(INSTALLED)
-	for part in 1 2 3; do PYTHON="$(CURDIR)/$(PY)" benchmarks/gpu/run.sh $$part "$(or $(OUT),../gpu-results)"; done
+	for part in 1 2 3 4 5 6 7; do PYTHON="$(CURDIR)/$(PY)" benchmarks/gpu/run.sh $$part "$(or $(OUT),../gpu-results)"; done
 
 ## Check style, types and the layers of imports.
 lint: $(INSTALLED)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+
+DEVICE_TITLES: Mapping[str, str] = MappingProxyType(
+    {"cpu": "CPU", "cuda": "GPU", "mps": "Apple GPU", "xpu": "Intel GPU"}
+)
+"""The names of devices: torch's, and those for people."""
 
 # The first value of each is the default.
-DEVICES = ("cpu", "cuda", "mps", "xpu")
+DEVICES = tuple(DEVICE_TITLES)
 DTYPES = ("fp32", "default", "tf32", "bf16", "fp16")
 VARIANTS = ("eager", "channels_last", "compile", "cuda_graph")
 CACHES = ("hot", "cold")
@@ -68,6 +75,11 @@ class Case:
 def variant_parts(variant: str) -> tuple[str, ...]:
     """The parts of a variant, which are joined by ``+``."""
     return tuple(variant.split("+"))
+
+
+def device_title(device: str) -> str:
+    """A device's name for people: ``GPU`` for ``cuda``; one with an index, such as ``cuda:1``, keeps its name."""
+    return DEVICE_TITLES.get(device, device)
 
 
 def cpu_dtype(dtype: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from bench_core.core.case import DEVICES, cpu_dtype
+from bench_core.core.case import DEVICE_TITLES, DEVICES, cpu_dtype
 from bench_core.core.errors import CaseError
 
 UNKNOWN_CACHE = 64 * 2**20
@@ -105,8 +105,8 @@ ACCELERATORS: Mapping[str, AcceleratorKind] = MappingProxyType(
     {
         # AMD's GPUs too: torch for ROCm calls them cuda.
         "cuda": AcceleratorKind("CUDA device", has_tf32=True, has_graphs=True),
-        "mps": AcceleratorKind("Apple GPU"),
-        "xpu": AcceleratorKind("Intel GPU"),
+        "mps": AcceleratorKind(DEVICE_TITLES["mps"]),
+        "xpu": AcceleratorKind(DEVICE_TITLES["xpu"]),
     }
 )
 

@@ -9,7 +9,7 @@ from bench_core.analysis.comparison import Result
 from bench_core.analysis.speedup import Pool
 from bench_core.core import text
 from bench_core.core.records import NotRun, Outcome, Run
-from bench_core.core.results import Machine
+from bench_core.core.results import Gpu, Machine
 from bench_core.report.plots.series import MachineLabels
 from bench_core.report.sections.study import newest
 from bench_core.report.tables.table import Column, Folded, Table, table
@@ -73,8 +73,12 @@ def machines(runs: Sequence[Run], labels: MachineLabels) -> Table:
 
 
 def _gpus(machine: Machine) -> str:
-    gpus = [f"{g.model}, {text.memory(g.memory)}, compute capability {g.compute_capability}" for g in machine.gpus]
-    return "; ".join(gpus) or "none"
+    return "; ".join(map(_gpu, machine.gpus)) or "none"
+
+
+def _gpu(gpu: Gpu) -> str:
+    capability = f", compute capability {gpu.compute_capability}" if gpu.compute_capability else ""
+    return f"{gpu.model}, {text.memory(gpu.memory)}{capability}"
 
 
 _PROPERTIES: Mapping[str, Callable[[Machine], str]] = {

@@ -80,20 +80,23 @@ def test_an_accelerator_of_another_kind_is_absent(monkeypatch: pytest.MonkeyPatc
         find("mps")
 
 
+@pytest.mark.parametrize(("launch", "execute"), [(1e-5, 1e-3), (1e-4, 1e-6)], ids=["device-bound", "host-bound"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_its_work_is_waited_for_and_timed_on_both_clocks(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_its_work_is_waited_for_and_timed_on_both_clocks(
+    kind: str, launch: float, execute: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fake = FakeAccelerator(kind, monkeypatch)
 
     def step() -> None:
-        fake.clock.advance(1e-5)  # the host launches
-        fake.device.submit(1e-3)  # the device computes
+        fake.clock.advance(launch)
+        fake.device.submit(execute)
 
     m = measure(step, kind, max_time=0.5, timer=fake.clock)
-    assert m.median == pytest.approx(1e-3, rel=0.01)
-    assert m.device_time == pytest.approx(1e-3, rel=0.01)
-    assert m.issue_time == pytest.approx(1e-5, rel=0.01)
+    assert m.median == pytest.approx(max(launch, execute), rel=0.01)
+    assert m.device_time == pytest.approx(max(launch, execute), rel=0.01)
+    assert m.issue_time == pytest.approx(launch, rel=0.01)
     assert m.latency is not None
-    assert m.latency.p50 == pytest.approx(1.01e-3, rel=0.01)
+    assert m.latency.p50 == pytest.approx(launch + execute, rel=0.01)
 
 
 def test_peak_memory_is_counted_from_the_reset(monkeypatch: pytest.MonkeyPatch) -> None:

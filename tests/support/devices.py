@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import repeat
@@ -70,20 +71,26 @@ class VirtualClock:
 class FakeAsyncDevice:
     """A device that works as a GPU does: ``submit`` returns at once, ``synchronize`` waits for the submitted work.
 
-    It has all members of ``bench_core.hardware.device.Device``.
+    It has all members of ``bench_core.hardware.device.Device``. Where ``queue`` is given, so many submissions may be
+    unfinished; ``submit`` then waits for the oldest of them, as launches on a GPU do.
     """
 
-    def __init__(self, clock: Clock, name: str = "fake:0") -> None:
+    def __init__(self, clock: Clock, name: str = "fake:0", queue: int | None = None) -> None:
         self.clock = clock
         self.name = name
         self.submitted = 0
         self.waits = 0
         self._free_at = 0.0
+        self._queue = queue
+        self._ends: deque[float] = deque(maxlen=queue or 0)
 
     def submit(self, seconds: float) -> None:
         """Queue work that takes so long on the device, after all that is queued already."""
+        if self._queue and len(self._ends) == self._queue:
+            self.clock.wait_until(self._ends[0])
         self.submitted += 1
         self._free_at = self._next_start + seconds
+        self._ends.append(self._free_at)
 
     @property
     def idle(self) -> bool:

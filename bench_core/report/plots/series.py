@@ -8,7 +8,7 @@ from dataclasses import replace
 from bench_core.analysis.comparison import Comparison, Result
 from bench_core.analysis.speedup import Curve
 from bench_core.core import stats
-from bench_core.core.case import Case
+from bench_core.core.case import Case, device_title
 from bench_core.core.results import Machine
 from bench_core.report.plots.chart_types import Crossing, Dot, Line, Point, Row, Side
 
@@ -165,7 +165,7 @@ def distinguishing(firsts: Sequence[Result], labels: MachineLabels) -> list[str]
 def device_words(result: Result) -> str:
     """The device in words: ``GPU``, ``cuda:1``, or ``CPU, 16 threads``."""
     if result.on_gpu:
-        return "GPU" if result.case.device == "cuda" else result.case.device
+        return device_title(result.case.device)
     threads = result.record.threads
     return f"CPU, {threads} thread{'' if threads == 1 else 's'}"
 

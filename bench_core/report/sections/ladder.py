@@ -9,18 +9,18 @@ from itertools import pairwise
 
 from bench_core.core import stats, text
 from bench_core.core.busy import BESIDE_OTHER_WORK
+from bench_core.core.case import device_title
 from bench_core.core.records import Run
 from bench_core.core.stats import Interval
 from bench_core.core.studies import LadderRung
 from bench_core.report.plots.chart_types import RungChart, RungLine, Side
 from bench_core.report.plots.charts import Plot, file_name
 from bench_core.report.plots.series import MachineLabels, machine_label
-from bench_core.report.sections.study import Study, newest
+from bench_core.report.sections.study import Study, cpu_and_gpu, newest
 from bench_core.report.tables.marks import footnote, marked
 from bench_core.report.tables.table import Column, Table, table
 
 NAME = "What naive timing would have said"
-DEVICE_NAMES = {"cpu": "CPU", "cuda": "GPU"}
 
 Rungs = Mapping[str, LadderRung]
 """A device's rungs by name, from the first to the last."""
@@ -51,7 +51,7 @@ def ladder(runs: Iterable[Run], labels: MachineLabels) -> Study | None:
 
 
 def by_device(rungs: Iterable[LadderRung]) -> Mapping[str, Rungs]:
-    """The rungs of each device (``cpu``, ``cuda``), by name."""
+    """The rungs of each device (``cpu``, ``cuda``, ...), by name."""
     devices: dict[str, dict[str, LadderRung]] = {}
     for rung in rungs:
         devices.setdefault(rung.device, {})[rung.rung] = rung
@@ -70,15 +70,19 @@ def contended(rungs: Rungs) -> frozenset[str]:
 
 def speedups(devices: Mapping[str, Rungs]) -> Mapping[str, float]:
     """CPU time / GPU time by rung, for the rungs that both have."""
-    cpu, gpu = devices.get("cpu", {}), devices.get("cuda", {})
+    pair = cpu_and_gpu(devices)
+    if pair is None:
+        return {}
+    cpu, gpu = pair
     return {name: rung.seconds / gpu[name].seconds for name, rung in cpu.items() if name in gpu}
 
 
 def last_interval(devices: Mapping[str, Rungs]) -> Interval | None:
     """The confidence interval of the last rung's speedup; ``None`` unless both devices have one."""
-    if not speedups(devices):
+    pair = cpu_and_gpu(devices)
+    if pair is None:
         return None
-    cpu, gpu = last(devices["cpu"]), last(devices["cuda"])
+    cpu, gpu = map(last, pair)
     if not (cpu.interval and gpu.interval):
         return None
     return stats.ratio_interval(cpu.seconds, cpu.interval, gpu.seconds, gpu.interval)
@@ -87,7 +91,7 @@ def last_interval(devices: Mapping[str, Rungs]) -> Interval | None:
 def _sentences(devices: Mapping[str, Rungs]) -> Iterable[str]:
     for device, rungs in devices.items():
         busy = contended(rungs)
-        yield f"{DEVICE_NAMES[device]}: " + (_no_conclusion(len(busy), len(rungs)) if busy else _conclusion(rungs))
+        yield f"{device_title(device)}: " + (_no_conclusion(len(busy), len(rungs)) if busy else _conclusion(rungs))
     ratios = list(speedups(devices).values())
     if ratios and not any(map(contended, devices.values())):
         yield (
@@ -160,9 +164,10 @@ def _plots(run: Run, devices: Mapping[str, Rungs], letter: str) -> Iterable[Plot
 
 def _line(device: str, rungs: Rungs, names: Sequence[str]) -> RungLine:
     threads = last(rungs).threads
-    label = "GPU" if device == "cuda" else f"CPU, {threads} thread{'' if threads == 1 else 's'}"
+    on_cpu = device == "cpu"
+    label = device_title(device) + (f", {threads} thread{'' if threads == 1 else 's'}" if on_cpu else "")
     values = tuple((names.index(name), rung.seconds) for name, rung in rungs.items())
-    side = Side.GPU if device == "cuda" else Side.CPU
+    side = Side.CPU if on_cpu else Side.GPU
     return RungLine(label, side, values, last(rungs).interval, _numbers(contended(rungs), names))
 
 
@@ -175,7 +180,7 @@ def _table(caption: str, devices: Mapping[str, Rungs]) -> Table | None:
     columns: list[Column[str]] = [Column("Rung", str), Column("What it corrects", lambda name: rungs[name].what)]
     for device, own in devices.items():
         times = {name: rung.seconds for name, rung in own.items()}
-        heading = DEVICE_NAMES[device]
+        heading = device_title(device)
         columns += _columns(f"{heading} time", f"{heading} off by", times, text.seconds, contended(own))
     ratios = speedups(devices)
     if ratios:
@@ -209,7 +214,7 @@ def _notes(devices: Mapping[str, Rungs]) -> Iterable[str]:
             f"Times are per step. All rungs but the last time {steps} steps once; what happens only once is divided by "
             "that number."
         )
-    intervals = [(DEVICE_NAMES[device], last(rungs).interval) for device, rungs in devices.items()]
+    intervals = [(device_title(device), last(rungs).interval) for device, rungs in devices.items()]
     ends = [f"{device} {text.seconds_interval(interval)}" for device, interval in intervals if interval]
     ratio = last_interval(devices)
     ends += [f"R {text.ratio_interval(ratio)}"] if ratio else []

@@ -6,18 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from bench_core.core import text
 from bench_core.core.busy import BESIDE_OTHER_WORK
+from bench_core.core.case import DEVICES, device_title
 from bench_core.core.records import Run
 from bench_core.core.studies import TimeToAccuracy
 from bench_core.report.plots.series import MachineLabels
-from bench_core.report.sections.ladder import DEVICE_NAMES
-from bench_core.report.sections.study import Study, newest
+from bench_core.report.sections.study import Study, cpu_and_gpu, newest
 from bench_core.report.tables.marks import footnote, marked
 from bench_core.report.tables.table import Column, Table, table
 
 NAME = "Does it learn?"
 
 ByDevice = Mapping[str, TimeToAccuracy]
-"""A workload's trainings by device (``cpu``, ``cuda``), the CPU first."""
+"""A workload's trainings by device (``cpu``, ``cuda``, ...), the CPU first."""
 
 
 def learning(runs: Iterable[Run], labels: MachineLabels) -> Study | None:
@@ -47,19 +47,20 @@ def learning(runs: Iterable[Run], labels: MachineLabels) -> Study | None:
 def by_workload(rows: Iterable[TimeToAccuracy]) -> Mapping[str, ByDevice]:
     """The trainings of each workload by device."""
     trained: dict[str, dict[str, TimeToAccuracy]] = {}
-    for row in sorted(rows, key=lambda row: list(DEVICE_NAMES).index(row.device)):
+    for row in sorted(rows, key=lambda row: DEVICES.index(row.device)):
         trained.setdefault(row.workload, {})[row.device] = row
     return trained
 
 
 def _sentence(rows: ByDevice) -> str:
     one = next(iter(rows.values()))
-    outcomes = [f"the {DEVICE_NAMES[device]} {_outcome(row)}" for device, row in rows.items()]
+    outcomes = [f"the {device_title(device)} {_outcome(row)}" for device, row in rows.items()]
     images = f"{text.whole(one.test_size)} test images ({one.data})"
     sentence = f", target accuracy {text.share(one.target)} on {images}: {'; '.join(outcomes)}."
-    cpu, gpu = rows.get("cpu"), rows.get("cuda")
-    if not (cpu and gpu and cpu.met and gpu.met):
+    pair = cpu_and_gpu(rows)
+    if pair is None or not all(training.met for training in pair):
         return sentence
+    cpu, gpu = pair
     if cpu.contended or gpu.contended:
         return f"{sentence} Which is faster is not judged: {BESIDE_OTHER_WORK}."
     return f"{sentence} The GPU reaches it {text.ratio(cpu.seconds / gpu.seconds)} as fast as the CPU."
@@ -92,9 +93,8 @@ def _table(caption: str, trained: Mapping[str, ByDevice]) -> Table | None:
 
 
 def _device(row: TimeToAccuracy) -> str:
-    return DEVICE_NAMES[row.device] + (
-        f", {row.threads} thread{'' if row.threads == 1 else 's'}" * (row.device == "cpu")
-    )
+    threads = f", {row.threads} thread{'' if row.threads == 1 else 's'}"
+    return device_title(row.device) + threads * (row.device == "cpu")
 
 
 def _notes(rows: Sequence[TimeToAccuracy]) -> Iterable[str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from bench_core.core.records import Run, oldest_first
 from bench_core.report.plots.charts import Plot
 from bench_core.report.tables.table import Table
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,12 @@ class Study:
     sentences: tuple[str, ...]
     plots: tuple[Plot, ...]
     tables: tuple[Table, ...]
+
+
+def cpu_and_gpu(devices: Mapping[str, T]) -> tuple[T, T] | None:
+    """What a study has for the CPU and for the GPU, of whatever kind it is; ``None`` if it lacks one of them."""
+    gpu = next((device for device in devices if device != "cpu"), None)
+    return None if gpu is None or "cpu" not in devices else (devices["cpu"], devices[gpu])
 
 
 def newest(runs: Iterable[Run], study: str) -> list[Run]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench_core.core.errors import CaseSkipped, ParityError
+from bench_core.execution.studies.ladder import RUNGS, run_ladder
 from bench_core.storage import files
 from tests.rehearsal.rehearse import cases, on_cuda, rehearse, shrink, small
 
@@ -39,6 +40,12 @@ def test_a_case_is_built_checked_and_called(w, case, monkeypatch):
         rehearse(small(w), case)
     except CaseSkipped as skip:
         pytest.skip(str(skip))
+
+
+def test_every_rung_of_the_ladder_runs():
+    rungs = run_ladder("cuda", steps=3, max_time=0.05)
+    assert [rung.rung for rung in rungs] == [rung.name for rung in RUNGS]
+    assert {rung.device_model for rung in rungs} == {"Emulated H200"}
 
 
 def test_a_sweep_over_both_devices_is_stored_and_reported(tmp_path):

@@ -1,0 +1,118 @@
+"""How long the default sweep takes on CPU and GPU, estimated without a GPU.
+
+Run ``python benchmarks/gpu/estimate.py RUN.json``. RUN.json is a stored default sweep on the CPU. Its cases count as
+long as they took. A GPU case is a sum of two parts:
+
+- All but measuring (build, float64 reference, checks) is work of the CPU: it counts as long as in the CPU case of the
+  nearest batch, in proportion to the batch.
+- Measuring follows from the time of a call: the operators that the step launches, counted on fake tensors, or its
+  FLOPs, whichever takes longer.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from bench_core import Case, workloads
+from bench_core.core.records import Record
+from bench_core.execution.progress import time_limit
+from bench_core.storage.files import load
+from bench_core.workloads.kit.building import build_anywhere
+from bench_core.workloads.kit.definition import Workload
+from bench_core.workloads.kit.sweep import Sweep, candidates
+
+LAUNCH = 1e-5
+"""Seconds that the host takes to launch an operator from Python."""
+RATE = 2e13
+"""FLOP per second, a third of an H200's peak in fp32."""
+BLOCKS, SHORTEST_BLOCK, SINGLES = 70, 5e-3, 100
+"""Blocks of calibration, warm-up, the pilot, the cross-check and device time; seconds of one; single calls."""
+LONGEST = 2.5
+"""Warm-up and samples take ``max_time`` each at most, latency and cross-check a quarter of it each."""
+
+
+class Operators(TorchDispatchMode):
+    """Counts the operators that reach a device."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += not func.is_view
+        return func(*args, **(kwargs or {}))
+
+
+def measuring_seconds(call: float, max_time: float) -> float:
+    """Seconds of measuring a step of which a call takes ``call`` seconds, if the target is met at the first look."""
+    return min(BLOCKS * max(call, SHORTEST_BLOCK) + SINGLES * call, LONGEST * max_time + 3 * call)
+
+
+def call_seconds(operators: int, flops: int | None) -> float:
+    """Seconds of a call on a GPU."""
+    return max(operators * LAUNCH, (flops or 0) / RATE)
+
+
+def other_seconds(case: Case, records: Sequence[Record]) -> float:
+    """Seconds of a case apart from measuring, from the record of the same workload that is nearest to it."""
+    alike = [r for r in records if r.case.workload == case.workload and r.case.setting == case.setting]
+    alike = alike or [r for r in records if r.case.workload == case.workload]
+    if not alike:
+        return 1.0
+    nearest = min(alike, key=lambda r: abs(math.log(r.case.batch_size / case.batch_size)))
+    return (nearest.wall_seconds - nearest.contention.seconds) * max(1.0, case.batch_size / nearest.case.batch_size)
+
+
+def gpu_cases(chosen: Iterable[Workload]) -> list[tuple[Workload, Case]]:
+    """The GPU's cases of the default sweep."""
+    sweep = Sweep(devices=("cuda",), usable_cpus=1)
+    return [(w, case) for w in chosen for case in candidates(w, sweep)]
+
+
+def operators_of(w: Workload, case: Case) -> tuple[int, int | None]:
+    """The operators of a call on fake tensors, and its FLOPs."""
+    from tests.rehearsal.fake_cuda import fake_cuda, repeated
+
+    with fake_cuda():
+        step = build_anywhere(w, replace(case, device="cuda:0"), capture=repeated)
+        step()
+        with Operators() as operators:
+            step()
+    return operators.count, step.flops
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the estimate."""
+    if len(arguments) != 1:
+        print(__doc__)
+        return 2
+    run = load(Path(arguments[0]))
+    max_time = float(run.info.options.get("--bench-max-time", 1.0))
+    cpu = sum(record.wall_seconds for record in run.records)
+    others = measuring = 0.0
+    unknown: list[str] = []
+    cases = gpu_cases(map(workloads.get, workloads.names()))
+    for w, case in cases:
+        limit = time_limit(w, max_time)
+        others += other_seconds(case, run.records)
+        try:
+            measuring += measuring_seconds(call_seconds(*operators_of(w, case)), limit)
+        except Exception as error:  # a workload that reads its figures cannot run on fake tensors
+            measuring += LONGEST * limit
+            unknown.append(f"{case.id} ({type(error).__name__})")
+    print(f"{len(run.records)} CPU cases, as measured: {cpu:.0f} s on {run.info.machine.usable_cpus} cores")
+    print(f"{len(cases)} GPU cases: measuring {measuring:.0f} s, all else {others:.0f} s on these cores")
+    print(f"not run on fake tensors, counted with their whole time limit: {', '.join(unknown) or 'none'}")
+    print(f"together: {(cpu + others + measuring) / 60:.1f} min")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,109 @@
+"""benchmarks/gpu/run.sh from end to end on an emulated GPU: every command starts, ends and stores what it has to."""
+
+import csv
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench_core.storage import files
+
+pytestmark = pytest.mark.rehearsal
+
+ROOT = Path(__file__).parents[3]
+SCRIPT = ROOT / "benchmarks" / "gpu" / "run.sh"
+PARTS = {
+    1: ("default",),
+    2: ("again", "repeatability"),
+    3: ("gpu-tests", "truth"),
+    4: ("graphs", "variants"),
+    5: ("dense", "dense-lstm"),
+    6: ("learning", "loaders"),
+    7: ("full",),
+}
+"""The commands of each part."""
+NO_SWEEP = ("repeatability", "gpu-tests", "truth")
+SHORT = (
+    "--bench-workload=mlp_train,gan_step,mnist_epoch_e2e --bench-batch-size=4 --bench-variant=eager,cuda_graph "
+    "--bench-max-time=0.02 --bench-rel-ci=0.5"
+)
+"""What the emulation can do in a short time, in place of the script's own values."""
+
+PLUGINS = "-p no:cacheprovider -p tests.rehearsal.short_epochs"
+
+
+def run_part(part, out, options):
+    """The exit codes of a part's commands, by their names."""
+    variables = {
+        "PYTHON": sys.executable,
+        "BENCH_OPTIONS": options,
+        "SLOWER": "10",
+        "PYTEST_ADDOPTS": f"{os.environ.get('PYTEST_ADDOPTS', '')} {PLUGINS}",
+    }
+    done = subprocess.run([SCRIPT, str(part), str(out)], env=os.environ | variables, capture_output=True, text=True)
+    codes = exit_codes(out)
+    assert list(codes)[-len(PARTS[part]) :] == list(PARTS[part]), done.stdout + done.stderr
+    assert done.returncode == any(codes[name] for name in PARTS[part])
+    return {name: codes[name] for name in PARTS[part]}
+
+
+def exit_codes(out):
+    with (out / "exit-codes.tsv").open() as file:
+        return {name: int(code) for name, code, *_ in csv.reader(file, delimiter="\t")}
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    """The script's folder, for all parts in turn."""
+    return tmp_path_factory.mktemp("gpu-results")
+
+
+@pytest.mark.parametrize("part", [part for part in PARTS if not set(PARTS[part]) <= set(NO_SWEEP)])
+def test_sweeps_take_their_options_and_have_cases_on_the_gpu(part, tmp_path):
+    codes = run_part(part, tmp_path, "--collect-only -q")
+    for name in set(codes) - set(NO_SWEEP):
+        log = (tmp_path / f"{name}.log").read_text()
+        assert codes[name] == 0, log
+        assert re.search(r"test_(workload|ladder|learning)\[.*cuda", log), log
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_command_of_a_part_succeeds(part, out):
+    for name, code in run_part(part, out, SHORT).items():
+        log = (out / f"{name}.log").read_text()
+        if name == "repeatability":  # emulated times need not agree
+            assert re.search(r"repeatability: \S+% of [1-9]\d* cases agree", log), log
+        else:
+            assert code == 0, f"{name}: exit code {code}\n{log}"
+
+
+def test_what_the_parts_stored_is_on_the_gpu_and_can_be_reported(out):
+    stored = files.load_all([out / "runs"])
+    sweeps = {path.relative_to(out / "runs").parts[0] for path in (run.path for run in stored)}
+    assert sweeps == {name for names in PARTS.values() for name in names} - {*NO_SWEEP}
+    assert {"cpu", "cuda"} == {record.case.device for run in stored for record in run.records}
+    assert {"eager", "cuda_graph"} == {record.case.variant for run in stored for record in run.records}
+    assert any(run.info.studies.get("learning") for run in stored)
+    assert "pil-w0" in {record.case.setting for run in stored for record in run.records}
+    report = [
+        sys.executable,
+        "-m",
+        "bench_core",
+        "report",
+        str(out / "runs"),
+        "--emulated",
+        "--out",
+        str(out / "report"),
+    ]
+    done = subprocess.run(report, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Emulated H200" in (out / "report" / "index.html").read_text()
+
+
+def test_a_part_that_does_not_exist_is_refused(tmp_path):
+    done = subprocess.run([SCRIPT, "8", str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "there are 1 to 7" in done.stderr
