@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
+from bench_core.core.busy import busy_line, contended_count, the_worst
 from bench_core.core.records import CONTENDED, Outcome, Record
 from bench_core.core.text import counted, duration
 from bench_core.execution.progress import format_duration
@@ -73,14 +74,9 @@ def _summary(session: BenchSession) -> Iterator[str]:
 
 
 def _busy(records: list[Record]) -> Iterator[str]:
-    contended = [record for record in records if record.contended]
-    if not contended:
+    if not any(record.contended for record in records):
         return
-    of_all = f"{len(contended)} of {counted(len(records), 'case', 'cases')}"
-    if 2 * len(contended) > len(records):
-        yield f"THIS MACHINE WAS BUSY: other work disturbed {of_all}; no verdict rests on them"
-    else:
-        yield f"other work disturbed {of_all}, such as {_examples(contended)}; no verdict rests on them"
+    yield busy_line(records) or f"{contended_count(records)}, so no verdict rests on them; {the_worst(records)}"
 
 
 def _notable(records: Iterable[Record]) -> Iterator[str]:

@@ -10,7 +10,11 @@ from dataclasses import dataclass
 import psutil
 
 from bench_core.core.records import Record
+from bench_core.workloads.kit.definition import Workload
 
+HEAVY_FACTOR = 8
+"""Heavy workloads get this many times the seconds of others: one of their calls takes longer than a fifth of a second,
+and a confidence interval needs six samples."""
 MEASURE_FACTOR = 2.5
 """Seconds that a case takes per second of samples: warm-up may take as long as the samples, latency and the cross-check
 a quarter of it each."""
@@ -24,6 +28,11 @@ FORECAST_AT = 0.1
 """The share of the way at which the time left is noted, to be compared with the truth at the end."""
 PRIOR_SECONDS = 10.0
 """The pace counts as if so many seconds had taken as long as expected, so that the first case does not decide it."""
+
+
+def time_limit(workload: Workload, max_time: float) -> float:
+    """Seconds of samples that a case of this workload may take."""
+    return max_time * HEAVY_FACTOR if workload.heavy else max_time
 
 
 @dataclass(frozen=True)

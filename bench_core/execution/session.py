@@ -21,17 +21,13 @@ from bench_core.execution import progress
 from bench_core.execution.again import Measured
 from bench_core.execution.options import Request
 from bench_core.execution.resume import Earlier, resumable
-from bench_core.execution.schedule import UNKNOWN, UNKNOWN_HEAVY, Cost, Planned, Schedule
+from bench_core.execution.schedule import UNKNOWN, UNKNOWN_HEAVY, Cost, Planned, Schedule, time_limit
 from bench_core.execution.selection import Selection
 from bench_core.hardware import machine
 from bench_core.storage.files import load
 from bench_core.storage.folder import changes_of, commit_of
 from bench_core.storage.journal import Journal, Rows
 from bench_core.workloads.kit.definition import Workload
-
-HEAVY_FACTOR = 8
-"""Heavy workloads get this many times the seconds of others: one of their calls takes longer than a fifth of a second,
-and a confidence interval needs six samples."""
 
 Replace = Callable[[Sequence[float], Record], None]
 """Puts other samples and another record in the place of a case's first ones."""
@@ -99,7 +95,7 @@ class BenchSession:
     def full_effort(self, workload: Workload) -> Effort:
         """How long a case of a workload is measured where there is no lack of time."""
         effort = self.request.effort
-        return replace(effort, max_time=effort.max_time * (HEAVY_FACTOR if workload.heavy else 1))
+        return replace(effort, max_time=time_limit(workload, effort.max_time))
 
     def effort_for(self, case: Case, workload: Workload) -> Effort:
         """How long the first figure of a case may be measured."""

@@ -24,7 +24,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench_core import Case, workloads
 from bench_core.core.records import Record
-from bench_core.execution.progress import time_limit
+from bench_core.execution.schedule import time_limit
 from bench_core.storage.files import load
 from bench_core.workloads.kit.building import build_anywhere
 from bench_core.workloads.kit.definition import Workload
