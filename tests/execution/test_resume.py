@@ -1,6 +1,7 @@
 """Continuing a run: what may differ, what is taken over, and what is measured again."""
 
 from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 
@@ -53,11 +54,11 @@ def test_other_uncommitted_changes_are_a_change():
     assert why_not_resumable(clean, clean, ("1f", "2e")) is None
 
 
-def test_every_fact_of_the_machine_counts():
-    for spec in fields(INFO.machine):
-        other = replace(INFO, machine=replace(INFO.machine, **{spec.name: None}))
-        if getattr(INFO.machine, spec.name) is not None:
-            assert spec.name in (why_not_resumable(INFO, other) or "")
+@pytest.mark.parametrize("name", [spec.name for spec in fields(INFO.machine)])
+def test_every_fact_of_the_machine_counts(name):
+    changed: dict[str, Any] = {name: "another"}
+    other = replace(INFO, machine=replace(INFO.machine, **changed))
+    assert (why_not_resumable(INFO, other) or "").startswith(name)
 
 
 def test_a_run_that_cannot_be_continued_is_refused_with_its_journal_and_left(tmp_path):
