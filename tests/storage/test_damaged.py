@@ -27,7 +27,7 @@ def test_a_damaged_file_is_named_or_reads_as_valid_values_and_the_other_is_read(
     good, path, original = two_files
     at, length = data.draw(st.integers(0, len(original) - 1)), data.draw(st.integers(0, 40))
     path.write_bytes(original[:at] + data.draw(st.binary(max_size=40)) + original[at + length :])
-    runs = {run.path: run for run in load_all([tmp_path])}
+    runs = {run.path: run for run in load_all([path.parent])}
     assert (runs[good].info, runs[good].records) == (GOOD.info, GOOD.records)
     if path in runs:
         assert load(path).records == runs[path].records
