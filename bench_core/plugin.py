@@ -197,8 +197,9 @@ def _keep_journal(config: pytest.Config) -> None:
 
     run, benchmarks = config.stash[_SESSION], getattr(config, "_benchmarksession", None)
     resume = bool(config.getoption("bench_resume"))
-    storage = adopt_storage(benchmarks) if benchmarks is not None and not benchmarks.disabled else None
-    if storage and _saves(config) and not config.option.collectonly:
+    saves = _saves(config) and not config.option.collectonly
+    storage = adopt_storage(benchmarks) if saves and benchmarks and not benchmarks.disabled else None
+    if storage:
         run.keep_journal(storage.folder, config.rootpath, resume)
     elif resume:
         raise OptionError("--bench-resume: needs --benchmark-autosave or --benchmark-save, and a storage in files")

@@ -72,6 +72,11 @@ class Earlier:
         return name in self._records or name in self._rows
 
     @property
+    def exists(self) -> bool:
+        """Whether a run is continued."""
+        return bool(self._records or self._rows)
+
+    @property
     def is_left(self) -> bool:
         """Whether there is a result that nobody asked for, as if fewer cases were selected than before."""
         return bool(self._left)

@@ -223,6 +223,7 @@ class BenchSession:
             not_run=self.not_run,
             studies=dict(self._studies),
             studied=tuple(self._studied),
+            resumed=self.earlier.exists,
         )
 
     def _machine(self) -> Machine:

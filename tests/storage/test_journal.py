@@ -169,8 +169,7 @@ def test_a_full_disk_ends_nothing_and_what_was_noted_follows_when_there_is_room(
         patch.setattr(os, "write", write_while_there_is_room)
         journal.note_record(RUN.records[0])
         journal.note_record(RUN.records[1])
-    assert "No space left" in journal.problem
-    assert str(journal.path) in journal.problem
+    assert f"{journal.path}: the journal cannot be written (No space left" in journal.problem
     assert (read(journal.path).records, read(journal.path).damaged) == ((), 0)
     journal.note_record(RUN.records[2])
     assert (read(journal.path).records, read(journal.path).damaged) == (RUN.records[:3], 0)
