@@ -205,6 +205,12 @@ def test_of_one_run_the_most_complete_file_counts(tmp_path, order, cache):
     assert_same(history, anew([tmp_path / "results"], cache))
 
 
+def test_of_equal_files_of_one_run_the_first_counts(tmp_path):
+    for name in ("b.json", "a.json"):
+        factory.store(small(OLD), tmp_path / "results" / name)
+    assert [run.path.name for run in index([tmp_path / "results"]).runs] == ["a.json"]
+
+
 def test_paths_are_those_that_the_user_gave(results, monkeypatch, reads):
     index([results])
     monkeypatch.chdir(results.parent)
