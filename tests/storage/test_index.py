@@ -2,6 +2,7 @@
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -244,6 +245,15 @@ def test_damaged_cache_is_made_anew(results, cache, damage, reads):
     assert len(reads) == 4
     assert_same(index([results]), before)
     assert len(reads) == 4
+
+
+def test_several_at_once_make_the_same_index(results, cache):
+    with ThreadPoolExecutor(4) as pool:
+        histories = list(pool.map(lambda _: index([results]), range(8)))
+    for history in histories:
+        assert_same(history, histories[0])
+    assert_same(index([results]), anew([results], cache))
+    assert len(list((cache / "index").iterdir())) == 1
 
 
 def test_cache_of_another_format_or_version_is_made_anew(results, monkeypatch, reads):
