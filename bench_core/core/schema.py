@@ -67,7 +67,7 @@ def _reader(kind: Any) -> Reader:
     if origin is tuple:
         return _tuple(args[0], None if args[-1] is Ellipsis else len(args))
     if origin is dict:
-        return _dict(_reader(args[1]))
+        return _dict(args[1])
     if issubclass(kind, Enum):
         return _enum(kind)
     return {float: _read_float, int: _read_int}.get(kind) or _plain(kind)
@@ -131,9 +131,13 @@ def _tuple(kind: Any, length: int | None) -> Reader:
     return read
 
 
-def _dict(read_value: Reader) -> Reader:
+def _dict(kind: Any) -> Reader:
+    read_value, plain = _reader(kind), _plain_types(kind)
+
     def read(data: Any, unknown: Unknown) -> dict[str, Any]:
         _check_is(dict, data, "an object")
+        if set(map(type, data.values())) <= plain:
+            return dict(data)
         return {key: _nested(read_value, value, key, key, unknown) for key, value in data.items()}
 
     return read

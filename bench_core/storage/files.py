@@ -78,7 +78,8 @@ def _decode(kind: type[T], data: Any, where: str, upgrade: Callable[[dict[str, A
         value, unknown = as_dataclass(kind, upgrade(data) if isinstance(schema, int) else data)
     except RecordError as error:
         raise RecordError(f"{where}: {error}") from None
-    return replace(value, unknown=unknown) if unknown else value
+    value.unknown.update(unknown)
+    return value
 
 
 def load(path: Path) -> Run:

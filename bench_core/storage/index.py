@@ -116,14 +116,16 @@ def _run_row(run: Run) -> RunRow:
 
 
 def _joined(entries: Iterable[_Entry]) -> Table:
-    return np.concatenate([np.empty(0, COLUMNS), *(entry.rows for entry in entries)])
+    rows = [np.empty(0, COLUMNS), *(entry.rows for entry in entries)]
+    as_bytes = np.dtype((np.void, COLUMNS.itemsize))  # else numpy compares the columns of every part
+    return np.concatenate([part.view(as_bytes) for part in rows]).view(COLUMNS)
 
 
 def _once_each(entries: Iterable[_Entry]) -> list[_Entry]:
-    """The most complete file of each run, oldest first."""
+    """The most complete file of each run, the first of equal ones; the oldest run first."""
     best: dict[str, _Entry] = {}
-    for entry in sorted(entries, key=lambda entry: (not entry.file.run.partial, entry.file.records)):
-        best[entry.file.run.run_id] = entry
+    for entry in sorted(entries, key=lambda entry: (not entry.file.run.partial, entry.file.records), reverse=True):
+        best.setdefault(entry.file.run.run_id, entry)
     return sorted(best.values(), key=lambda entry: (entry.file.run.started, entry.file.run.run_id))
 
 

@@ -5,11 +5,12 @@
 
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,7 +26,7 @@ PrintLine = Callable[[str], None]
 
 ROOT = Path(__file__).parents[2]
 RUNS = int(os.environ.get("MANY_RUNS", "500"))
-CASES, FULL = 200, 10_000
+CASES, FEW, FULL = 200, 2, 10_000
 SECONDS, MEMORY = 5.0, 2**30
 """What the history of ``FULL`` runs may take, if one of them is new."""
 SAMPLES = {"few samples": 10, "usual": 60, "most that are stored": 256}
@@ -35,26 +36,21 @@ INDEX = """
 import resource, sys, time
 from pathlib import Path
 from bench_core.storage.index import index
-
-def memory():
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-before, start = memory(), time.perf_counter()
+start = time.perf_counter()
 history = index([Path(sys.argv[1])])
 seconds = time.perf_counter() - start
 assert not history.notes, history.notes
-print(len(history.runs), len(history.records), seconds, before, memory())
+print(len(history.runs), len(history.records), seconds, 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
 @dataclass(frozen=True)
 class Indexed:
-    """What a process needed for a history: seconds; bytes before it and at most."""
+    """What a process needed for a history: seconds, and at most so many bytes."""
 
     runs: int
     records: int
     seconds: float
-    before: int
     peak: int
 
 
@@ -111,47 +107,60 @@ def test_reading_with_all_checks_takes_little_longer_than_json_alone(
     assert interval[0] >= 0.6
 
 
-@pytest.fixture
-def many(tmp_path: Path) -> Iterator[Path]:
-    """A folder with many runs, which differ in their ids."""
+@dataclass(frozen=True)
+class Grown:
+    """What it took to index a folder for the first time, and when one run had been added."""
+
+    first: Indexed
+    then: Indexed
+
+
+def grown(folder: Path, runs: int) -> Grown:
+    """Index so many runs, which differ in their ids, and one more."""
     run = large(SAMPLES["few samples"])
     text = json.dumps(factory.document(run))
-    folder = tmp_path / "results"
-    folder.mkdir()
-    for number in range(RUNS):
+
+    def store(number: int) -> None:
         (folder / f"{number:05d}_run.json").write_text(text.replace(run.info.run_id, f"run-{number:05d}"))
-    yield folder
-    for path in folder.iterdir():
-        path.unlink()
+
+    folder.mkdir()
+    for number in range(runs):
+        store(number)
+    first = history_of(folder)
+    store(runs)
+    then = history_of(folder)
+    shutil.rmtree(folder)  # gigabytes
+    assert (first.runs, then.runs, then.records) == (runs, runs + 1, (runs + 1) * CASES)
+    return Grown(first, then)
 
 
-def history_of(folder: Path, cache: Path) -> Indexed:
+def history_of(folder: Path) -> Indexed:
     """The history of a folder, made in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-c", INDEX, str(folder)],
-        env=os.environ | {"BENCH_CORE_CACHE": str(cache), "PYTHONPATH": str(ROOT)},
+        env=os.environ | {"BENCH_CORE_CACHE": str(folder.with_name("cache")), "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    runs, records, seconds, before, peak = done.stdout.split()
-    return Indexed(int(runs), int(records), float(seconds), int(before), int(peak))
+    runs, records, seconds, peak = done.stdout.split()
+    return Indexed(int(runs), int(records), float(seconds), int(peak))
 
 
-def test_history_with_a_new_run_is_ready_in_seconds(many: Path, tmp_path: Path, print_line: PrintLine) -> None:
-    first = history_of(many, tmp_path / "cache")
-    text = (many / "00000_run.json").read_text()
-    (many / "99999_run.json").write_text(text.replace("run-00000", "run-99999"))
-    now = history_of(many, tmp_path / "cache")
-    scale = max(1.0, FULL / RUNS)
-    memory = now.before + scale * (now.peak - now.before)
+def test_history_with_a_new_run_is_ready_in_seconds(tmp_path: Path, print_line: PrintLine) -> None:
+    few, many = grown(tmp_path / "few", FEW), grown(tmp_path / "many", RUNS)
+
+    def at_full_number(of_few: float, of_many: float) -> float:
+        return of_few + (of_many - of_few) * (FULL - FEW) / (RUNS - FEW)
+
+    seconds = at_full_number(few.then.seconds, many.then.seconds)
+    memory = at_full_number(few.then.peak, many.then.peak)
     print_line(
-        f"history of {now.runs:,} runs with {now.records:,} records, one run new: {now.seconds:.2f} s, "
-        f"{now.peak / 2**20:.0f} MiB (the first time {first.seconds:.0f} s, {first.peak / 2**20:.0f} MiB); "
-        f"in proportion for {FULL:,} runs {scale * now.seconds:.1f} of {SECONDS:.0f} s, "
+        f"history of {many.then.runs:,} runs with {many.then.records:,} records, one run new: "
+        f"{many.then.seconds:.2f} s, {many.then.peak / 2**20:.0f} MiB (the first time {many.first.seconds:.0f} s); "
+        f"in proportion for {FULL:,} runs {seconds:.1f} of {SECONDS:.0f} s, "
         f"{memory / 2**20:.0f} of {MEMORY / 2**20:.0f} MiB"
     )
-    assert (first.runs, now.runs, now.records) == (RUNS, RUNS + 1, (RUNS + 1) * CASES)
-    assert scale * now.seconds <= SECONDS
+    assert seconds <= SECONDS
     assert memory <= MEMORY

@@ -2,6 +2,7 @@
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -205,6 +206,12 @@ def test_of_one_run_the_most_complete_file_counts(tmp_path, order, cache):
     assert_same(history, anew([tmp_path / "results"], cache))
 
 
+def test_of_equal_files_of_one_run_the_first_counts(tmp_path):
+    for name in ("b.json", "a.json"):
+        factory.store(small(OLD), tmp_path / "results" / name)
+    assert [run.path.name for run in index([tmp_path / "results"]).runs] == ["a.json"]
+
+
 def test_paths_are_those_that_the_user_gave(results, monkeypatch, reads):
     index([results])
     monkeypatch.chdir(results.parent)
@@ -238,6 +245,15 @@ def test_damaged_cache_is_made_anew(results, cache, damage, reads):
     assert len(reads) == 4
     assert_same(index([results]), before)
     assert len(reads) == 4
+
+
+def test_several_at_once_make_the_same_index(results, cache):
+    with ThreadPoolExecutor(4) as pool:
+        histories = list(pool.map(lambda _: index([results]), range(8)))
+    for history in histories:
+        assert_same(history, histories[0])
+    assert_same(index([results]), anew([results], cache))
+    assert len(list((cache / "index").iterdir())) == 1
 
 
 def test_cache_of_another_format_or_version_is_made_anew(results, monkeypatch, reads):
