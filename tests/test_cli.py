@@ -280,3 +280,12 @@ def test_unknown_commands_and_options_exit_with_2(arguments):
     assert result.returncode == 2
     assert arguments[-1] in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(("encoding", "unit"), [("utf-8", "µs"), ("ascii", "us"), ("cp1252", "µs")])
+def test_units_are_written_in_any_encoding(stored, encoding, unit):
+    command = [sys.executable, "-m", "bench_core", "compare", str(stored), str(stored)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": encoding}
+    result = subprocess.run(command, env=environment, capture_output=True, check=False, timeout=120)
+    assert result.returncode in (0, 3), result.stderr
+    assert unit in result.stdout.decode(encoding)

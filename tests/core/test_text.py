@@ -1,5 +1,7 @@
 """Numbers formatted for readers."""
 
+import codecs
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,3 +54,22 @@ def test_intervals_name_their_open_ends():
 
 def test_memory_has_a_binary_prefix():
     assert [text.memory(v) for v in (None, 12, 2048, 80 * 2**30)] == ["–", "12 B", "2.00 KiB", "80.0 GiB"]
+
+
+@given(st.text("abc µ±×–·…°é", max_size=20))
+def test_what_an_encoding_lacks_is_written_in_ascii(words):
+    codecs.register_error("ascii_only", text.ascii_only)
+    written = words.encode("ascii", "ascii_only").decode()
+    assert text.ASCII.keys() & set(written) == set()
+    assert ("?" in written) is ("é" in words)
+
+
+def test_a_time_without_the_micro_sign_keeps_its_unit():
+    codecs.register_error("ascii_only", text.ascii_only)
+    assert text.seconds(1.234e-5).encode("ascii", "ascii_only") == b"12.3 us"
+
+
+def test_bytes_that_cannot_be_read_stay_an_error():
+    codecs.register_error("ascii_only", text.ascii_only)
+    with pytest.raises(UnicodeDecodeError):
+        b"\xff".decode("utf-8", "ascii_only")
