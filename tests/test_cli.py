@@ -149,14 +149,14 @@ def test_report_finds_the_runs_of_the_checkout_by_itself(tmp_path):
     reference = factory.run(on=factory.machine(cpu="Reference CPU"))
     factory.store(reference, tmp_path / "results" / "reference" / "0001_b.json")
     assert run("report", cwd=tmp_path).returncode == 0
-    assert "Reference CPU" not in (tmp_path / "report" / "index.html").read_text()
+    assert "Reference CPU" not in (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
 
 
 def test_without_own_runs_the_reference_runs_are_reported(tmp_path):
     reference = factory.run(on=factory.machine(cpu="Reference CPU"))
     factory.store(reference, tmp_path / "results" / "reference" / "0001_b.json")
     assert run("report", cwd=tmp_path).returncode == 0
-    assert "Reference CPU" in (tmp_path / "report" / "index.html").read_text()
+    assert "Reference CPU" in (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
 
 
 @pytest.fixture

@@ -92,7 +92,8 @@ def test_a_folder_holds_a_copy_of_the_checkout_from_which_the_package_is_importe
 def test_another_user_can_write_to_the_checkout_but_not_to_the_home(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = "import os; print(os.geteuid(), *(os.access(p, os.W_OK) for p in ('.', os.environ['TMPDIR'], os.environ['HOME'])))"
+    folders = "('.', os.environ['TMPDIR'], os.environ['HOME'])"
+    code = f"import os; print(os.geteuid(), *(os.access(folder, os.W_OK) for folder in {folders}))"
     exit_code, output = outcome(tmp_path, Setting("theirs", "", folder="b", other_user=True), code)
     line = capsys.readouterr().out
     if "skipped" in line:

@@ -13,8 +13,8 @@ X86 = ("x86_64", "AMD64")
 class Setting:
     """A setting in which the tests and a sweep are run.
 
-    ``environment`` is added to the user's. ``wrapper`` is a command that starts another one. ``columns`` is the width of
-    the terminal; without it there is none. ``folder`` names a folder for a copy of the checkout, to run in. With
+    ``environment`` is added to the user's, and ``wrapper`` starts the commands. ``columns`` is the width of the
+    terminal; without it there is none. ``folder`` names a folder for a copy of the checkout, to run in. With
     ``other_user`` a user runs it who is not root and whose home cannot be written to. ``python`` is a version of Python
     whose environment is made and deleted afterwards. ``processors`` are those that know the setting; empty: all.
     """

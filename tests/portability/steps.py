@@ -9,9 +9,7 @@ from pathlib import Path
 SHORT_TESTS = (
     *("tests/core", "tests/storage", "tests/hardware", "tests/test_cli.py", "tests/test_plugin.py"),
     *("tests/execution/test_options.py", "tests/execution/test_skips.py", "tests/execution/test_runner.py"),
-    # Matrix products, convolutions and LSTMs, in fp32 and bf16.
     *("tests/workloads/test_dense.py", "tests/workloads/test_series.py"),
-    "tests/workloads/test_workloads.py::test_light_workload_runs_in_every_setting",
 )
 SHORT_SWEEP = (
     *("--bench-workload", "gemm,mlp_train,mlp_infer,lstm_ar_train"),
