@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-import codecs
 import signal
 import sys
 import textwrap
 from collections import Counter
 from collections.abc import Mapping
-from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,10 +36,8 @@ def main() -> None:
     if hasattr(signal, "SIGPIPE"):
         # Typer would exit with 1, which means SLOWER, if the reader of the output closes it early, as `| head` does.
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    codecs.register_error("ascii_only", text.ascii_only)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="ascii_only")
+    text.make_writable(sys.stdout)
+    text.make_writable(sys.stderr)
     try:
         app()
     except BenchError as error:

@@ -24,10 +24,16 @@ def run(*arguments, cwd=ROOT, command=("-m", "bench_core"), stdout=subprocess.PI
     return subprocess.run(
         [sys.executable, *command, *map(str, arguments)],
         cwd=cwd,
-        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "COLUMNS": "80", "HOME": str(Path.home())},
+        env={
+            "PATH": "/usr/bin:/bin",
+            "PYTHONPATH": str(ROOT),
+            "COLUMNS": "80",
+            "HOME": str(Path.home()),
+            "PYTHONUTF8": "1",
+        },
         stdout=stdout,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
         check=False,
         timeout=120,
     )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import math
 from collections.abc import Callable
+from io import TextIOWrapper
+from typing import TextIO
 
 from bench_core.core.stats import Interval
 
@@ -119,8 +122,14 @@ def memory(value: int | None) -> str:
     return f"{value} B"
 
 
-def ascii_only(error: UnicodeError) -> tuple[str, int]:
-    """An error handler for ``codecs.register_error``: what an encoding lacks, in ASCII, such as ``us`` for ``µs``."""
+def make_writable(stream: TextIO | None) -> None:
+    """Let a stream write in ASCII what its encoding lacks, such as ``us`` for ``µs``, instead of raising an error."""
+    codecs.register_error("ascii_only", _ascii_only)
+    if isinstance(stream, TextIOWrapper):
+        stream.reconfigure(errors="ascii_only")
+
+
+def _ascii_only(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return "".join(ASCII.get(character, "?") for character in error.object[error.start : error.end]), error.end
