@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.portability import terminal
 from tests.portability.__main__ import main
 from tests.portability.settings import SETTINGS, Setting
 from tests.portability.steps import Plan, Step, suite
@@ -130,6 +131,16 @@ def test_an_interrupt_ends_the_script_and_deletes_what_it_made(
     assert main(["--logs", str(tmp_path / "logs")], [Setting("a", ""), Setting("b", "")], interrupted) == 130
     assert [path.name for path in tmp_path.iterdir()] == ["logs"]
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no pseudo-terminals here")
+@pytest.mark.parametrize("columns", [None, 80])
+def test_a_command_that_takes_too_long_is_ended(tmp_path: Path, columns: int | None) -> None:
+    command = ("sh", "-c", f"echo $$ > '{tmp_path}/process'; exec sleep 600")
+    assert terminal.run(command, tmp_path, os.environ, tmp_path / "log", columns, limit=2) == terminal.TIMED_OUT
+    process = int((tmp_path / "process").read_text())
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
 
 
 @pytest.mark.parametrize("short", [True, False])

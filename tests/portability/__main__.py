@@ -7,6 +7,7 @@ this machine is skipped with the reason.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -86,4 +87,6 @@ def _run(setting: Setting, place: Place, step: Step, log: Path, position: str) -
 
 
 if __name__ == "__main__":
+    # Ended from outside, it ends what it started and deletes what it made, as after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main(sys.argv[1:]))
