@@ -143,9 +143,19 @@ def _as_other_user(python: str, folder: Path) -> tuple[str, ...]:
     # Others cannot reach a Python below root's home: there they may read everything, but write no more than without.
     reading = ("--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search")
     for start in ((*become, "--inh-caps=-all"), (*become, *reading)):
-        if subprocess.run([*start, python, "-c", ""], cwd=folder, capture_output=True, check=False).returncode == 0:
+        if _identity(python, start) == _identity(python):
             return start
     raise UnavailableError(f"{user.pw_name} cannot start {python}")
+
+
+def _identity(python: str, start: tuple[str, ...] = ()) -> str:
+    """Which Python it is that a command starts; a shell is between them, as setpriv itself may still start anything.
+
+    Where a user cannot read its library, another Python's may be loaded.
+    """
+    code = "import sys; print(sys.base_prefix, sys.version)"
+    command = [*start, "sh", "-c", 'exec "$0" -c "$1"', python, code]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd="/").stdout
 
 
 def _user() -> pwd.struct_passwd:
