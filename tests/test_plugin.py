@@ -95,7 +95,11 @@ def test_entry_point_and_option_together_register_once(pytester):
     result.assert_outcomes(passed=1)
 
 
-def test_every_option_begins_with_bench(pytester):
+def test_every_option_begins_with_bench(pytester, monkeypatch):
+    monkeypatch.setenv(
+        "PYTHONIOENCODING", "utf-8"
+    )  # pytest escapes its whole help in an encoding that lacks a character
+
     def options(*arguments):
         shown = pytester.runpytest_subprocess("--help", *arguments).stdout.str()
         return set(re.findall(r"^ +(-[\w-]+)", shown, re.MULTILINE))

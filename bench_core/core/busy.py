@@ -45,4 +45,4 @@ def _share_lost(record: Record) -> tuple[float, float]:
     c = record.contention
     if not c.seconds > 0.0:
         return 0.0, 0.0
-    return (c.stolen or 0.0) + (c.delay or 0.0) / c.seconds / max(1, record.threads), c.involuntary_switches / c.seconds
+    return (c.stolen or 0.0) + (c.delay or 0.0) / c.seconds / max(1, record.threads), c.switch_rate or 0.0

@@ -31,7 +31,7 @@ def flags_of(
 
 def _interruption_flags(contention: Contention, m: Measurement) -> tuple[Flag, ...]:
     """Work that is interrupted in every timed block has an interval as narrow as the interruptions are alike."""
-    per_second = contention.involuntary_switches / contention.seconds
+    per_second = contention.switch_rate or 0.0
     per_block = per_second * m.median * m.inner_calls
     used = min(torch.get_num_threads(), usable_cpus())
     if per_block < INTERRUPTIONS or per_second / used <= SWITCHES_PER_SECOND:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import resource
+import sys
 import time
 from pathlib import Path
 
@@ -26,7 +25,7 @@ class ContentionWatch:
     """Reads the kernel's counters when it is created, and again in ``read``."""
 
     def __init__(self) -> None:
-        self._load = os.getloadavg()[0]
+        self._load = psutil.getloadavg()[0]
         self._start = time.perf_counter()
         self._switches = _involuntary_switches()
         self._delay = _delay()
@@ -38,9 +37,10 @@ class ContentionWatch:
         now = _stolen_and_all()
         if now and self._cpu_times and now[1] > self._cpu_times[1]:
             stolen = (now[0] - self._cpu_times[0]) / (now[1] - self._cpu_times[1])
+        switches = _involuntary_switches()
         return Contention(
             seconds=time.perf_counter() - self._start,
-            involuntary_switches=_involuntary_switches() - self._switches,
+            involuntary_switches=None if switches is None or self._switches is None else switches - self._switches,
             stolen=stolen,
             load_before=self._load,
             delay=_difference(_delay(), self._delay),
@@ -52,8 +52,16 @@ class ContentionWatch:
         return any(flag.code in CONTENDED for flag in flags)
 
 
-def _involuntary_switches() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+if sys.platform == "win32":
+
+    def _involuntary_switches() -> int | None:
+        return None  # Windows does not count them
+else:
+    import resource
+
+    def _involuntary_switches() -> int | None:
+        # psutil counts those of one thread only.
+        return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
 
 
 def _delay() -> float | None:
@@ -85,7 +93,7 @@ def contention_flags(contention: Contention, threads: int, cpus: int) -> tuple[F
     """Warnings for work of ``threads`` threads on ``cpus`` usable cores."""
     flags = []
     used = min(threads, cpus)
-    rate = contention.involuntary_switches / contention.seconds
+    rate = contention.switch_rate or 0.0
     waited = waited_share(contention, used)
     if threads > cpus:
         words = f"more threads ({threads}) than usable cores ({cpus}): they take the CPU from each other"
@@ -107,6 +115,6 @@ def waited_share(contention: Contention, threads: int) -> float:
 
 def disturbance(contention: Contention, threads: int) -> float:
     """How much other work disturbed work of ``threads`` threads, in units of the limits above which it is flagged."""
-    switches = contention.involuntary_switches / contention.seconds / threads / SWITCHES_PER_SECOND
+    switches = (contention.switch_rate or 0.0) / threads / SWITCHES_PER_SECOND
     stolen = (contention.stolen or 0.0) / STOLEN_SHARE
     return switches + stolen + waited_share(contention, threads) / WAITED_SHARE

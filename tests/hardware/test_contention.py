@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from bench_core.core.results import Contention, FlagCode
+from bench_core.hardware import contention, doctor
 from bench_core.hardware.contention import ContentionWatch, contention_flags, disturbance
 from tests.support.counters import Counters
 
+ROOT = Path(__file__).parents[2]
 CALM = Contention(seconds=1.0, involuntary_switches=10, stolen=0.0, load_before=0.1)
 BUSY = Contention(seconds=1.0, involuntary_switches=900, stolen=0.2, load_before=3.0)
 
@@ -83,3 +85,25 @@ def test_a_watch_says_whether_other_work_took_the_cpu(counters: Counters) -> Non
 def test_too_many_threads_of_our_own_are_not_other_work(counters: Counters) -> None:
     counters(10**6)
     assert not ContentionWatch().contended(threads=10_000)
+
+
+def test_a_system_that_counts_no_switches_has_no_rate_and_no_warning_about_them() -> None:
+    (stolen,) = contention_flags(replace(BUSY, involuntary_switches=None), threads=2, cpus=2)
+    assert stolen.code == FlagCode.STOLEN_TIME
+    assert replace(BUSY, involuntary_switches=None).switch_rate is None
+
+
+def test_doctor_says_that_switches_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contention, "_involuntary_switches", lambda: None)
+    assert [check.value for check in doctor.examine() if "switches" in check.what] == ["not counted by this system"]
+
+
+def test_without_the_module_resource_switches_are_not_counted() -> None:
+    code = """
+import sys, psutil
+sys.modules["resource"], sys.platform = None, "win32"
+from bench_core.hardware.contention import ContentionWatch
+print(ContentionWatch().read().involuntary_switches)
+"""
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    assert run.stdout.strip() == "None"

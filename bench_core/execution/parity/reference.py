@@ -140,7 +140,7 @@ def _path(workload: Workload, case: Case, sources: Sources) -> Path | None:
     """The reference's file; its name contains a hash of everything that the reference depends on. ``None`` without a
     cache folder."""
     parts: list[Any] = [_FORMAT, torch.__version__, np.__version__, replace(case, workload="")]
-    parts += [Path(str(module.__file__)).read_text() for module in modules_of(workload)]
+    parts += [Path(str(module.__file__)).read_text(encoding="utf-8") for module in modules_of(workload)]
     if folder := sources.data:
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         parts += [(str(path.relative_to(folder)), path.stat().st_size, path.stat().st_mtime_ns) for path in files]

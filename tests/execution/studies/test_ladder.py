@@ -15,7 +15,7 @@ import torch
 import bench_core.execution.fixture  # noqa: F401 - imported here, the runs within this process find it loaded
 from bench_core import workloads
 from bench_core.core.case import Case, Sources
-from bench_core.core.errors import RecordError
+from bench_core.core.errors import CaseSkipped, RecordError
 from bench_core.core.studies import LadderRung
 from bench_core.execution.runner import threads
 from bench_core.execution.studies import ladder
@@ -219,6 +219,11 @@ class TestTutorial:
         with threads(1):  # afterwards as many as before
             rung = ladder.run_rung(LOADER_OUT, "cpu", Sources(data=digits), steps=3, max_time=0.02)
         assert (rung.rung, rung.contended) == ("loader taken out", contended)
+
+    def test_a_system_that_cannot_fork_skips_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(ladder, "get_all_start_methods", lambda: ["spawn"])
+        with pytest.raises(CaseSkipped, match="this system cannot fork"):
+            ladder.run_ladder("cpu")
 
     def test_a_failure_of_the_process_is_reported_in_one_line(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
