@@ -16,16 +16,13 @@ import numpy as np
 
 from bench_core.core.errors import RecordError
 from bench_core.core.records import Record, Run
-from bench_core.core.results import FlagCode
 from bench_core.storage import index_cache
+from bench_core.storage.duplicates import most_complete
 from bench_core.storage.files import find_files, load
 from bench_core.storage.history import COLUMNS, History, RunRow, Series, Table
 from bench_core.storage.index_cache import Contents, IndexedFile
 
 T = TypeVar("T")
-
-CONTENDED = (FlagCode.CONTENTION, FlagCode.STOLEN_TIME)
-"""The flags of a record that was measured while other work took CPU time."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +101,7 @@ class _Builder:
             timing.confidence,
             timing.effective_samples,
             np.nan if record.peak_memory is None else record.peak_memory,
-            any(flag.code in CONTENDED for flag in record.flags),
+            record.contended,
         )
 
 
@@ -122,11 +119,13 @@ def _joined(entries: Iterable[_Entry]) -> Table:
 
 
 def _once_each(entries: Iterable[_Entry]) -> list[_Entry]:
-    """The most complete file of each run, the first of equal ones; the oldest run first."""
-    best: dict[str, _Entry] = {}
-    for entry in sorted(entries, key=lambda entry: (not entry.file.run.partial, entry.file.records), reverse=True):
-        best.setdefault(entry.file.run.run_id, entry)
-    return sorted(best.values(), key=lambda entry: (entry.file.run.started, entry.file.run.run_id))
+    """The most complete file of each run; the oldest run first."""
+
+    def rank(entry: _Entry) -> tuple[bool, int]:
+        return not entry.file.run.partial, entry.file.records
+
+    best = most_complete(entries, lambda entry: entry.file.run.run_id, rank)
+    return sorted(best, key=lambda entry: (entry.file.run.started, entry.file.run.run_id))
 
 
 def _history(entries: Sequence[_Entry], builder: _Builder, paths: dict[str, Path], notes: Sequence[str]) -> History:
