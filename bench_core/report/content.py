@@ -117,7 +117,10 @@ def content(analysis: Analysis) -> Content:
     return Content(
         title="Is the GPU worth it?" if gpu_measured else "How fast is this CPU?",
         subtitle=facts.subtitle(analysis.runs, len(analysis.pooled.results), workloads),
-        warnings=tuple(facts.partial_runs(analysis.runs, analysis.pooled, analysis.labels)),
+        warnings=(
+            *facts.emulated_machines(analysis.runs, analysis.labels),
+            *facts.partial_runs(analysis.runs, analysis.pooled, analysis.labels),
+        ),
         gpu_measured=gpu_measured,
         answers=tuple(_answers(analysis, primary)),
         summary=_gpu_summary(primary, analysis, columns) if gpu_measured else _cpu_summary(analysis, columns),
