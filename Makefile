@@ -5,6 +5,7 @@ INSTALLED := $(VENV)/.installed
 LOWEST := .venv-lowest
 LOWEST_PYTHON ?= python3.12
 TESTS := -m pytest tests -n logical --maxprocesses 4 --dist worksteal
+REHEARSAL := -m pytest tests/rehearsal -m rehearsal -q -n logical --maxprocesses 4 --dist loadgroup
 
 .DEFAULT_GOAL := help
 .PHONY: help bench test test-lowest rehearse prove gpu portability lint clean
@@ -29,8 +30,8 @@ test-lowest: $(LOWEST)/.installed
 
 ## Run every workload's CUDA paths without a GPU: on fake tensors and on an emulated GPU. Takes long.
 rehearse: $(INSTALLED)
-	$(PY) -m pytest tests/rehearsal -m rehearsal -q
-	EMULATED_CUDA_GPUS=2 $(PY) -m tests.emulated_cuda "$(CURDIR)/$(PY)" -m pytest tests/rehearsal -m rehearsal -q
+	$(PY) $(REHEARSAL)
+	EMULATED_CUDA_GPUS=2 $(PY) -m tests.emulated_cuda "$(CURDIR)/$(PY)" $(REHEARSAL)
 
 ## Run the long checks of the harness, one line each. Keep the machine idle meanwhile.
 prove: $(INSTALLED)

@@ -119,6 +119,7 @@ def content(analysis: Analysis) -> Content:
         title="Is the GPU worth it?" if gpu_measured else "How fast is this CPU?",
         subtitle=facts.subtitle(analysis.runs, len(results), workloads),
         warnings=(
+            *facts.emulated_machines(analysis.runs, analysis.labels),
             *disturbed.busy_runs(analysis.runs, analysis.pooled, analysis.labels),
             *facts.partial_runs(analysis.runs, analysis.pooled, analysis.labels),
         ),

@@ -37,6 +37,12 @@ def _plural(count: int, word: str) -> str:
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
+def emulated_machines(runs: Iterable[Run], labels: MachineLabels) -> Iterable[str]:
+    """A warning for each machine whose GPU was emulated."""
+    for letter in dict.fromkeys(labels[run.info.machine.hardware] for run in runs if run.info.machine.emulated):
+        yield f"The GPU of machine {letter} was emulated: its times mean nothing."
+
+
 def partial_runs(runs: Iterable[Run], pooled: Pool, labels: MachineLabels) -> Iterable[str]:
     """A warning for each run that did not finish, unless newer runs have replaced all of its records."""
     used = {result.info.run_id for result in pooled.results}

@@ -6,6 +6,7 @@ import pytest
 
 from bench_core.core.errors import ReportError
 from bench_core.report import write
+from bench_core.report.content import analyze, content
 from tests.support import factory
 
 
@@ -15,3 +16,9 @@ def test_a_run_on_an_emulated_gpu_is_refused_unless_asked_for(tmp_path: Path) ->
         write(runs, tmp_path / "report")
     assert not (tmp_path / "report").exists()
     assert write(runs, tmp_path / "report", emulated=True).exists()
+
+
+def test_a_reported_run_on_an_emulated_gpu_has_a_warning() -> None:
+    warnings = content(analyze([factory.run(on=factory.machine(emulated=True))])).warnings
+    assert warnings == ("The GPU of machine A was emulated: its times mean nothing.",)
+    assert content(analyze([factory.run()])).warnings == ()
