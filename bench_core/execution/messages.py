@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator
 from itertools import groupby
+from pathlib import Path
 
 from bench_core.core.busy import busy_line, contended_count, the_worst
 from bench_core.core.records import CONTENDED, Outcome, Record
@@ -12,6 +14,8 @@ from bench_core.execution.progress import format_duration
 from bench_core.execution.session import BenchSession
 from bench_core.hardware import doctor, waiting
 
+WORTH_A_FORECAST = 60.0
+"""Seconds from which on it is said how right the forecast of the time left was."""
 MAX_EXAMPLES = 3
 """Cases named of each kind of warning."""
 FLAG_WORDS = {
@@ -42,14 +46,16 @@ def opening(session: BenchSession) -> list[str]:
     lines += [f"waiting threads: {policy}"] if policy != waiting.DEFAULT else []
     lines += [f"{check.what}: {check.value}; {check.fix}" for check in doctor.quick() if check.fix]
     if session.not_run:
-        lines.append(f"{counted(len(session.not_run), 'entry is', 'entries are')} left out, listed at the end")
+        lines.append("what is not measured here is listed at the end")
     return lines
 
 
-def closing(session: BenchSession) -> list[str]:
-    """What was measured, what is notable about it, and what has no result and why."""
+def closing(session: BenchSession, saved: Path | None = None) -> list[str]:
+    """What was measured, where it is stored, what is notable about it, and what has no result and why."""
     records = [one.record for one in session.measured.values()]
     lines = [*_summary(session), *_busy(records), *_notable(records)]
+    if saved:
+        lines.insert(1, f"stored: {saved}; to see it: python -m bench_core report {shlex.quote(str(saved))}")
     if session.unstored_studies:
         names = ", ".join(session.unstored_studies)
         lines.append(f"not stored: {names}: a run is stored only if some case has a result")
@@ -68,8 +74,8 @@ def _summary(session: BenchSession) -> Iterator[str]:
     again = f", {counted(session.again, 'case', 'cases')} measured again" if session.again else ""
     budget = f" of {duration(schedule.budget)}" if schedule.budget else ""
     yield f"{counted(len(session.measured), 'case', 'cases')} measured in {duration(schedule.elapsed)}{budget}{again}"
-    if schedule.forecast:
-        expected, took = schedule.forecast
+    expected, took = schedule.forecast or (0.0, 0.0)
+    if took >= WORTH_A_FORECAST:
         yield f"time left, forecast a tenth of the way on: {duration(expected)}; it took {duration(took)}"
 
 

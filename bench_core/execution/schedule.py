@@ -156,21 +156,21 @@ class Schedule:
         case = self._cases.get(name)
         return self.pace * (case.cost.least if case else self._others.get(name, 0.0)) <= self.budget_left
 
-    def note_done(self, name: str, limit: float | None = None, *, met: bool = True) -> None:
-        """Count a case or study as done. ``limit`` is the one it had, ``met`` whether it met its target."""
+    def note_done(self, name: str, limit: float | None = None, *, again: bool = False) -> None:
+        """Count a case or study as done. ``limit`` is the one it had, ``again`` whether it is to be measured again."""
         self.done += 1
         case, other = self._cases.pop(name, None), self._others.pop(name, 0.0)
         if case is None:
             self._expected_so_far += other
             return
         self._expected_so_far += case.cost.seconds(case.limit if limit is None else limit)
-        if limit is not None and limit < case.limit and not met:
+        if again:
             self._to_refine += case.seconds
 
     def left(self) -> float:
         """Seconds that the rest is expected to take, refinement included."""
         first = self._expected(self._common_limit()) + sum(self._others.values())
-        refinement = self._to_refine * self.total / self.done if self.done else 0.0
+        refinement = self._to_refine * self.total / self.done if self.done and self.budget is not None else 0.0
         left = max(0.0, min(self.budget_left, first + refinement))
         if self._forecast is None and self.elapsed >= FORECAST_AT * (self.elapsed + left):
             self._forecast = (self.elapsed, left)

@@ -18,7 +18,7 @@ from bench_core.core.results import Machine
 from bench_core.core.studies import Row
 from bench_core.core.version import __version__
 from bench_core.execution import progress
-from bench_core.execution.again import Measured
+from bench_core.execution.again import Measured, wanted
 from bench_core.execution.options import Request
 from bench_core.execution.resume import Earlier, resumable
 from bench_core.execution.schedule import UNKNOWN, UNKNOWN_HEAVY, Cost, Planned, Schedule, time_limit
@@ -201,8 +201,8 @@ class BenchSession:
     def progress_line(self, name: str, outcome: str) -> str:
         """The line of a case or study that is done: its position, its result or outcome, and the time left."""
         one = next((one for case, one in self.measured.items() if case.id == name), None)
-        limit, met = (one.limit, one.record.timing.met_target) if one else (None, True)
-        self.schedule.note_done(name, limit, met=met)
+        limit = one.limit if one else None
+        self.schedule.note_done(name, limit, again=one is not None and bool(wanted([one])))
         total = str(self.schedule.total)
         position = f"{self.schedule.done:>{len(total)}}/{total}"
         return progress.line(position, name, outcome, self.schedule.left())

@@ -83,6 +83,15 @@ def _storage_folder(config: pytest.Config) -> Path | None:
     return path if isinstance(path, Path) else None
 
 
+def saved_run(config: pytest.Config) -> Path | None:
+    """The file of the run that was saved, relative to the current folder if it is below."""
+    storage = getattr(getattr(config, "_benchmarksession", None), "storage", None)
+    path = getattr(storage, "saved", None)
+    if not isinstance(path, Path):
+        return None
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
     """Store the run's own facts next to pytest-benchmark's."""

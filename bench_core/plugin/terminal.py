@@ -7,6 +7,7 @@ import textwrap
 import pytest
 
 from bench_core.plugin.options import SESSION
+from bench_core.plugin.storing import saved_run
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
@@ -44,7 +45,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         return
     from bench_core.execution.messages import closing
 
-    lines = closing(session)
+    lines = closing(session, saved_run(config))
     if lines:
         terminalreporter.section("bench-core")
         for line in lines:
