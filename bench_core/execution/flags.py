@@ -36,9 +36,7 @@ def _interruption_flags(contention: Contention, m: Measurement) -> tuple[Flag, .
     used = min(torch.get_num_threads(), usable_cpus())
     if per_block < INTERRUPTIONS or per_second / used <= SWITCHES_PER_SECOND:
         return ()
-    words = (
-        f"contention: each timed block lost the CPU about {per_block:.0f} times; the interval shows how alike they are"
-    )
+    words = f"each timed block lost the CPU about {per_block:.0f} times; the interval shows how alike they are"
     return (Flag(FlagCode.INTERRUPTED, words),)
 
 

@@ -99,11 +99,11 @@ def contention_flags(contention: Contention, threads: int, cpus: int) -> tuple[F
         words = f"more threads ({threads}) than usable cores ({cpus}): they take the CPU from each other"
         flags.append(Flag(FlagCode.TOO_MANY_THREADS, words))
     elif rate / used > SWITCHES_PER_SECOND or waited > WAITED_SHARE:
-        words = f"contention: other work took the CPU away {rate:.0f} times a second"
+        words = f"other work took the CPU away {rate:.0f} times a second"
         words += f"; threads waited for a CPU {100 * waited:.0f}% of the time" if contention.delay is not None else ""
         flags.append(Flag(FlagCode.CONTENTION, words))
     if contention.stolen is not None and contention.stolen > STOLEN_SHARE:
-        words = f"contention: the host gave {100 * contention.stolen:.0f}% of the CPU time to other machines"
+        words = f"the host gave {100 * contention.stolen:.0f}% of the CPU time to other machines"
         flags.append(Flag(FlagCode.STOLEN_TIME, words))
     return tuple(flags)
 

@@ -33,7 +33,7 @@ def test_the_line_of_a_busy_machine_has_the_count_and_the_worst_case() -> None:
     records = [factory.contended(CLEAN[0], 100), factory.contended(CLEAN[1], 900), factory.contended(CLEAN[2], 300)]
     assert busy_line([*records, CLEAN[3]]) == (
         "busy machine: 3 of 4 cases were measured beside other work, so no verdict rests on them; the worst is "
-        f"{CLEAN[1].case.id} (contention: other work took the CPU away 900 times a second). Measure again while "
+        f"{CLEAN[1].case.id} (other work took the CPU away 900 times a second). Measure again while "
         "nothing else runs."
     )
 
@@ -52,7 +52,7 @@ def test_one_case_is_counted_in_the_singular() -> None:
 def test_the_worst_is_the_case_that_lost_most_of_its_time_or_lost_it_most_often(lost: dict[str, Any]) -> None:
     records = [factory.contended(record) for record in CLEAN]
     records[2] = replace(records[2], contention=replace(records[2].contention, **lost))
-    assert the_worst(records).startswith(f"the worst is {records[2].case.id} (contention: ")
+    assert the_worst(records).startswith(f"the worst is {records[2].case.id} (other work ")
 
 
 def test_a_case_of_no_time_is_not_the_worst() -> None:

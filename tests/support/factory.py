@@ -122,7 +122,7 @@ def record(case: Case, seconds: float = 1e-3, *, count: int = 40, units: int | N
 
 def contended(of: Record, switches: int = 900) -> Record:
     """The same record, measured while other work took the CPU so many times in a second."""
-    flag = Flag(FlagCode.CONTENTION, f"contention: other work took the CPU away {switches} times a second")
+    flag = Flag(FlagCode.CONTENTION, f"other work took the CPU away {switches} times a second")
     busy = Contention(seconds=1.0, involuntary_switches=switches, stolen=0.0, load_before=3.0)
     return replace(of, flags=(*of.flags, flag), contention=busy)
 
