@@ -154,7 +154,7 @@ class TestBusyMachine:
         report = content_of(factory.busy_run(every=3))
         (folded,) = report.contended
         assert folded.summary == (
-            "11 of 33 cases were measured beside other work; the worst is gan_step-cuda-b512-fp32-eager (other work "
+            "11 of 33 cases were measured beside other work; the worst is gan_step-cuda-b512-fp32-eager ("
             "other work took the CPU away 130 times a second)"
         )
         assert len(folded.items) == 11
