@@ -201,8 +201,10 @@ class BenchSession:
     def progress_line(self, name: str, outcome: str) -> str:
         """The line of a case or study that is done: its position, its result or outcome, and the time left."""
         one = next((one for case, one in self.measured.items() if case.id == name), None)
-        limit = one.limit if one else None
-        self.schedule.note_done(name, limit, again=one is not None and bool(wanted([one])))
+        if name in self.earlier or (one and one.record.case in self.earlier):
+            self.schedule.note_taken_over(name)
+        else:
+            self.schedule.note_done(name, one.limit if one else None, again=one is not None and bool(wanted([one])))
         total = str(self.schedule.total)
         position = f"{self.schedule.done:>{len(total)}}/{total}"
         return progress.line(position, name, outcome, self.schedule.left())

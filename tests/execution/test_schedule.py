@@ -115,3 +115,14 @@ def test_the_forecast_of_a_tenth_of_the_way_is_compared_with_the_truth():
     expected, took = plan.forecast
     assert expected == pytest.approx(took, rel=0.01)
     assert took == pytest.approx(0.9 * clock.now, rel=0.05)
+
+
+def test_what_is_taken_over_from_an_earlier_process_does_not_change_the_pace():
+    costs = {f"case {i}": Cost(1.0, 0.001) for i in range(10)}
+    plan, clock = schedule(costs, others={"ladder-cpu": 15.0})
+    clock.now = 1.0
+    before = plan.pace
+    for name in ("case 0", "case 1", "ladder-cpu"):
+        plan.note_taken_over(name)
+    assert (plan.done, plan.pace) == (3, before)
+    assert plan.left() == pytest.approx(before * 8 * costs["case 0"].seconds(1.0))
