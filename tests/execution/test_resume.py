@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bench_core.core.case import Case
+from bench_core.core.case import Case, Effort
 from bench_core.core.errors import OptionError
 from bench_core.core.records import RunInfo
 from bench_core.core.results import Measurement
@@ -150,7 +150,7 @@ def test_a_continued_run_takes_over_what_was_measured_and_measures_the_rest(tmp_
 def test_the_journal_stays_until_all_that_it_holds_is_saved(tmp_path, saved, done, replay, stays):
     first, (small, _) = begin(tmp_path)
     first.keep_journal(tmp_path, tmp_path, resume=False)
-    first.note_record(factory.record(small))
+    first.note_record(factory.record(small), Effort())
     first.end_journal(saved=False)
     session, _ = begin(tmp_path)
     session.keep_journal(tmp_path, tmp_path, resume=True)
@@ -172,7 +172,7 @@ def test_a_run_without_a_result_leaves_no_journal(tmp_path):
 def test_a_run_with_other_options_is_not_continued(tmp_path):
     first, (small, _) = begin(tmp_path)
     first.keep_journal(tmp_path, tmp_path, resume=False)
-    first.note_record(factory.record(small))
+    first.note_record(factory.record(small), Effort())
     first.end_journal(saved=False)
     other, _ = begin(tmp_path, batch_size="8")
     with pytest.raises(OptionError, match="--bench-batch-size 8,16 -> 8"):
