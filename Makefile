@@ -41,7 +41,7 @@ prove: $(INSTALLED)
 gpu: $(INSTALLED)
 	for part in 1 2 3 4 5 6 7; do PYTHON="$(CURDIR)/$(PY)" benchmarks/gpu/run.sh $$part "$(or $(OUT),../gpu-results)"; done
 
-## Run tests, sweep and report in every setting of `tests/portability`, one line each. SHORT=1: a part; SETTINGS=names.
+## Run tests, a sweep and the report in many settings (SETTINGS=names), one line each. SHORT=1: minutes, not hours.
 portability: $(INSTALLED)
 	$(PY) -m tests.portability $(if $(SHORT),--short) $(SETTINGS)
 

@@ -94,8 +94,7 @@ def test_another_user_can_write_to_the_checkout_but_not_to_the_home(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folders = "('.', os.environ['TMPDIR'], os.environ['HOME'])"
-    ask = f"*(os.access(folder, os.W_OK) for folder in {folders})"
-    code = f"import os, sys; print(sys.version_info[2], os.geteuid(), {ask})"
+    code = f"import os, sys; print(sys.version_info[2], os.geteuid(), *(os.access(f, os.W_OK) for f in {folders}))"
     exit_code, output = outcome(tmp_path, Setting("theirs", "", folder="b", other_user=True), code)
     line = capsys.readouterr().out
     if "skipped" in line:
