@@ -122,15 +122,21 @@ class Stages:
 class Contention:
     """Other work on the CPUs while a case was measured.
 
-    ``involuntary_switches`` counts how often the kernel took a CPU away from this process in ``seconds``. ``stolen`` is
-    the share of all CPU time that the hypervisor gave to other machines (``None`` if the kernel does not report it).
+    ``involuntary_switches`` counts how often the kernel took a CPU away from this process in ``seconds``, and
+    ``stolen`` is the share of all CPU time that the hypervisor gave to other machines; each is ``None`` if the kernel
+    does not report it.
     ``load_before`` is the one-minute load average at the start.
     """
 
     seconds: float
-    involuntary_switches: int
+    involuntary_switches: int | None
     stolen: float | None
     load_before: float
+
+    @property
+    def switch_rate(self) -> float | None:
+        """Involuntary context switches per second."""
+        return None if self.involuntary_switches is None else self.involuntary_switches / self.seconds
 
 
 @dataclass(frozen=True)

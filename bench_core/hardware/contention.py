@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import resource
+import sys
 import time
 
 import psutil
@@ -20,7 +19,7 @@ class ContentionWatch:
     """Reads the kernel's counters when it is created, and again in ``read``."""
 
     def __init__(self) -> None:
-        self._load = os.getloadavg()[0]
+        self._load = psutil.getloadavg()[0]
         self._start = time.perf_counter()
         self._switches = _involuntary_switches()
         self._cpu_times = _stolen_and_all()
@@ -31,16 +30,25 @@ class ContentionWatch:
         now = _stolen_and_all()
         if now and self._cpu_times and now[1] > self._cpu_times[1]:
             stolen = (now[0] - self._cpu_times[0]) / (now[1] - self._cpu_times[1])
+        switches = _involuntary_switches()
         return Contention(
             seconds=time.perf_counter() - self._start,
-            involuntary_switches=_involuntary_switches() - self._switches,
+            involuntary_switches=None if switches is None or self._switches is None else switches - self._switches,
             stolen=stolen,
             load_before=self._load,
         )
 
 
-def _involuntary_switches() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+if sys.platform == "win32":
+
+    def _involuntary_switches() -> int | None:
+        return None  # Windows does not count them
+else:
+    import resource
+
+    def _involuntary_switches() -> int | None:
+        # psutil counts those of one thread only.
+        return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
 
 
 def _stolen_and_all() -> tuple[float, float] | None:
@@ -54,12 +62,13 @@ def _stolen_and_all() -> tuple[float, float] | None:
 def contention_flags(contention: Contention, threads: int, cpus: int) -> tuple[Flag, ...]:
     """Warnings for work of ``threads`` threads on ``cpus`` usable cores."""
     flags = []
-    rate = contention.involuntary_switches / contention.seconds
+    rate = contention.switch_rate
     if threads > cpus:
         words = f"more threads ({threads}) than usable cores ({cpus}): they take the CPU from each other"
         flags.append(Flag(FlagCode.TOO_MANY_THREADS, words))
-    elif rate / cpus > SWITCHES_PER_SECOND:
-        flags.append(Flag(FlagCode.CONTENTION, f"contention: other work took the CPU away {rate:.0f} times a second"))
+    elif rate is not None and rate / cpus > SWITCHES_PER_SECOND:
+        words = f"contention: other work took the CPU away {rate:.0f} times a second"
+        flags.append(Flag(FlagCode.CONTENTION, words))
     if contention.stolen is not None and contention.stolen > STOLEN_SHARE:
         words = f"contention: the host gave {100 * contention.stolen:.0f}% of the CPU time to other machines"
         flags.append(Flag(FlagCode.STOLEN_TIME, words))

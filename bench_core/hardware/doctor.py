@@ -99,7 +99,7 @@ def _versions() -> Iterator[Check]:
 
 
 def _load() -> Iterator[Check]:
-    load, usable = os.getloadavg()[0], machine.usable_cpus()
+    load, usable = psutil.getloadavg()[0], machine.usable_cpus()
     fix = "other processes are running: stop them, or wait, then measure" if load > BUSY_SHARE * usable else ""
     yield Check("load, one minute", f"{load:.2f} on {usable} cores", fix)
     yield _interruptions()
@@ -117,10 +117,12 @@ def _interruptions(seconds: float = 0.3) -> Check:
     while time.perf_counter() < end:
         pass
     contention = watch.read()
-    rate = contention.involuntary_switches / contention.seconds
+    what, rate = "involuntary context switches", contention.switch_rate
+    if rate is None:
+        return Check(what, "not counted by this system")
     disturbed = contention_flags(contention, threads=1, cpus=1)
     fix = "other processes compete for the CPU: stop them, then measure" if disturbed else ""
-    return Check("involuntary context switches", f"{rate:.0f} per second in a busy loop", fix)
+    return Check(what, f"{rate:.0f} per second in a busy loop", fix)
 
 
 def _counters() -> Iterator[Check]:

@@ -45,10 +45,17 @@ def usable_cpus(topology: Path = Path("/sys/devices/system/cpu")) -> int:
 
     Two hardware threads of one core count once: together they compute about as fast as one.
     """
-    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
-    cores = len({_siblings(topology, cpu) for cpu in allowed})
+    cores = _allowed_cores(topology)
     quota = cgroup_quota()
     return max(1, min(cores, math.ceil(quota))) if quota else cores
+
+
+def _allowed_cores(topology: Path) -> int:
+    """The cores of the affinity mask; all cores on systems without one, such as macOS."""
+    if hasattr(os, "sched_getaffinity"):
+        return len({_siblings(topology, cpu) for cpu in os.sched_getaffinity(0)})
+    cores: int | None = psutil.cpu_count(logical=False)
+    return cores or os.cpu_count() or 1
 
 
 def _siblings(topology: Path, cpu: int) -> str:

@@ -4,6 +4,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bench_core.core.results import Gpu
@@ -26,6 +27,15 @@ def test_usable_cpus_are_the_fewer_of_affinity_and_quota(tmp_path: Path, monkeyp
     for quota, cpus in ((None, 4), (1.5, 2), (0.5, 1), (64.0, 4)):
         monkeypatch.setattr(machine, "cgroup_quota", lambda quota=quota: quota)
         assert machine.usable_cpus(tmp_path) == cpus
+
+
+def test_without_an_affinity_mask_all_cores_are_usable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(machine, "cgroup_quota", lambda: None)
+    monkeypatch.setattr(psutil, "cpu_count", lambda logical: 16 if logical else 8)
+    assert machine.usable_cpus(tmp_path) == 8
+    monkeypatch.setattr(psutil, "cpu_count", lambda logical: None)
+    assert machine.usable_cpus(tmp_path) == os.cpu_count()
 
 
 def test_two_hardware_threads_of_a_core_count_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
