@@ -117,6 +117,12 @@ class TestEpoch:
         gc.collect()
         assert multiprocessing.active_children() == []
 
+    def test_workers_are_spawned_where_nothing_can_be_forked(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(epoch, "get_all_start_methods", lambda: ["spawn"])
+        data = TensorDataset(torch.zeros(64, 1))
+        loader = epoch.loader(context("mnist_epoch_e2e", 64, "w2"), data, torch.Generator())
+        assert loader.multiprocessing_context.get_start_method() == "spawn"
+
     def test_worker_that_is_not_forked_reads_the_images_itself(self) -> None:
         data = epoch.Prepared(digits.mnist_root()[0], FEW)
         sent = pickle.dumps(data)

@@ -16,7 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import cycle, islice
-from multiprocessing import get_context
+from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,6 +24,7 @@ import torch
 
 from bench_core.core import text
 from bench_core.core.case import DEVICES
+from bench_core.core.errors import CaseSkipped
 from bench_core.core.schema import as_dataclass
 from bench_core.core.stats import Interval
 from bench_core.core.studies import LadderRung
@@ -213,8 +214,11 @@ def run_ladder(
 ) -> tuple[LadderRung, ...]:
     """The whole ladder on ``cpu`` or ``cuda``, each rung in a fresh process.
 
-    Raises ``RuntimeError`` with the last line that the process printed, if it fails.
+    Raises ``CaseSkipped`` where processes cannot be forked, and ``RuntimeError`` with the last line that the process
+    printed, if it fails.
     """
+    if "fork" not in get_all_start_methods():
+        raise CaseSkipped("each rung starts in a fork of a process that has imported torch; this system cannot fork")
     command = [sys.executable, "-m", __name__, "--device", device, "--steps", str(steps), "--max-time", str(max_time)]
     command += ["--data", str(data_dir)] if data_dir else []
     # If bench-core is not installed, the subprocess finds this package only with the checkout on its path.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from multiprocessing import get_all_start_methods
 from pathlib import Path
 from typing import Any
 
@@ -177,10 +178,12 @@ def loader(ctx: BuildContext, data: Any, order: torch.Generator) -> DataLoader[A
     """The DataLoader that a setting such as ``w2``, ``w4-pinned`` or ``pil-w0`` names.
 
     Its workers end when it is garbage collected. They never use CUDA. If this process already does, they are not forked
-    from it, which CUDA does not allow, but from a server process that does not use CUDA.
+    from it, which CUDA does not allow, but from a server process that does not use CUDA. Where nothing can be forked,
+    as on Windows, they are started anew.
     """
     loading: Loading = ctx.setting
-    start = "forkserver" if torch.cuda.is_initialized() else "fork"  # type: ignore[no-untyped-call]
+    preferred = "forkserver" if torch.cuda.is_initialized() else "fork"  # type: ignore[no-untyped-call]
+    start = preferred if preferred in get_all_start_methods() else "spawn"
     return DataLoader(
         data,
         ctx.batch_size,

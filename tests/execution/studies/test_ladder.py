@@ -14,7 +14,7 @@ import torch
 import bench_core.execution.fixture  # noqa: F401 - imported here, the runs within this process find it loaded
 from bench_core import workloads
 from bench_core.core.case import Case
-from bench_core.core.errors import RecordError
+from bench_core.core.errors import CaseSkipped, RecordError
 from bench_core.core.studies import LadderRung
 from bench_core.execution.studies import ladder
 from bench_core.execution.studies.ladder import (
@@ -206,6 +206,11 @@ class TestTutorial:
         assert [rung.rung for rung in rungs] == [rung.name for rung in RUNGS]
         assert {(rung.device, rung.data) for rung in rungs} == {("cpu", "MNIST")}
         assert [(rung.steps, rung.interval) for rung in rungs[:-1]] == [(3, None)] * 6
+
+    def test_a_system_that_cannot_fork_skips_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(ladder, "get_all_start_methods", lambda: ["spawn"])
+        with pytest.raises(CaseSkipped, match="this system cannot fork"):
+            ladder.run_ladder("cpu")
 
     def test_a_failure_of_the_process_is_reported_in_one_line(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
