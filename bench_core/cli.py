@@ -36,6 +36,8 @@ def main() -> None:
     if hasattr(signal, "SIGPIPE"):
         # Typer would exit with 1, which means SLOWER, if the reader of the output closes it early, as `| head` does.
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    text.make_writable(sys.stdout)
+    text.make_writable(sys.stderr)
     try:
         app()
     except BenchError as error:

@@ -6,6 +6,7 @@ an option of this plugin is used; the storage folder changes only where the ini 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator, Mapping
 from functools import partial
 from pathlib import Path
@@ -88,9 +89,11 @@ def pytest_configure(config: pytest.Config) -> None:
 def _session(config: pytest.Config) -> BenchSession:
     """The session's state, created when first needed, since it imports torch; bad options end the run here."""
     if _SESSION not in config.stash:
+        from bench_core.core import text
         from bench_core.execution.options import parse
         from bench_core.execution.session import BenchSession
 
+        text.make_writable(sys.__stdout__)  # pytest would escape a whole line, its end too
         try:
             config.stash[_SESSION] = BenchSession(parse(config.stash[_GIVEN], config.invocation_params.dir))
         except BenchError as error:

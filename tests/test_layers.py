@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = sorted(path.parent for path in (ROOT / "bench_core").glob("*/__init__.py"))
-CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
 
 
 def lint_imports(folder):
@@ -52,7 +52,7 @@ def test_an_import_against_the_layers_breaks_a_contract(tmp_path, module, plante
     shutil.copytree(ROOT / "bench_core", tmp_path / "bench_core", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     file = tmp_path / "bench_core" / module
-    file.write_text(f"{file.read_text()}\n{planted}\n")
+    file.write_text(f"{file.read_text(encoding='utf-8')}\n{planted}\n", encoding="utf-8")
     returncode, output = lint_imports(tmp_path)
     assert returncode == 1, output
     broken = [c["name"] for c in CONTRACTS if f"{c['name']} BROKEN" in output]
@@ -68,13 +68,13 @@ def test_every_module_at_the_top_of_the_package_is_in_a_layer():
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
 def test_each_packages_docstring_names_what_it_imports(package):
-    docstring = ast.get_docstring(ast.parse((package / "__init__.py").read_text()))
+    docstring = ast.get_docstring(ast.parse((package / "__init__.py").read_text(encoding="utf-8")))
     assert docstring
     assert "May import" in docstring
     named = set(re.findall(r"``(\w+)``", docstring.partition("May import")[2]))
     imported = set()
     for module in package.rglob("*.py"):
-        for node in ast.walk(ast.parse(module.read_text())):
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom):

@@ -95,7 +95,11 @@ def test_entry_point_and_option_together_register_once(pytester):
     result.assert_outcomes(passed=1)
 
 
-def test_every_option_begins_with_bench(pytester):
+def test_every_option_begins_with_bench(pytester, monkeypatch):
+    monkeypatch.setenv(
+        "PYTHONIOENCODING", "utf-8"
+    )  # pytest escapes its whole help in an encoding that lacks a character
+
     def options(*arguments):
         shown = pytester.runpytest_subprocess("--help", *arguments).stdout.str()
         return set(re.findall(r"^ +(-[\w-]+)", shown, re.MULTILINE))
@@ -424,3 +428,14 @@ def test_the_storage_folder_is_left_alone_by_a_run_that_saves_nothing(pytester):
     pytester.makepyfile(test_user=USER)
     pytester.runpytest_inprocess(*PLUGIN, "--bench-device", "cpu", "--bench-max-time", "0.02").assert_outcomes(passed=1)
     assert list(pytester.path.glob(".benchmarks/**/*")) == []
+
+
+def test_what_the_terminals_encoding_lacks_is_written_in_ascii(pytester, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    pytester.makepyfile("def test_one(bench_device):\n    pass")
+    pytester.makeconftest(
+        "def pytest_terminal_summary(terminalreporter):\n    terminalreporter.write_line('12 \\u00b5s \\u00b12%')"
+    )
+    result = pytester.runpytest_subprocess(*PLUGIN, "--bench-device", "cpu")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["12 us +/-2%"])

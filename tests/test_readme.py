@@ -45,7 +45,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout to which the workload of the README was added; nothing else was changed."""
     folder = copy_checkout(tmp_path_factory.mktemp("checkout"), "bench_core", "benchmarks", "tests")
     (file,) = re.findall(r"Save this as\n?\s*`([\w/.]+)`", README)
-    (folder / file).write_text(example('"""Softmax'))
+    (folder / file).write_text(example('"""Softmax'), encoding="utf-8")
     return folder
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import codecs
 import math
 from collections.abc import Callable
+from io import TextIOWrapper
+from typing import TextIO
 
 from bench_core.core.stats import Interval
 
 NONE = "–"
 TIME_PREFIXES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"), (1e-12, "ps"), (1e-15, "fs"))
 COUNT_PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
+ASCII = {"µ": "u", "±": "+/-", "×": "x", "–": "-", "·": "|", "…": "...", "°": "deg "}
+"""What stands for the characters beyond ASCII where they cannot be written."""
 
 
 def significant(value: float, digits: int = 3) -> str:
@@ -115,3 +120,16 @@ def memory(value: int | None) -> str:
         if value >= 1024**power:
             return f"{significant(value / 1024**power)} {unit}"
     return f"{value} B"
+
+
+def make_writable(stream: TextIO | None) -> None:
+    """Let a stream write in ASCII what its encoding lacks, such as ``us`` for ``µs``, instead of raising an error."""
+    codecs.register_error("ascii_only", _ascii_only)
+    if isinstance(stream, TextIOWrapper):
+        stream.reconfigure(errors="ascii_only")
+
+
+def _ascii_only(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(ASCII.get(character, "?") for character in error.object[error.start : error.end]), error.end

@@ -1,5 +1,7 @@
 """Numbers formatted for readers."""
 
+import io
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,3 +54,36 @@ def test_intervals_name_their_open_ends():
 
 def test_memory_has_a_binary_prefix():
     assert [text.memory(v) for v in (None, 12, 2048, 80 * 2**30)] == ["–", "12 B", "2.00 KiB", "80.0 GiB"]
+
+
+def written(words, encoding="ascii"):
+    """What arrives in a file of an encoding."""
+    file = io.BytesIO()
+    stream = io.TextIOWrapper(file, encoding=encoding)
+    text.make_writable(stream)
+    stream.write(words)
+    stream.flush()
+    return file.getvalue().decode(encoding)
+
+
+@given(st.text("abc µ±×–·…°é", max_size=20))
+def test_what_an_encoding_lacks_is_written_in_ascii(words):
+    assert written(words, "utf-8") == words
+    assert ("?" in written(words)) is ("é" in words)
+
+
+def test_a_time_without_the_micro_sign_keeps_its_unit():
+    assert written(text.seconds(1.234e-5)) == "12.3 us"
+
+
+def test_a_stream_that_is_no_file_is_left_alone():
+    stream = io.StringIO()
+    text.make_writable(stream)
+    text.make_writable(None)
+    assert stream.write("µs") == 2
+
+
+def test_bytes_that_cannot_be_read_stay_an_error():
+    text.make_writable(None)
+    with pytest.raises(UnicodeDecodeError):
+        b"\xff".decode("utf-8", "ascii_only")

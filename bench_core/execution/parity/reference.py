@@ -141,7 +141,7 @@ def _path(workload: Workload, case: Case, data_dir: Path | None) -> Path | None:
     """The reference's file; its name contains a hash of everything that the reference depends on. ``None`` without a
     cache folder."""
     parts: list[Any] = [_FORMAT, torch.__version__, np.__version__, replace(case, workload="")]
-    parts += [Path(str(module.__file__)).read_text() for module in modules_of(workload)]
+    parts += [Path(str(module.__file__)).read_text(encoding="utf-8") for module in modules_of(workload)]
     if data_dir:
         files = sorted(path for path in data_dir.rglob("*") if path.is_file())
         parts += [(str(path.relative_to(data_dir)), path.stat().st_size, path.stat().st_mtime_ns) for path in files]

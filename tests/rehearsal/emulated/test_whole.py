@@ -53,4 +53,4 @@ def test_a_sweep_over_both_devices_is_stored_and_reported(tmp_path):
         assert done.returncode == 0, done.stdout + done.stderr
     stored = [files.load(path) for path in (tmp_path / "results").rglob("*.json")]
     assert {record.case.device for run in stored for record in run.records} == {"cpu", "cuda"}
-    assert "Emulated H200" in next((tmp_path / "report").rglob("*.html")).read_text()
+    assert "Emulated H200" in next((tmp_path / "report").rglob("*.html")).read_text(encoding="utf-8")

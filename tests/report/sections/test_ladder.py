@@ -75,7 +75,7 @@ def test_a_plot_of_rungs_can_be_drawn_without_a_run_and_names_what_it_shows(tmp_
     line = RungLine("a device of the tests", Side.GPU, values, None)
     chart = RungChart("Rungs", "no measurement", "-", "time", tuple(factory.RUNGS), (line,), text.seconds)
     draw.save(chart, tmp_path / "a.svg", tmp_path / "a.png")
-    drawing = (tmp_path / "a.svg").read_text()
+    drawing = (tmp_path / "a.svg").read_text(encoding="utf-8")
     assert all(words in drawing for words in ("a device of the tests", "no measurement", "inputs resident"))
 
 
