@@ -7,7 +7,7 @@ LOWEST_PYTHON ?= python3.12
 TESTS := -m pytest tests -n logical --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help bench test test-lowest rehearse prove gpu lint clean
+.PHONY: help bench test test-lowest rehearse prove gpu portability lint clean
 
 ## List the targets.
 help:
@@ -30,7 +30,7 @@ test-lowest: $(LOWEST)/.installed
 ## Run every workload's CUDA paths without a GPU: on fake tensors and on an emulated GPU. Takes long.
 rehearse: $(INSTALLED)
 	$(PY) -m pytest tests/rehearsal -m rehearsal -q
-	EMULATED_CUDA_GPUS=2 $(PY) -m tests.emulated_cuda $(CURDIR)/$(PY) -m pytest tests/rehearsal -m rehearsal -q
+	EMULATED_CUDA_GPUS=2 $(PY) -m tests.emulated_cuda "$(CURDIR)/$(PY)" -m pytest tests/rehearsal -m rehearsal -q
 
 ## Run the long checks of the harness, one line each. Keep the machine idle meanwhile.
 prove: $(INSTALLED)
@@ -39,6 +39,10 @@ prove: $(INSTALLED)
 ## Measure all that docs/gpu.md lists, on a machine with a GPU. OUT=folder (default ../gpu-results).
 gpu: $(INSTALLED)
 	for part in 1 2 3; do PYTHON="$(CURDIR)/$(PY)" benchmarks/gpu/run.sh $$part "$(or $(OUT),../gpu-results)"; done
+
+## Run tests, a sweep and the report in many settings (SETTINGS=names), one line each. SHORT=1: minutes, not hours.
+portability: $(INSTALLED)
+	$(PY) -m tests.portability $(if $(SHORT),--short) $(SETTINGS)
 
 ## Check style, types and the layers of imports.
 lint: $(INSTALLED)
