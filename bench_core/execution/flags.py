@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from bench_core.core.case import Case
 from bench_core.core.results import Contention, Flag, FlagCode, Measurement, Parity, Stages
+from bench_core.hardware import waiting
 from bench_core.hardware.contention import SWITCHES_PER_SECOND, contention_flags
 from bench_core.hardware.machine import usable_cpus
 
@@ -21,12 +24,20 @@ def flags_of(
     """All warnings about a case."""
     return (
         *m.flags,
-        *contention_flags(contention, torch.get_num_threads(), usable_cpus()),
+        *map(_with_advice, contention_flags(contention, torch.get_num_threads(), usable_cpus())),
         *_interruption_flags(contention, m),
         *_dtype_flags(case),
         *(_stage_flags(stages) if stages else ()),
         *(_parity_flags(case, parity) if parity else ()),
     )
+
+
+def _with_advice(flag: Flag) -> Flag:
+    """A flag of contention, with what limits the harm if nothing has been done about it."""
+    if flag.code != FlagCode.CONTENTION or torch.get_num_threads() == 1 or waiting.policy() != waiting.DEFAULT:
+        return flag
+    passive = " ".join(f"{name}={value}" for name, value in waiting.PASSIVE.items())
+    return replace(flag, text=f"{flag.text}; {passive}, set before torch is loaded, limits the harm")
 
 
 def _interruption_flags(contention: Contention, m: Measurement) -> tuple[Flag, ...]:
