@@ -8,7 +8,6 @@ that it was measuring. ``storage/journaled.py`` reads it.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import zlib
@@ -99,7 +98,8 @@ class Journal:
             os.close(file)
             raise StorageError(f"{self.path}: its run is still under way; wait until it ends")
         self._file = file
-        os.register_at_fork(after_in_child=self.close)  # a child that outlives this process must not hold the lock
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self.close)  # a child that outlives this process must not hold the lock
 
     def _note(self, **entry: Any) -> None:
         if self._file is None:
@@ -179,7 +179,11 @@ def claimed(path: Path) -> Iterator[None]:
 
 
 def _lock(file: int) -> bool:
-    """Lock a file until it is closed; whether no other process holds it. A file system without locks has none."""
+    """Lock a file until it is closed; whether no other process holds it. A system without such locks has none."""
+    try:
+        import fcntl  # not on Windows
+    except ModuleNotFoundError:
+        return True
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

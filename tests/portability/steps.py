@@ -15,7 +15,7 @@ SHORT_SWEEP = (
     *("--bench-workload", "gemm,mlp_train,mlp_infer,lstm_ar_train"),
     *("--bench-batch-size", "8", "--bench-dtype", "fp32,bf16", "--bench-max-time", "0.05"),
 )
-WHOLE_SWEEP = ("--bench-max-time", "0.1")
+WHOLE_SWEEP = ("--bench-budget", "5")
 
 
 @dataclass(frozen=True)
