@@ -4,7 +4,7 @@ Run ``python benchmarks/gpu/estimate.py RUN.json``. RUN.json is a stored default
 long as they took. A GPU case is a sum of two parts:
 
 - All but measuring (build, float64 reference, checks) is work of the CPU: it counts as long as in the CPU case of the
-  nearest batch, in proportion to the batch.
+  nearest batch, in proportion to the batch, up to the FLOPs that are checked against float64.
 - Measuring follows from the time of a call: that of the operators that the step launches, counted on fake tensors at
   the smallest batch, or of its FLOPs, in proportion to those of the nearest batch, whichever is longer.
 """
@@ -25,6 +25,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench_core import Case, workloads
 from bench_core.core.records import Record
+from bench_core.execution.parity.gate import MAX_FLOPS
 from bench_core.execution.progress import time_limit
 from bench_core.storage.files import load
 from bench_core.workloads.kit.building import build_anywhere
@@ -72,7 +73,10 @@ def other_seconds(case: Case, like: Record | None) -> float:
     """Seconds of a case apart from measuring; a second where there is no record of its workload."""
     if like is None:
         return 1.0
-    return (like.wall_seconds - like.contention.seconds) * max(1.0, case.batch_size / like.case.batch_size)
+    ratio = case.batch_size / like.case.batch_size
+    if like.flops:
+        ratio = min(ratio, MAX_FLOPS / like.flops)  # more than that is not checked against float64
+    return (like.wall_seconds - like.contention.seconds) * max(1.0, ratio)
 
 
 def gpu_cases(chosen: Iterable[Workload]) -> list[tuple[Workload, Case]]:
@@ -83,7 +87,7 @@ def gpu_cases(chosen: Iterable[Workload]) -> list[tuple[Workload, Case]]:
 
 @cache
 def operators_of(name: str, setting: str) -> int | None:
-    """The operators of a call on fake tensors; ``None`` for a workload that reads figures, which these do not have."""
+    """The operators of a call on fake tensors; ``None`` for a workload that reads figures or pins memory."""
     from tests.rehearsal.fake_cuda import fake_cuda, repeated
 
     w = workloads.get(name)
@@ -94,7 +98,7 @@ def operators_of(name: str, setting: str) -> int | None:
             step()
             with Operators() as operators:
                 step()
-    except DataDependentOutputException:
+    except (DataDependentOutputException, AssertionError):  # the latter for pinned memory
         return None
     return operators.count
 
