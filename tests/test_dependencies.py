@@ -74,7 +74,13 @@ def distributions():
 
 def third_party(folder, *, apart_from=()):
     """The packages that the files below a folder import anywhere, also for annotations alone, each with its files."""
-    own = {"bench_core", "tests", "docs", *(path.stem for path in (ROOT / "benchmarks/proofs").glob("*.py"))}
+    own = {
+        "bench_core",
+        "tests",
+        "benchmarks",
+        "docs",
+        *(path.stem for path in (ROOT / "benchmarks/proofs").glob("*.py")),
+    }
     used: dict[str, list[str]] = {}
     for path in sorted((ROOT / folder).rglob("*.py")):
         where = path.relative_to(ROOT).as_posix()

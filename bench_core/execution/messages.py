@@ -28,15 +28,17 @@ FLAG_WORDS = {
 }
 
 
-def opening(session: BenchSession) -> list[str]:
-    """What will be measured, on what, and how long it will take; nothing without a case or study."""
+def opening(session: BenchSession, *, only: bool = False) -> list[str]:
+    """What will be measured, on what, and how long it will take; nothing without a case or study.
+
+    ``only`` says that nothing follows, as where tests are only collected: then it includes what is left out.
+    """
     schedule, request = session.schedule, session.request
     if not schedule.total:
         return []
     sweep = request.sweep
     where = ", ".join(f"cpu ({sweep.usable_cpus} cores)" if d == "cpu" else d for d in sweep.devices)
-    studies = schedule.total - session.planned
-    counts = ((session.planned, "case", "cases"), (studies, "study", "studies"))
+    counts = ((schedule.total - session.studies, "case", "cases"), (session.studies, "study", "studies"))
     what = " and ".join(counted(*count) for count in counts if count[0])
     budget = f", budget {duration(request.budget)}" if request.budget else ""
     lines = [f"{what} on {where}, {format_duration(schedule.left())}{budget}"]
@@ -45,9 +47,9 @@ def opening(session: BenchSession) -> list[str]:
     policy = waiting.policy()
     lines += [f"waiting threads: {policy}"] if policy != waiting.DEFAULT else []
     lines += [f"{check.what}: {check.value}; {check.fix}" for check in doctor.quick() if check.fix]
-    if session.not_run:
+    if session.not_run and not only:
         lines.append("what is not measured here is listed at the end")
-    return lines
+    return [*lines, *(_left_out(session) if only else ())]
 
 
 def closing(session: BenchSession, saved: Path | None = None) -> list[str]:

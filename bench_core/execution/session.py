@@ -51,7 +51,7 @@ class BenchSession:
         self._run_id = str(uuid.uuid4())
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
         self._waited: str | None = None
-        self.planned = 0
+        self.planned = self.studies = 0
         self._not_run: list[NotRun] = []
         self._studies: dict[str, tuple[dict[str, Any], ...]] = {}
         self._studied: list[str] = []
@@ -73,7 +73,7 @@ class BenchSession:
         that has any counts; ``studies`` are those to come, with their seconds.
         """
         known = _known_costs(stored)
-        self.planned = len(cases) + others
+        self.planned, self.studies = len(cases) + others, len(studies)
         planned = {case.id: self._plan_of(case, known) for case in cases}
         self.schedule = Schedule(planned, studies, self.request.budget)
         self.selection.note_absences(cases)

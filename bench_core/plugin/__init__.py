@@ -3,7 +3,7 @@
 Harmless where it is not used: every option begins with ``--bench-``; torch is imported only when a fixture, a marker or
 an option of this plugin is used; the storage folder changes only where the ini option ``bench_storage`` is set.
 
-pytest calls what is named here.
+pytest calls what is named here. May import ``execution``, ``timing``, ``storage`` and ``core``.
 """
 
 import pytest

@@ -16,7 +16,10 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
         return []
     from bench_core.execution.messages import opening
 
-    return [wrapped(config, f"bench-core: {line}") for line in opening(config.stash[SESSION])]
+    return [
+        wrapped(config, f"bench-core: {line}")
+        for line in opening(config.stash[SESSION], only=config.option.collectonly)
+    ]
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -4,9 +4,9 @@ Run ``python benchmarks/gpu/estimate.py RUN.json``. RUN.json is a stored default
 long as they took. A GPU case is a sum of two parts:
 
 - All but measuring (build, float64 reference, checks) is work of the CPU: it counts as long as in the CPU case of the
-  nearest batch, in proportion to the batch.
-- Measuring follows from the time of a call: the operators that the step launches, counted on fake tensors, or its
-  FLOPs, whichever takes longer.
+  nearest batch, in proportion to the batch, up to the FLOPs that are checked against float64.
+- Measuring follows from the time of a call: that of the operators that the step launches, counted on fake tensors at
+  the smallest batch, or of its FLOPs, in proportion to those of the nearest batch, whichever is longer.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from torch._subclasses.fake_tensor import DataDependentOutputException
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench_core import Case, workloads
 from bench_core.core.records import Record
+from bench_core.execution.parity.gate import MAX_FLOPS
 from bench_core.execution.schedule import time_limit
 from bench_core.storage.files import load
 from bench_core.workloads.kit.building import build_anywhere
@@ -55,19 +57,26 @@ def measuring_seconds(call: float, max_time: float) -> float:
     return min(BLOCKS * max(call, SHORTEST_BLOCK) + SINGLES * call, LONGEST * max_time + 3 * call)
 
 
-def call_seconds(operators: int, flops: int | None) -> float:
+def call_seconds(operators: int, flops: float | None) -> float:
     """Seconds of a call on a GPU."""
     return max(operators * LAUNCH, (flops or 0) / RATE)
 
 
-def other_seconds(case: Case, records: Sequence[Record]) -> float:
-    """Seconds of a case apart from measuring, from the record of the same workload that is nearest to it."""
-    alike = [r for r in records if r.case.workload == case.workload and r.case.setting == case.setting]
-    alike = alike or [r for r in records if r.case.workload == case.workload]
-    if not alike:
+def nearest(case: Case, records: Sequence[Record]) -> Record | None:
+    """The record of the same workload that is nearest to a case: of its setting, if there is one, then by batch."""
+    alike = [r for r in records if r.case.workload == case.workload]
+    alike = [r for r in alike if r.case.setting == case.setting] or alike
+    return min(alike, key=lambda r: abs(math.log(r.case.batch_size / case.batch_size)), default=None)
+
+
+def other_seconds(case: Case, like: Record | None) -> float:
+    """Seconds of a case apart from measuring; a second where there is no record of its workload."""
+    if like is None:
         return 1.0
-    nearest = min(alike, key=lambda r: abs(math.log(r.case.batch_size / case.batch_size)))
-    return (nearest.wall_seconds - nearest.contention.seconds) * max(1.0, case.batch_size / nearest.case.batch_size)
+    ratio = case.batch_size / like.case.batch_size
+    if like.flops:
+        ratio = min(ratio, MAX_FLOPS / like.flops)  # more than that is not checked against float64
+    return (like.wall_seconds - like.contention.seconds) * max(1.0, ratio)
 
 
 def gpu_cases(chosen: Iterable[Workload]) -> list[tuple[Workload, Case]]:
@@ -76,16 +85,22 @@ def gpu_cases(chosen: Iterable[Workload]) -> list[tuple[Workload, Case]]:
     return [(w, case) for w in chosen for case in candidates(w, sweep)]
 
 
-def operators_of(w: Workload, case: Case) -> tuple[int, int | None]:
-    """The operators of a call on fake tensors, and its FLOPs."""
+@cache
+def operators_of(name: str, setting: str) -> int | None:
+    """The operators of a call on fake tensors; ``None`` for a workload that reads figures or pins memory."""
     from tests.rehearsal.fake_cuda import fake_cuda, repeated
 
-    with fake_cuda():
-        step = build_anywhere(w, replace(case, device="cuda:0"), capture=repeated)
-        step()
-        with Operators() as operators:
+    w = workloads.get(name)
+    case = Case(name, "cuda:0", min(w.batch_sizes("cuda", "full")), setting=setting)
+    try:
+        with fake_cuda():
+            step = build_anywhere(w, case, capture=repeated)
             step()
-    return operators.count, step.flops
+            with Operators() as operators:
+                step()
+    except (DataDependentOutputException, AssertionError):  # the latter for pinned memory
+        return None
+    return operators.count
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -97,16 +112,17 @@ def main(arguments: Sequence[str]) -> int:
     max_time = float(run.info.options.get("--bench-max-time", 1.0))
     cpu = sum(record.wall_seconds for record in run.records)
     others = measuring = 0.0
-    unknown: list[str] = []
+    unknown: dict[str, None] = {}
     cases = gpu_cases(map(workloads.get, workloads.names()))
     for w, case in cases:
-        limit = time_limit(w, max_time)
-        others += other_seconds(case, run.records)
-        try:
-            measuring += measuring_seconds(call_seconds(*operators_of(w, case)), limit)
-        except Exception as error:  # a workload that reads its figures cannot run on fake tensors
+        limit, like, operators = time_limit(w, max_time), nearest(case, run.records), operators_of(w.name, case.setting)
+        others += other_seconds(case, like)
+        if operators is None:
+            unknown[w.name] = None
             measuring += LONGEST * limit
-            unknown.append(f"{case.id} ({type(error).__name__})")
+        else:
+            flops = like.flops * case.batch_size / like.case.batch_size if like and like.flops else None
+            measuring += measuring_seconds(call_seconds(operators, flops), limit)
     print(f"{len(run.records)} CPU cases, as measured: {cpu:.0f} s on {run.info.machine.usable_cpus} cores")
     print(f"{len(cases)} GPU cases: measuring {measuring:.0f} s, all else {others:.0f} s on these cores")
     print(f"not run on fake tensors, counted with their whole time limit: {', '.join(unknown) or 'none'}")

@@ -25,16 +25,16 @@ def test_a_call_takes_as_long_as_its_launches_or_its_arithmetic():
 def test_what_is_not_measuring_is_that_of_the_nearest_batch_in_proportion():
     records = [factory.record(Case("w", batch_size=batch), wall_seconds=1.0 + batch) for batch in (8, 64)]
     assert {r.contention.seconds for r in records} == {1.0}
-    assert estimate.other_seconds(Case("w", "cuda", 8), records) == 8
-    assert estimate.other_seconds(Case("w", "cuda", 128), records) == 128
-    assert estimate.other_seconds(Case("w", "cuda", 1), records) == 8
+    for batch, seconds in ((1, 8), (8, 8), (64, 64), (128, 128)):
+        case = Case("w", "cuda", batch)
+        assert estimate.other_seconds(case, estimate.nearest(case, records)) == seconds
+    assert estimate.nearest(Case("unknown"), records) is None
 
 
 def test_operators_of_a_step_are_counted_on_fake_tensors():
-    gemm, mlp = workloads.get("gemm"), workloads.get("mlp_infer")
-    count, flops = estimate.operators_of(gemm, Case("gemm", "cuda", 8))
-    assert (count, flops) == (1, 2 * 8**3)
-    assert estimate.operators_of(mlp, Case("mlp_infer", "cuda", 4))[0] > 1
+    assert estimate.operators_of("gemm", "") == 1
+    assert estimate.operators_of("mlp_infer", "") > 1
+    assert estimate.operators_of("csv_loader", "") is None
 
 
 def test_gpu_cases_are_those_of_the_default_sweep():

@@ -225,7 +225,9 @@ class TestStorage:
         run = (*PLUGINS, "--bench-device", "cpu", "--bench-max-time", "0.02", "-W", "error")
         default = pytester.runpytest_inprocess(*run)
         default.assert_outcomes(passed=1, deselected=1)
-        default.stdout.fnmatch_lines(["skipped: learning (1 study): measured with --bench-sweep full"])
+        default.stdout.fnmatch_lines(
+            ["skipped: measured with --bench-study learning or --bench-sweep full: learning (1 study)"]
+        )
         full = pytester.runpytest_inprocess(*run, "--bench-sweep", "full", "--benchmark-autosave")
         full.assert_outcomes(passed=2)
         full.stdout.fnmatch_lines(["*] learning-mlp_train-cpu *91.1% after 150 steps, 105 ms*"])
