@@ -33,6 +33,7 @@ class FlagCode(StrEnum):
     NOT_STEADY = "not_steady"
     CROSS_CHECK = "cross_check"
     CONTENTION = "contention"
+    OWN_THREADS = "own_threads"
     INTERRUPTED = "interrupted"
     STOLEN_TIME = "stolen_time"
     TOO_MANY_THREADS = "too_many_threads"
@@ -134,7 +135,8 @@ class Contention:
 
     ``involuntary_switches`` counts how often the kernel took a CPU away from this process in ``seconds``. ``stolen`` is
     the share of all CPU time that the hypervisor gave to other machines. ``delay`` is how many seconds the threads of
-    this process, added up, were ready to run but waited for a CPU. Each is ``None`` if the kernel does not report it.
+    this process, added up, were ready to run but waited for a CPU. ``other_cores`` is how many of the CPUs that this
+    process may use were busy with other processes, on average. Each is ``None`` if the kernel does not report it.
     ``load_before`` is the one-minute load average at the start.
     """
 
@@ -143,6 +145,7 @@ class Contention:
     stolen: float | None
     load_before: float
     delay: float | None = None
+    other_cores: float | None = None
 
     @property
     def switch_rate(self) -> float | None:

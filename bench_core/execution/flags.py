@@ -9,7 +9,7 @@ import torch
 from bench_core.core.case import Case
 from bench_core.core.results import Contention, Flag, FlagCode, Measurement, Parity, Stages
 from bench_core.hardware import waiting
-from bench_core.hardware.contention import SWITCHES_PER_SECOND, contention_flags
+from bench_core.hardware.contention import contention_flags
 from bench_core.hardware.machine import usable_cpus
 
 STAGES_TOLERANCE = 0.05
@@ -22,10 +22,12 @@ def flags_of(
     case: Case, m: Measurement, contention: Contention, stages: Stages | None, parity: Parity | None
 ) -> tuple[Flag, ...]:
     """All warnings about a case."""
+    disturbed = contention_flags(contention, torch.get_num_threads(), usable_cpus())
+    by_others = any(flag.code == FlagCode.CONTENTION for flag in disturbed)
     return (
         *m.flags,
-        *map(_with_advice, contention_flags(contention, torch.get_num_threads(), usable_cpus())),
-        *_interruption_flags(contention, m),
+        *map(_with_advice, disturbed),
+        *(_interruption_flags(contention, m) if by_others else ()),
         *_dtype_flags(case),
         *(_stage_flags(stages) if stages else ()),
         *(_parity_flags(case, parity) if parity else ()),
@@ -42,10 +44,8 @@ def _with_advice(flag: Flag) -> Flag:
 
 def _interruption_flags(contention: Contention, m: Measurement) -> tuple[Flag, ...]:
     """Work that is interrupted in every timed block has an interval as narrow as the interruptions are alike."""
-    per_second = contention.switch_rate or 0.0
-    per_block = per_second * m.median * m.inner_calls
-    used = min(torch.get_num_threads(), usable_cpus())
-    if per_block < INTERRUPTIONS or per_second / used <= SWITCHES_PER_SECOND:
+    per_block = (contention.switch_rate or 0.0) * m.median * m.inner_calls
+    if per_block < INTERRUPTIONS:
         return ()
     words = f"each timed block lost the CPU about {per_block:.0f} times; the interval shows how alike they are"
     return (Flag(FlagCode.INTERRUPTED, words),)

@@ -21,6 +21,7 @@ MAX_EXAMPLES = 3
 FLAG_WORDS = {
     "not_steady": "not steady at the end of warm-up",
     "cross_check": "twice the calls did not take twice the time",
+    "own_threads": "torch's own threads took the CPU from each other",
     "too_many_threads": "more threads than usable cores",
     "emulated_dtype": "the dtype is emulated by this CPU",
     "parity_inconclusive": "some quantity could not be compared with float64",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -17,6 +19,8 @@ SWITCHES_PER_SECOND = 50.0
 """Involuntary context switches per second and usable core above which a case is flagged."""
 WAITED_SHARE = 0.1
 """Share of the time that its threads waited for a CPU above which a case is flagged."""
+OTHER_CORES = 0.2
+"""If other processes keep fewer CPUs busy than this, the threads of this process waited for each other."""
 STOLEN_SHARE = 0.01
 """Share of CPU time given to other machines above which a case is flagged."""
 
@@ -29,6 +33,7 @@ class ContentionWatch:
         self._start = time.perf_counter()
         self._switches = _involuntary_switches()
         self._delay = _delay()
+        self._others = _other_seconds()
         self._cpu_times = _stolen_and_all()
 
     def read(self) -> Contention:
@@ -38,12 +43,15 @@ class ContentionWatch:
         if now and self._cpu_times and now[1] > self._cpu_times[1]:
             stolen = (now[0] - self._cpu_times[0]) / (now[1] - self._cpu_times[1])
         switches = _involuntary_switches()
+        seconds = time.perf_counter() - self._start
+        others = _difference(_other_seconds(), self._others)
         return Contention(
-            seconds=time.perf_counter() - self._start,
+            seconds=seconds,
             involuntary_switches=None if switches is None or self._switches is None else switches - self._switches,
             stolen=stolen,
             load_before=self._load,
             delay=_difference(_delay(), self._delay),
+            other_cores=None if others is None else others / seconds,
         )
 
     def contended(self, threads: int) -> bool:
@@ -76,6 +84,29 @@ def _delay() -> float | None:
     return waited / 1e9
 
 
+def _other_seconds() -> float | None:
+    """Seconds that the CPUs which this process may use were busy, without those of this process and its children."""
+    if not hasattr(os, "sched_getaffinity"):
+        return None
+    by_cpu, allowed = psutil.cpu_times(percpu=True), os.sched_getaffinity(0)
+    busy = sum(_busy(by_cpu[cpu]) for cpu in allowed if cpu < len(by_cpu))
+    own = psutil.Process()
+    return busy - sum(_used(process) for process in (own, *own.children(recursive=True)))
+
+
+def _busy(times: Any) -> float:
+    """Seconds that a CPU computed; guest times are part of user times."""
+    return float(sum(getattr(times, kind, 0.0) for kind in ("user", "nice", "system", "irq", "softirq")))
+
+
+def _used(process: psutil.Process) -> float:
+    """Seconds of CPU time that a process used, with those of its children that have ended."""
+    try:
+        return float(sum(process.cpu_times()[:4]))
+    except psutil.Error:  # it ended meanwhile
+        return 0.0
+
+
 def _difference(now: float | None, before: float | None) -> float | None:
     """The increase; threads that ended take their waiting with them, so it is at least 0."""
     return None if now is None or before is None else max(0.0, now - before)
@@ -99,9 +130,10 @@ def contention_flags(contention: Contention, threads: int, cpus: int) -> tuple[F
         words = f"more threads ({threads}) than usable cores ({cpus}): they take the CPU from each other"
         flags.append(Flag(FlagCode.TOO_MANY_THREADS, words))
     elif rate / used > SWITCHES_PER_SECOND or waited > WAITED_SHARE:
-        words = f"other work took the CPU away {rate:.0f} times a second"
+        own = contention.other_cores is not None and contention.other_cores < OTHER_CORES
+        words = f"{'threads of this process' if own else 'other work'} took the CPU away {rate:.0f} times a second"
         words += f"; threads waited for a CPU {100 * waited:.0f}% of the time" if contention.delay is not None else ""
-        flags.append(Flag(FlagCode.CONTENTION, words))
+        flags.append(Flag(FlagCode.OWN_THREADS if own else FlagCode.CONTENTION, words))
     if contention.stolen is not None and contention.stolen > STOLEN_SHARE:
         words = f"the host gave {100 * contention.stolen:.0f}% of the CPU time to other machines"
         flags.append(Flag(FlagCode.STOLEN_TIME, words))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bench_core.core.records import CONTENDED
 from bench_core.core.results import Contention, FlagCode
 from bench_core.hardware import contention, doctor
 from bench_core.hardware.contention import ContentionWatch, contention_flags, disturbance
@@ -45,6 +46,15 @@ def test_threads_that_wait_for_a_cpu_are_contention_though_they_are_rarely_inter
     assert contention_flags(waiting, threads=16, cpus=16) == ()
 
 
+def test_threads_that_wait_for_each_other_are_no_contention() -> None:
+    own = Contention(seconds=2.0, involuntary_switches=900, stolen=0.0, load_before=3.0, delay=1.5, other_cores=0.05)
+    (flag,) = contention_flags(own, threads=2, cpus=2)
+    assert flag.code == FlagCode.OWN_THREADS
+    assert flag.code not in CONTENDED
+    (other,) = contention_flags(replace(own, other_cores=0.9), threads=2, cpus=2)
+    assert other.code == FlagCode.CONTENTION
+
+
 def test_the_watch_sees_this_process_wait_for_a_cpu() -> None:
     if not Path("/proc/self/schedstat").exists() or not hasattr(os, "sched_setaffinity"):
         pytest.skip("this kernel does not report how long threads wait for a CPU")
@@ -66,6 +76,8 @@ def test_the_watch_sees_this_process_wait_for_a_cpu() -> None:
             os.sched_setaffinity(0, allowed)
             neighbor.kill()
     assert contention.delay
+    assert contention.other_cores
+    assert contention.other_cores > 0.2
     assert contention_flags(contention, threads=1, cpus=1)[0].code == FlagCode.CONTENTION
 
 
