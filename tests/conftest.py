@@ -1,4 +1,5 @@
 import os
+import signal
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -8,6 +9,9 @@ import pytest
 os.environ.pop("PYTEST_XDIST_WORKER", None)
 # Threads that spin while they wait, in two processes at once, slow each other down tens of times.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# A shell's job in the background ignores Ctrl-C, and so would all processes that the tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = ["pytester", "tests.support.counters"]
 

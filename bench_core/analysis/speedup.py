@@ -32,7 +32,8 @@ class Pool:
 def pool(runs: Iterable[Run]) -> Pool:
     """The newest record of each machine (by its hardware) and case, from several runs.
 
-    Only records with the software of that machine's newest run count, so that no curve mixes versions of torch.
+    Only records with the software of that machine's newest run count, so that no curve mixes versions of torch. A
+    contended record does not replace one of the same commit that is not.
     """
     ordered = oldest_first(runs)
     current = {run.info.machine.hardware: run.info.machine.software for run in ordered}
@@ -43,9 +44,16 @@ def pool(runs: Iterable[Run]) -> Pool:
             other += len(run.records)
             continue
         for record in run.records:
-            newest[run.info.machine.hardware, record.case] = Result(record, run.info)
+            key, result = (run.info.machine.hardware, record.case), Result(record, run.info)
+            newest[key] = _that_counts(newest.get(key, result), result)
             seen += 1
     return Pool(tuple(newest.values()), seen - len(newest), other)
+
+
+def _that_counts(older: Result, newer: Result) -> Result:
+    """The newer of two results of a case, unless only the older was measured without other work beside it."""
+    worse = newer.record.contended and not older.record.contended
+    return older if worse and older.info.commit == newer.info.commit else newer
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,15 @@ class TestPool:
             assert only(pooled.results).record.timing.median == pytest.approx(2.0)
             assert pooled.older == 1
 
+    def test_a_contended_record_replaces_no_other_of_the_same_commit(self):
+        quiet = one_run(factory.record(CPU_CASE, 1.0), started="2026-01-01T00:00:00+00:00")
+        busy = one_run(factory.contended(factory.record(CPU_CASE, 2.0)), started="2026-01-02T00:00:00+00:00")
+        assert only(pool([quiet, busy]).results).record.timing.median == pytest.approx(1.0)
+        later = replace(busy, info=replace(busy.info, commit="another"))
+        assert only(pool([quiet, later]).results).record.timing.median == pytest.approx(2.0)
+        calm = one_run(factory.record(CPU_CASE, 3.0), started="2026-01-03T00:00:00+00:00")
+        assert only(pool([busy, calm]).results).record.timing.median == pytest.approx(3.0)
+
     def test_new_software_on_the_same_hardware_is_the_same_machine(self):
         runs = [
             one_run(factory.record(CPU_CASE), on=factory.machine(torch=version), started=f"2026-01-0{day}")
