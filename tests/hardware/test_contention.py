@@ -1,9 +1,12 @@
 """Contention: warnings about other work on the CPUs."""
 
 import os
+import shlex
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,26 +58,34 @@ def test_threads_that_wait_for_each_other_are_no_contention() -> None:
     assert other.code == FlagCode.CONTENTION
 
 
-def test_the_watch_sees_this_process_wait_for_a_cpu() -> None:
+@pytest.fixture
+def neighbor() -> Iterator[int]:
+    """A busy process that is not a child of this one."""
+    command = f"{shlex.quote(sys.executable)} -c 'print(flush=True)\nwhile True: pass' & echo $!"
+    with subprocess.Popen(["sh", "-c", command], stdout=subprocess.PIPE, text=True) as shell:
+        assert shell.stdout
+        pid = int("".join(shell.stdout.readline() for _ in range(2)))
+        try:
+            yield pid
+        finally:
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_the_watch_sees_this_process_wait_for_a_cpu(neighbor: int) -> None:
     if not Path("/proc/self/schedstat").exists() or not hasattr(os, "sched_setaffinity"):
         pytest.skip("this kernel does not report how long threads wait for a CPU")
     allowed = os.sched_getaffinity(0)
     one = {min(allowed)}
-    command = [sys.executable, "-c", "print(flush=True)\nwhile True: pass"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as neighbor:
-        try:
-            assert neighbor.stdout
-            neighbor.stdout.readline()
-            os.sched_setaffinity(neighbor.pid, one)
-            os.sched_setaffinity(0, one)
-            watch = ContentionWatch()
-            end = time.perf_counter() + 0.5
-            while time.perf_counter() < end:
-                pass
-            contention = watch.read()
-        finally:
-            os.sched_setaffinity(0, allowed)
-            neighbor.kill()
+    os.sched_setaffinity(neighbor, one)
+    os.sched_setaffinity(0, one)
+    try:
+        watch = ContentionWatch()
+        end = time.perf_counter() + 0.5
+        while time.perf_counter() < end:
+            pass
+        contention = watch.read()
+    finally:
+        os.sched_setaffinity(0, allowed)
     assert contention.delay
     assert contention.other_cores
     assert contention.other_cores > 0.2
