@@ -30,9 +30,10 @@ def contended_count(records: Sequence[Record]) -> str:
 
 
 def the_worst(records: Sequence[Record]) -> str:
-    """The most disturbed of the records, of which one or more are contended, and what its flags say of it."""
+    """The most disturbed of the records, of which one or more are contended, and what its first flag says of it."""
     worst = max((record for record in records if record.contended), key=_share_lost)
-    return f"the worst is {worst.case.id} ({contention_words(worst)})"
+    first = next(flag for flag in worst.flags if flag.code in CONTENDED)
+    return f"the worst is {worst.case.id} ({first.text})"
 
 
 def contention_words(record: Record) -> str:

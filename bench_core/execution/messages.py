@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 
 from bench_core.core.busy import busy_line, contended_count, the_worst
 from bench_core.core.records import CONTENDED, Outcome, Record
+from bench_core.core.results import FlagCode
 from bench_core.core.text import counted, duration
 from bench_core.execution.progress import format_duration
 from bench_core.execution.session import BenchSession
@@ -18,14 +19,14 @@ WORTH_A_FORECAST = 60.0
 """Seconds from which on it is said how right the forecast of the time left was."""
 MAX_EXAMPLES = 3
 """Cases named of each kind of warning."""
-FLAG_WORDS = {
-    "not_steady": "not steady at the end of warm-up",
-    "cross_check": "twice the calls did not take twice the time",
-    "own_threads": "torch's own threads took the CPU from each other",
-    "too_many_threads": "more threads than usable cores",
-    "emulated_dtype": "the dtype is emulated by this CPU",
-    "parity_inconclusive": "some quantity could not be compared with float64",
-    "stages_do_not_add_up": "the stages do not add up to a whole call",
+FLAG_WORDS: Mapping[str, str] = {
+    FlagCode.NOT_STEADY: "not steady at the end of warm-up",
+    FlagCode.CROSS_CHECK: "twice the calls did not take twice the time",
+    FlagCode.OWN_THREADS: "torch's own threads took the CPU from each other",
+    FlagCode.TOO_MANY_THREADS: "more threads than usable cores",
+    FlagCode.EMULATED_DTYPE: "the dtype is emulated by this CPU",
+    FlagCode.PARITY_INCONCLUSIVE: "some quantity could not be compared with float64",
+    FlagCode.STAGES_DO_NOT_ADD_UP: "the stages do not add up to a whole call",
 }
 
 
@@ -58,7 +59,7 @@ def closing(session: BenchSession, saved: Path | None = None) -> list[str]:
     records = [one.record for one in session.measured.values()]
     lines = [*_summary(session), *_busy(records), *_notable(records)]
     if saved:
-        lines.insert(1, f"stored: {saved}; to see it: python -m bench_core report {shlex.quote(str(saved))}")
+        lines += [f"stored: {saved}", f"to see it: python -m bench_core report{_unless_default(saved.parent)}"]
     if session.unstored_studies:
         names = ", ".join(session.unstored_studies)
         lines.append(f"not stored: {names}: a run is stored only if some case has a result")
@@ -68,6 +69,11 @@ def closing(session: BenchSession, saved: Path | None = None) -> list[str]:
         broken = f"{session.accelerator_broken_by} failed with an error of the accelerator"
         lines.append(f"isolated: {broken}, so later cases on it were measured in processes of their own")
     return [*lines, *_left_out(session)]
+
+
+def _unless_default(folder: Path) -> str:
+    """The folder as an argument of the report, which finds those below results/ by itself."""
+    return "" if folder.parts[:1] == ("results",) else f" {shlex.quote(str(folder))}"
 
 
 def _summary(session: BenchSession) -> Iterator[str]:

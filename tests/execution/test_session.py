@@ -270,3 +270,12 @@ def test_once_an_error_has_broken_the_accelerator_its_cases_are_isolated_and_the
     assert isolated == [on_gpu]
     (line,) = [line for line in closing(session) if line.startswith("isolated: ")]
     assert "first failed with an error of the accelerator" in line
+
+
+def test_where_the_run_is_stored_and_how_to_see_it_comes_last_of_what_was_measured(session):
+    session.note_record(factory.record(Case("gemm")), Effort())
+    below = closing(session, Path("results/machine/id/0001_run.json"))
+    assert "stored: results/machine/id/0001_run.json" in below
+    assert "to see it: python -m bench_core report" in below
+    elsewhere = closing(session, Path("/another folder/0001_run.json"))
+    assert "to see it: python -m bench_core report '/another folder'" in elsewhere
