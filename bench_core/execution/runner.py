@@ -21,6 +21,7 @@ from bench_core.execution.outputs import calls_to_check, check_outputs
 from bench_core.execution.parity.gate import affordable_batch, check_at_batch, check_first_call
 from bench_core.execution.parity.judge import check_build
 from bench_core.execution.skips import machine_limits_are_skips
+from bench_core.hardware import allocator
 from bench_core.hardware.contention import ContentionWatch
 from bench_core.hardware.device import resolve
 from bench_core.hardware.machine import usable_cpus
@@ -72,6 +73,7 @@ def run_case(
     ``NotFiniteError`` for broken output and ``CaseError`` for a case that cannot be built.
     """
     gc.collect()  # reference cycles left by a failed case would take memory from this one
+    allocator.settle()
     started = time.perf_counter()
     with threads(case.threads), machine_limits_are_skips():
         step = build(workload, case, sources=sources)

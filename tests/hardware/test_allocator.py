@@ -1,0 +1,34 @@
+"""The allocator: once settled, tensors get memory that was used before, however many there are."""
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+FAULTS = """
+import resource, torch
+from bench_core.hardware import allocator
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        blocks = [torch.ones(2**20) for _ in range(10)]
+        del blocks
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+torch.set_num_threads(1)
+faults()
+fresh = faults()
+allocator.settle()
+faults()
+print(fresh, faults())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="describes glibc's allocator")
+def test_a_settled_allocator_takes_no_memory_from_the_kernel_again():
+    run = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
+    fresh, settled = map(int, run.stdout.split())
+    assert fresh > 10_000
+    assert settled < fresh / 100
