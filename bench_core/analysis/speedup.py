@@ -33,7 +33,8 @@ def pool(runs: Iterable[Run]) -> Pool:
     """The newest record of each machine (by its hardware) and case, from several runs.
 
     Only records with the software of that machine's newest run count, so that no curve mixes versions of torch. A
-    contended record does not replace one of the same commit that is not.
+    contended record does not replace one of the same commit that is not. The results are in the order of families and
+    workloads by name, since cases run in the order of their cost where there is a budget.
     """
     ordered = oldest_first(runs)
     current = {run.info.machine.hardware: run.info.machine.software for run in ordered}
@@ -47,7 +48,8 @@ def pool(runs: Iterable[Run]) -> Pool:
             key, result = (run.info.machine.hardware, record.case), Result(record, run.info)
             newest[key] = _that_counts(newest.get(key, result), result)
             seen += 1
-    return Pool(tuple(newest.values()), seen - len(newest), other)
+    ordered_results = sorted(newest.values(), key=lambda result: (result.record.family, result.case.workload))
+    return Pool(tuple(ordered_results), seen - len(newest), other)
 
 
 def _that_counts(older: Result, newer: Result) -> Result:
