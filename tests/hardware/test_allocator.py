@@ -18,17 +18,13 @@ def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 torch.set_num_threads(1)
-faults()
-fresh = faults()
 allocator.settle()
 faults()
-print(fresh, faults())
+print(faults())
 """
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="describes glibc's allocator")
 def test_a_settled_allocator_takes_no_memory_from_the_kernel_again():
     run = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
-    fresh, settled = map(int, run.stdout.split())
-    assert fresh > 10_000
-    assert settled < fresh / 100
+    assert int(run.stdout) < 100  # without settling, usually 100,000: how many depends on the kernel's huge pages
