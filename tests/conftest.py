@@ -13,7 +13,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-pytest_plugins = ["pytester", "tests.support.counters"]
+pytest_plugins = ["pytester", "tests.support.counters", "tests.support.projects"]
 
 
 @pytest.hookimpl(wrapper=True)

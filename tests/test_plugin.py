@@ -3,14 +3,11 @@ cases are measured: a run within this process unloads what it loads, and triton 
 """
 
 import json
-import os
 import re
-from pathlib import Path
 
 import pytest
 
 import bench_core.execution.fixture  # noqa: F401 - loaded before the first run within this process
-from bench_core import workloads
 from bench_core.core.results import FlagCode
 from bench_core.core.studies import LadderRung
 from bench_core.storage import files
@@ -43,17 +40,7 @@ def test_my_model(device_benchmark, bench_device):
 PLUGIN = ("-p", "bench_core.plugin")
 
 
-@pytest.fixture(autouse=True)
-def workloads_stay_loaded():
-    """A run within this process unloads the modules that it was the first to load; other tests need the workloads'."""
-    workloads.names()
-
-
-@pytest.fixture(autouse=True)
-def importable(monkeypatch):
-    """The plugin can be imported there, installed or not."""
-    paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
+pytestmark = pytest.mark.usefixtures("workloads_stay_loaded", "importable")
 
 
 def saved(folder):

@@ -1,13 +1,11 @@
 """What the plugin does with the runs of other projects: their numbers, their journal, and a run that is continued."""
 
-import os
 import re
 import sys
 from pathlib import Path
 
 import pytest
 
-from bench_core import workloads
 from bench_core.storage import files
 from tests.test_plugin import PLUGIN, USER
 
@@ -25,15 +23,7 @@ def full(tmp_path_factory):
 """
 
 
-@pytest.fixture(autouse=True)
-def workloads_stay_loaded():
-    workloads.names()
-
-
-@pytest.fixture(autouse=True)
-def importable(monkeypatch):
-    paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
+pytestmark = pytest.mark.usefixtures("workloads_stay_loaded", "importable")
 
 
 def stored(pytester, pattern="*.json"):

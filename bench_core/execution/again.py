@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bench_core.core.records import Record
-from bench_core.execution.schedule import MEASURE_FACTOR, MIN_LIMIT
+from bench_core.execution.schedule import MEASURE_FACTOR, MIN_LIMIT, Cost
 from bench_core.hardware.contention import disturbance
 
 REPEAT_SHARE = 0.25
@@ -26,7 +26,7 @@ class Measured:
     @property
     def fixed(self) -> float:
         """Seconds that the case takes apart from measuring, at most: its parity is not checked again."""
-        return max(0.0, self.record.wall_seconds - self.record.contention.seconds)
+        return Cost.of(self.record).fixed
 
 
 def wanted(measured: Iterable[Measured]) -> list[Measured]:

@@ -74,16 +74,17 @@ class Planned:
         return self.cost.seconds(self.limit)
 
 
-def since_process_start() -> float:
-    """Seconds since this process was started: a budget includes the imports."""
-    return time.time() - psutil.Process().create_time()
+def process_clock() -> Callable[[], float]:
+    """A clock of the seconds since this process was started: a budget includes the imports."""
+    started = psutil.Process().create_time()
+    return lambda: time.time() - started
 
 
 class Schedule:
     """The order of the cases, how long each may be measured, and the time left.
 
-    ``others`` are the expected seconds of what is not a case of a workload: studies, and tests of user code.
-    ``budget`` is in seconds; ``clock`` gives the seconds since the run was started.
+    ``others`` are the expected seconds of what is not a case of a workload: studies. ``budget`` is in seconds;
+    ``clock`` gives the seconds since the run was started, by default those of ``process_clock``.
     """
 
     def __init__(
@@ -91,14 +92,14 @@ class Schedule:
         cases: Mapping[str, Planned],
         others: Mapping[str, float],
         budget: float | None = None,
-        clock: Callable[[], float] = since_process_start,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self.budget = budget
         self.total = len(cases) + len(others)
         self.done = 0
         self._cases, self._others = dict(cases), dict(others)
-        self._clock = clock
-        self._begun = clock()
+        self._clock = clock or process_clock()
+        self._begun = self._clock()
         self._expected_so_far = 0.0
         self._to_refine = 0.0
         self._forecast: tuple[float, float] | None = None

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bench_core.core import errors
+from bench_core.core.cache import draft
 from bench_core.core.case import Case, Effort, Sources
 from bench_core.core.errors import CaseError
 from bench_core.core.results import Measurement
@@ -99,9 +100,9 @@ def main() -> None:
     with os.fdopen(STDIN, "rb", buffering=0, closefd=False) as lines:
         task, _ = as_dataclass(Task, json.loads(lines.readline()))
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps(asdict(reply_to(task)), allow_nan=False), encoding="utf-8")
-    draft.replace(path)
+    reply = json.dumps(asdict(reply_to(task)), allow_nan=False)
+    with draft(path) as unfinished:
+        unfinished.write_text(reply, encoding="utf-8")
 
 
 def _end_with_parent() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import time
 from pathlib import Path
@@ -13,6 +12,7 @@ import psutil
 
 from bench_core.core.records import CONTENDED
 from bench_core.core.results import Contention, Flag, FlagCode
+from bench_core.hardware.affinity import allowed_cpus
 from bench_core.hardware.machine import usable_cpus
 
 SWITCHES_PER_SECOND = 50.0
@@ -86,10 +86,10 @@ def _delay() -> float | None:
 
 def _other_seconds() -> float | None:
     """Seconds that the CPUs which this process may use were busy, without those of this process and its children."""
-    if not hasattr(os, "sched_getaffinity"):
+    allowed = allowed_cpus()
+    if allowed is None:
         return None
-    by_cpu, allowed = psutil.cpu_times(percpu=True), os.sched_getaffinity(0)
-    busy = sum(_busy(by_cpu[cpu]) for cpu in allowed if cpu < len(by_cpu))
+    busy = sum(_busy(times) for cpu, times in enumerate(psutil.cpu_times(percpu=True)) if cpu in allowed)
     own = psutil.Process()
     return busy - sum(_used(process) for process in (own, *own.children(recursive=True)))
 

@@ -15,6 +15,7 @@ import psutil
 
 from bench_core.core.results import Gpu, Machine
 from bench_core.hardware import waiting
+from bench_core.hardware.affinity import allowed_cpus
 
 
 def cpu_model() -> str:
@@ -53,8 +54,9 @@ def usable_cpus(topology: Path = Path("/sys/devices/system/cpu")) -> int:
 
 def _allowed_cores(topology: Path) -> int:
     """The cores of the affinity mask; all cores on systems without one, such as macOS."""
-    if hasattr(os, "sched_getaffinity"):
-        return len({_siblings(topology, cpu) for cpu in os.sched_getaffinity(0)})
+    allowed = allowed_cpus()
+    if allowed is not None:
+        return len({_siblings(topology, cpu) for cpu in allowed})
     cores: int | None = psutil.cpu_count(logical=False)
     return cores or os.cpu_count() or 1
 

@@ -14,6 +14,8 @@ from collections.abc import Mapping, MutableMapping
 
 import psutil
 
+from bench_core.hardware.affinity import allowed_cpus
+
 CHOICES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "KMP_LIBRARY")
 """The environment variables by which a user chooses a policy: OpenMP's own, GNU's, and those of LLVM and Intel."""
 PASSIVE = {"OMP_WAIT_POLICY": "passive"}
@@ -35,9 +37,8 @@ def choose(environ: MutableMapping[str, str], busy_cores: float) -> None:
 
 def busy_cores(seconds: float = 0.5) -> float:
     """How many of the cores that this process may use are busy with other work, while this process sleeps."""
-    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-    shares = psutil.cpu_percent(seconds, percpu=True)
-    return sum(shares[cpu] for cpu in allowed if cpu < len(shares)) / 100.0
+    allowed, shares = allowed_cpus(), psutil.cpu_percent(seconds, percpu=True)
+    return sum(share for cpu, share in enumerate(shares) if allowed is None or cpu in allowed) / 100.0
 
 
 def can_choose() -> bool:

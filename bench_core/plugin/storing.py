@@ -22,6 +22,11 @@ _COMPARE = pytest.StashKey[Any]()
 _ON_SIGTERM = pytest.StashKey[Any]()
 
 
+def _benchmarks(config: pytest.Config) -> Any:
+    """pytest-benchmark's session; ``None`` where that plugin is not active."""
+    return getattr(config, "_benchmarksession", None)
+
+
 def place_storage(config: pytest.Config) -> None:
     """Set pytest-benchmark's storage to this machine's folder, if the project has one, and keep its tables short."""
     results = config.getini("bench_storage")
@@ -42,7 +47,7 @@ def place_storage(config: pytest.Config) -> None:
 
 def load_compared(config: pytest.Config) -> None:
     """Read the runs to compare with."""
-    benchmarks = getattr(config, "_benchmarksession", None)
+    benchmarks = _benchmarks(config)
     if benchmarks is not None and _COMPARE in config.stash:
         from bench_core.execution.saving import adopt_storage
 
@@ -55,7 +60,7 @@ def keep_journal(config: pytest.Config) -> None:
     """Keep a journal of a run that will be saved, and let SIGTERM stop it as Ctrl-C does, so that it is saved too."""
     from bench_core.execution.saving import adopt_storage
 
-    run, benchmarks = config.stash[SESSION], getattr(config, "_benchmarksession", None)
+    run, benchmarks = config.stash[SESSION], _benchmarks(config)
     resume = bool(config.getoption("bench_resume"))
     will_save = _saves(config) and not config.option.collectonly
     storage = adopt_storage(benchmarks) if will_save and benchmarks and not benchmarks.disabled else None
@@ -78,14 +83,14 @@ def stored_runs(config: pytest.Config) -> list[Path]:
 
 
 def _storage_folder(config: pytest.Config) -> Path | None:
-    benchmarks = getattr(config, "_benchmarksession", None)
+    benchmarks = _benchmarks(config)
     path = getattr(getattr(benchmarks, "storage", None), "path", None)
     return path if isinstance(path, Path) else None
 
 
 def saved_run(config: pytest.Config) -> Path | None:
     """The file of the run that was saved, relative to the current folder if it is below."""
-    storage = getattr(getattr(config, "_benchmarksession", None), "storage", None)
+    storage = getattr(_benchmarks(config), "storage", None)
     path = getattr(storage, "saved", None)
     if not isinstance(path, Path):
         return None
@@ -106,7 +111,7 @@ def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, A
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
     """Mark a run that was stopped, and end its journal when it is saved."""
     config = session.config
-    run, benchmarks = config.stash.get(SESSION, None), getattr(config, "_benchmarksession", None)
+    run, benchmarks = config.stash.get(SESSION, None), _benchmarks(config)
     if run is None or benchmarks is None:
         return (yield)
     from bench_core.execution.saving import adopt_storage

@@ -17,7 +17,7 @@ import numpy as np
 from bench_core.core.errors import RecordError
 from bench_core.core.records import Record, Run
 from bench_core.storage import index_cache
-from bench_core.storage.duplicates import most_complete
+from bench_core.storage.duplicates import most_complete, rank
 from bench_core.storage.files import find_files, load
 from bench_core.storage.history import COLUMNS, History, RunRow, Series, Table
 from bench_core.storage.index_cache import Contents, IndexedFile
@@ -120,11 +120,11 @@ def _joined(entries: Iterable[_Entry]) -> Table:
 
 def _once_each(entries: Iterable[_Entry]) -> list[_Entry]:
     """The most complete file of each run; the oldest run first."""
-
-    def rank(entry: _Entry) -> tuple[bool, int]:
-        return not entry.file.run.partial, entry.file.records
-
-    best = most_complete(entries, lambda entry: entry.file.run.run_id, rank)
+    best = most_complete(
+        entries,
+        lambda entry: entry.file.run.run_id,
+        lambda entry: rank(entry.file.run.partial, entry.file.records),
+    )
     return sorted(best, key=lambda entry: (entry.file.run.started, entry.file.run.run_id))
 
 

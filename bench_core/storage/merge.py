@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench_core.core.errors import RecordError, StorageError
 from bench_core.core.records import Run
-from bench_core.storage.duplicates import Rank, most_complete
+from bench_core.storage.duplicates import Rank, most_complete, rank
 from bench_core.storage.files import load
 from bench_core.storage.folder import locked
 from bench_core.storage.numbered import next_number, number_of, numbers_in, write_new
@@ -96,7 +96,7 @@ def _stored(run: Run, source: Path) -> _Stored:
         subfolder=_subfolder(run, source),
         run_id=run.info.run_id,
         started=run.info.started,
-        rank=(not run.info.partial, len(run.records)),
+        rank=rank(run.info.partial, len(run.records)),
         cases=frozenset(record.case.id for record in run.records),
     )
 

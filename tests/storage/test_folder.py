@@ -8,6 +8,7 @@ import pytest
 
 from bench_core.core.errors import StorageError
 from bench_core.storage.folder import check_writable, commit_of, locked
+from tests.support.processes import run_at_once
 
 ENTER_AND_LEAVE = """
 import os, sys
@@ -52,26 +53,7 @@ def test_a_folder_that_cannot_be_written_is_named_with_the_reason_and_the_option
 
 
 def test_two_processes_never_hold_the_lock_at_once(tmp_path):
-    command = [sys.executable, "-c", ENTER_AND_LEAVE, str(tmp_path)]
-    pipe = subprocess.PIPE
-    processes = [
-        subprocess.Popen(command, cwd=Path(__file__).parents[2], stdin=pipe, stdout=pipe, stderr=pipe, text=True)
-        for _ in range(2)
-    ]
-    try:
-        for process in processes:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-        for process in processes:
-            assert process.stdin is not None
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        errors = [process.communicate(timeout=120)[1] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
-    assert [process.returncode for process in processes] == [0, 0], "\n".join(errors)
+    run_at_once(ENTER_AND_LEAVE, [(str(tmp_path),)] * 2)
 
 
 def test_the_lock_is_free_again_after_an_error(tmp_path):

@@ -2,13 +2,12 @@
 
 import errno
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from bench_core.storage.numbered import number_of, write_new, write_numbered
+from tests.support.processes import run_at_once
 
 ROOT = Path(__file__).parents[2]
 WRITE = """
@@ -39,24 +38,7 @@ def test_numbers_follow_the_greatest_of_the_folder_and_the_one_above(tmp_path):
 
 
 def test_two_processes_at_once_never_share_a_number(tmp_path):
-    def start(name):
-        command = [sys.executable, "-c", WRITE, str(tmp_path), name]
-        return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    processes = [start(name) for name in "ab"]
-    try:
-        for process in processes:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-        for process in processes:
-            assert process.stdin is not None
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        assert [process.wait(timeout=120) for process in processes] == [0, 0]
-    finally:
-        for process in processes:
-            process.kill()
-            process.communicate()
+    run_at_once(WRITE, [(str(tmp_path), name) for name in "ab"])
     files = sorted(tmp_path.glob("*.json"))
     assert [number_of(path.name) for path in files] == list(range(1, 41))
     assert sorted(path.read_text() for path in files) == ["a"] * 20 + ["b"] * 20
