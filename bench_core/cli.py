@@ -1,25 +1,20 @@
-"""The command line: commands only. Exit codes: 0 fine, 1 something is SLOWER, 2 the request could not be carried out,
-3 UNCLEAR or MISSING but nothing SLOWER."""
+"""The command line: commands only. Exit codes: 0 fine, 1 a case is slower than ``compare --fail-above`` allows, 2 the
+request could not be carried out."""
 
 from __future__ import annotations
 
 import signal
 import sys
 import textwrap
-from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from bench_core.core import extras, text
-from bench_core.core.errors import BenchError, RecordError
-
-if TYPE_CHECKING:
-    from bench_core.analysis.comparison import Comparison
+from bench_core.core.errors import BenchError, OptionError
 
 app = typer.Typer(
     help="CPU-vs-GPU benchmarks for PyTorch. Measure with `pytest benchmarks --benchmark-autosave`.",
@@ -28,13 +23,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-RESULTS = Path("results")
 
 
 def main() -> None:
     """Run the command line. Bad input prints one line to standard error and exits with 2; a bug keeps its traceback."""
     if hasattr(signal, "SIGPIPE"):
-        # Typer would exit with 1, which means SLOWER, if the reader of the output closes it early, as `| head` does.
+        # Typer would exit with 1, which means too slow, if the reader of the output closes it early, as `| head` does.
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     text.make_writable(sys.stdout)
     text.make_writable(sys.stderr)
@@ -103,6 +97,7 @@ def report(
     """Write index.html, plots, speedups.csv and report.md from stored runs."""
     from bench_core.report import write
     from bench_core.storage import files
+    from bench_core.storage.naming import default_paths
 
     runs = files.load_all(paths or default_paths())
     with extras.needs("report", "the report"):
@@ -110,42 +105,44 @@ def report(
     print(f"Report written to {page}")
 
 
-def default_paths(results: Path = RESULTS) -> list[Path]:
-    """The user's own runs if there are any, else the reference runs that come with the project."""
-    if not results.is_dir():
-        raise RecordError(f"{results}: no such folder here; run from the checkout, or name stored runs")
-    own = [p for p in sorted(results.iterdir()) if p.is_dir() and p.name != "reference" and any(p.rglob("*.json"))]
-    return own or [results]
-
-
 @app.command()
 def compare(
-    base: Annotated[Path, typer.Argument(help="The stored run to compare with.")],
-    head: Annotated[Path, typer.Argument(help="The stored run to judge.")],
+    base: Annotated[str, typer.Argument(help="The stored run to compare with.")],
+    head: Annotated[str, typer.Argument(help="The stored run to judge.")],
+    fail_above: Annotated[
+        str | None,
+        typer.Option(metavar="PERCENT", help="Exit with 1 if a case is surely slower by more than this, such as 10%."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON; docs/compare.md describes it.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown for a pull request.")] = False,
+    output: Annotated[Path | None, typer.Option(help="Write to this file instead of the terminal.")] = None,
 ) -> None:
-    """Compare two stored runs case by case: ratio, interval and verdict. Descriptive, not a significance test."""
-    from bench_core.analysis.comparison import DESCRIPTIVE, compare_runs
-    from bench_core.storage import files
+    """Compare two stored runs case by case: ratio, interval and verdict. Descriptive, not a significance test.
 
-    before, after = files.load(base), files.load(head)
-    rows = compare_runs(before, after)
-    if not rows:
-        raise RecordError(f"{base} and {head}: neither has a record to compare")
-    print("Ratio: time in base / time in head; above 1 head is FASTER. [95% CI]\n")
-    for row in sorted(rows, key=lambda row: (ORDER.index(row.verdict), row.ratio or 0.0)):
-        print(_row(row))
-    notes = dict.fromkeys(note for row in rows for note in row.notes)
-    for note in notes:
-        print(f"\nNote: {note}")
-    for run in (before, after):
-        for note in run.skipped:
-            print(f"\nSkipped: {note}")
-        for entry in run.info.not_run:
-            print(f"\nWithout a figure in {run.path.name}: {entry.what}, {entry.outcome}: {entry.reason}")
-    counts: Counter[str] = Counter(row.verdict for row in rows)
-    print("\n" + ", ".join(f"{counts[word]} {word}" for word in ORDER if counts[word]))
-    print(textwrap.fill(DESCRIPTIVE, 80))
-    sys.exit(exit_code(counts))
+    A run is a file, a folder (its newest run), `latest` (the newest run of results/) or a git commit (its newest run in
+    results/). The exit code is 0 whatever the verdicts, 1 with --fail-above only, and 2 if the request could not be
+    carried out.
+    """
+    from bench_core.analysis.run_comparison import compare_two
+    from bench_core.analysis.slowdown import parse_limit
+    from bench_core.report import comparing
+    from bench_core.storage import files, naming
+
+    if json and markdown:
+        raise OptionError("--json and --markdown: give one of them")
+    limit = None if fail_above is None else parse_limit(fail_above)
+    names = naming.find(base), naming.find(head)
+    before, after = (files.load(name.path) for name in names)
+    runs = compare_two(before, after, limit)
+    kind = "json" if json else "markdown" if markdown else "text"
+    words = comparing.FORMATS[kind](comparing.NamedComparison(runs, *names))
+    if output is None:
+        print(words, end="")
+    else:
+        comparing.write(words, output, keep=[name.path for name in names])
+        print(f"Comparison written to {output}")
+    if runs.too_slow:
+        sys.exit(1)
 
 
 @app.command()
@@ -155,6 +152,7 @@ def recover(
     ] = None,
 ) -> None:
     """Store what runs measured before they were killed: each journal becomes a stored run, marked partial."""
+    from bench_core.storage.naming import RESULTS
     from bench_core.storage.recovery import find_journals, recover
 
     journals = find_journals(paths or [RESULTS])
@@ -188,25 +186,3 @@ def merge(
     for path in merged.replaced:
         print(f"Replaced by a more complete file of the same run: {path}")
     print(f"{len(merged.written)} written to {destination}, {merged.known} known already, {len(merged.left)} left")
-
-
-ORDER = ("SLOWER", "UNCLEAR", "MISSING", "FASTER", "SAME")
-
-
-def exit_code(counts: Mapping[str, int]) -> int:
-    """1 if anything is SLOWER, else 3 if anything is UNCLEAR or MISSING, else 0."""
-    if counts.get("SLOWER"):
-        return 1
-    return 3 if counts.get("UNCLEAR") or counts.get("MISSING") else 0
-
-
-def _row(row: Comparison) -> str:
-    """Two lines: verdict and case, then the figures."""
-    times = [text.seconds(side.record.timing.median) if side else "no figure" for side in (row.base, row.contender)]
-    figure = f"{times[0]} -> {times[1]}"
-    if row.ratio is not None:
-        interval = f" [{row.interval[0]:.3f}, {row.interval[1]:.3f}]" if row.interval else " [no CI]"
-        figure += f"   ratio {row.ratio:.3f}{interval}"
-    if row.contended:
-        figure += f"\n         {row.not_judged}"
-    return f"{row.verdict:<8s} {row.case.id}\n         {figure}"

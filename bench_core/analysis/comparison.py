@@ -6,16 +6,16 @@ samples within one process and understate the noise between processes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from bench_core.core.busy import BESIDE_OTHER_WORK
 from bench_core.core.case import Case
 from bench_core.core.records import Record, Run, RunInfo
 from bench_core.core.results import Machine
 from bench_core.core.stats import Interval, ratio_interval
+from bench_core.core.trust import disturbances, doubts
 
 ComparisonKind = Literal["matched", "best against best", "threads", "variants", "descriptive"]
 
@@ -102,8 +102,8 @@ class Comparison:
     contender is faster.
 
     ``ratio`` is ``None`` if a side is missing, ``interval`` also if a side has no interval. ``notes`` describes how the
-    two sides differ. If other work took the CPU while a side was measured, the comparison is ``contended`` and its
-    verdict UNCLEAR.
+    two sides differ. If other work took the CPU while a side was measured, the comparison is ``contended``. ``reasons``
+    say why a side cannot be trusted; if there are any, the verdict is UNCLEAR.
     """
 
     kind: ComparisonKind
@@ -115,6 +115,7 @@ class Comparison:
     across_machines: bool
     notes: tuple[str, ...]
     contended: bool = False
+    reasons: tuple[str, ...] = ()
 
     @property
     def case(self) -> Case:
@@ -132,12 +133,15 @@ class Comparison:
 
     @property
     def not_judged(self) -> str:
-        """Why there is no verdict, naming the sides that were measured beside other work; empty unless contended."""
-        if not self.contended:
-            return ""
-        named = zip(SIDES[self.kind], (self.base, self.contender), strict=True)
-        busy = " and ".join(name for name, side in named if side and side.record.contended)
-        return f"not judged: {busy} {BESIDE_OTHER_WORK}"
+        """Why there is no verdict, naming the sides that cannot be trusted; empty if both can."""
+        return f"not judged: {'; '.join(self.reasons)}" if self.reasons else ""
+
+    @property
+    def why_unclear(self) -> str:
+        """Why the verdict is UNCLEAR; empty for every other verdict."""
+        if self.verdict is not Verdict.UNCLEAR or self.reasons:
+            return self.not_judged
+        return "the interval includes 1" if self.interval else "a side has no interval"
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -149,16 +153,30 @@ def _across(base: Result, contender: Result) -> str:
     return f"across machines: {base.machine.label} against {contender.machine.label}"
 
 
-def compare_pair(kind: ComparisonKind, base: Result | None, contender: Result | None, tolerance: float) -> Comparison:
+def _beside_other_work(result: Result) -> tuple[str, ...]:
+    return disturbances(result.record)
+
+
+def _any_doubt(result: Result) -> tuple[str, ...]:
+    emulated = result.on_gpu and result.machine.emulated
+    return (*doubts(result.record), *(("run on an emulated GPU",) if emulated else ()))
+
+
+def compare_pair(
+    kind: ComparisonKind,
+    base: Result | None,
+    contender: Result | None,
+    tolerance: float,
+    doubts_of: Callable[[Result], tuple[str, ...]] = _beside_other_work,
+) -> Comparison:
     """Compare two results. If one is missing, the verdict is MISSING; a measurement compared with itself is the SAME,
-    whatever its interval; otherwise, if one is contended, the verdict is UNCLEAR."""
+    whatever its interval and flags; otherwise, if ``doubts_of`` a side gives any, the verdict is UNCLEAR."""
     if base is None or contender is None:
         return Comparison(kind, base, contender, None, None, Verdict.MISSING, False, ())
     a, b = base.record, contender.record
-    itself = base.info.run_id == contender.info.run_id and a == b
-    contended = not itself and (a.contended or b.contended)
+    itself = is_same_measurement(base, contender)
+    reasons = () if itself else tuple(_reasons(kind, doubts_of(base), doubts_of(contender)))
     interval = (1.0, 1.0) if itself else _interval_of_ratio(base, contender)
-    judged = verdict(interval, tolerance)
     across = base.machine.hardware != contender.machine.hardware
     return Comparison(
         kind=kind,
@@ -166,11 +184,30 @@ def compare_pair(kind: ComparisonKind, base: Result | None, contender: Result | 
         contender=contender,
         ratio=a.per_unit / b.per_unit,
         interval=interval,
-        verdict=Verdict.UNCLEAR if contended else judged,
+        verdict=Verdict.UNCLEAR if reasons else verdict(interval, tolerance),
         across_machines=across,
         notes=("both sides are the same measurement",) if itself else tuple(_differences(base, contender, across)),
-        contended=contended,
+        contended=not itself and (a.contended or b.contended),
+        reasons=reasons,
     )
+
+
+def is_same_measurement(one: Result, other: Result) -> bool:
+    """Whether two results are one measurement: the same samples and median of the same run, whatever was derived from
+    them. Files of one run may differ in that, such as in the interval."""
+    a, b = one.record, other.record
+    return one.info.run_id == other.info.run_id and _measured(a) == _measured(b)
+
+
+def _measured(record: Record) -> tuple[object, ...]:
+    return record.case, record.units, record.timing.median, record.timing.samples
+
+
+def _reasons(kind: ComparisonKind, of_base: tuple[str, ...], of_contender: tuple[str, ...]) -> Iterable[str]:
+    """Each doubt once, with the sides that it is about."""
+    sides = tuple(zip(SIDES[kind], (of_base, of_contender), strict=True))
+    for doubt in dict.fromkeys((*of_base, *of_contender)):
+        yield f"{' and '.join(name for name, of_side in sides if doubt in of_side)} {doubt}"
 
 
 def _interval_of_ratio(base: Result, contender: Result) -> Interval | None:
@@ -202,8 +239,11 @@ def _differences(base: Result, contender: Result, across: bool) -> Iterable[str]
 def compare_runs(base: Run, head: Run, tolerance: float = TOLERANCE) -> tuple[Comparison, ...]:
     """Compare every case of two runs: t_base / t_head, FASTER if head is faster, MISSING if only one run has the case.
 
-    The comparison is descriptive, see ``DESCRIPTIVE``.
+    A figure that cannot be trusted (``core/trust.py``, or on an emulated GPU) makes its case UNCLEAR. The comparison is
+    descriptive, see ``DESCRIPTIVE``.
     """
     before, after = ({r.case: Result(r, run.info) for r in run.records} for run in (base, head))
     cases = dict.fromkeys([*before, *after])
-    return tuple(compare_pair("descriptive", before.get(case), after.get(case), tolerance) for case in cases)
+    return tuple(
+        compare_pair("descriptive", before.get(case), after.get(case), tolerance, _any_doubt) for case in cases
+    )

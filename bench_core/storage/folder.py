@@ -1,4 +1,4 @@
-"""The folder of stored runs: checked before the sweep and locked during the save; and the commit of the checkout."""
+"""The folder of stored runs: checked before the sweep and locked during the save; and commits of the checkout."""
 
 from __future__ import annotations
 
@@ -53,6 +53,14 @@ def commit_of(root: Path) -> tuple[str | None, bool | None]:
         return None, None
     changes = _git(root, "status", "--porcelain", "--untracked-files=no")
     return commit, None if changes is None else bool(changes)
+
+
+def full_commit(root: Path, name: str) -> str | None:
+    """The commit that git knows in a folder by this name: a hash or its beginning, a tag, a branch, ``HEAD~1``.
+
+    ``None`` where it knows none, there is no repository, or no git.
+    """
+    return _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}") or None
 
 
 def changes_of(root: Path) -> str | None:

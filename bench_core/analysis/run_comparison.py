@@ -1,0 +1,89 @@
+"""Two runs compared: the cases that both have, worst first, and what only one has."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bench_core.analysis.comparison import TOLERANCE, Comparison, Verdict, compare_runs
+from bench_core.analysis.slowdown import is_too_slow
+from bench_core.core.case import Case
+from bench_core.core.errors import RecordError
+from bench_core.core.records import NotRun, Run
+
+ORDER = (Verdict.SLOWER, Verdict.UNCLEAR, Verdict.FASTER, Verdict.SAME)
+"""The verdicts on cases that both runs have, the one to look at first."""
+
+
+@dataclass(frozen=True)
+class RunComparison:
+    """``rows`` are the cases that both runs have, in the ``ORDER`` of their verdicts, the slowest first.
+
+    ``limit`` is the share above which a slowdown is too much (``slowdown.is_too_slow``), if there is one.
+    """
+
+    base: Run
+    head: Run
+    rows: tuple[Comparison, ...]
+    only_base: tuple[Case, ...]
+    only_head: tuple[Case, ...]
+    tolerance: float
+    limit: float | None
+
+    @property
+    def counts(self) -> Mapping[Verdict, int]:
+        """How often there is each verdict."""
+        counts = Counter(row.verdict for row in self.rows)
+        return {verdict: counts[verdict] for verdict in ORDER}
+
+    @property
+    def too_slow(self) -> tuple[Comparison, ...]:
+        """The cases that are slower by more than the limit; none without a limit."""
+        return tuple(row for row in self.rows if self.is_too_slow(row))
+
+    def is_too_slow(self, row: Comparison) -> bool:
+        """Whether a case is slower by more than the limit."""
+        return self.limit is not None and is_too_slow(row, self.limit)
+
+    @property
+    def notes(self) -> Mapping[str, tuple[Case, ...]]:
+        """How the two sides differ, with the cases in which they do."""
+        cases: dict[str, list[Case]] = {}
+        for row in self.rows:
+            for note in row.notes:
+                cases.setdefault(note, []).append(row.case)
+        return {note: tuple(of_note) for note, of_note in cases.items()}
+
+    @property
+    def without_figure(self) -> tuple[tuple[NotRun, ...], tuple[NotRun, ...]]:
+        """What has no figure in base and in head, each without what has none in either."""
+        base, head = ({entry.what: entry for entry in run.info.not_run} for run in (self.base, self.head))
+        return (
+            tuple(entry for what, entry in base.items() if what not in head),
+            tuple(entry for what, entry in head.items() if what not in base),
+        )
+
+
+def compare_two(base: Run, head: Run, limit: float | None = None, tolerance: float = TOLERANCE) -> RunComparison:
+    """Compare the cases that two runs have in common. Raises ``RecordError`` if there is none."""
+    rows = compare_runs(base, head, tolerance)
+    both = sorted((row for row in rows if row.verdict in ORDER), key=_worst_first)
+    if not both:
+        raise RecordError(
+            f"{base.path} and {head.path}: have no case in common ({len(base.records)} and {len(head.records)} cases); "
+            "name two runs of the same workloads"
+        )
+    return RunComparison(
+        base=base,
+        head=head,
+        rows=tuple(both),
+        only_base=tuple(row.case for row in rows if row.contender is None),
+        only_head=tuple(row.case for row in rows if row.base is None),
+        tolerance=tolerance,
+        limit=limit,
+    )
+
+
+def _worst_first(row: Comparison) -> tuple[int, float]:
+    return ORDER.index(row.verdict), row.ratio or 0.0

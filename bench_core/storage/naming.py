@@ -1,0 +1,113 @@
+"""What a user calls a stored run: a file, a folder, ``latest``, or a commit; and the file that is meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench_core.core.errors import RecordError
+from bench_core.core.text import counted
+from bench_core.storage.folder import full_commit
+from bench_core.storage.history import RunRow
+from bench_core.storage.index import index
+
+RESULTS = Path("results")
+LATEST = "latest"
+SHOWN = 10
+"""How many digits of a commit are shown."""
+_HASH = re.compile(r"[0-9a-fA-F]{4,40}")
+
+
+@dataclass(frozen=True)
+class Named:
+    """The file that a name means. ``how`` says how it was found, and is empty if the name is that of the file itself.
+    ``notes`` name stored runs that could not be read on the way, so that they were not considered."""
+
+    name: str
+    path: Path
+    how: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def find(name: str, results: Path = RESULTS) -> Named:
+    """The stored run that a name means: a file or folder of this name (the newest run in it), else ``latest`` (the
+    newest of the ``default_paths`` of ``results``), else a commit (the newest run of it there, a clean one if any is).
+
+    A commit is whatever git in the current folder takes for one, or the beginning of a stored run's commit. Raises
+    ``RecordError`` if there is no such run; the message says what was looked for, and where.
+    """
+    path = Path(name)
+    if name and _exists(path):
+        return _newest(name, [path], "in this folder") if path.is_dir() else Named(name, path)
+    if name == LATEST:
+        paths = default_paths(results)
+        return _newest(name, paths, f"in {_listed(paths)}")
+    return _of_commit(name, results)
+
+
+def default_paths(results: Path = RESULTS) -> list[Path]:
+    """The user's own runs if there are any, else the reference runs that come with the project."""
+    if not results.is_dir():
+        raise RecordError(f"{results}: no such folder here; run from the checkout, or name stored runs")
+    own = [p for p in sorted(results.iterdir()) if p.is_dir() and p.name != "reference" and any(p.rglob("*.json"))]
+    return own or [results]
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+
+
+def _newest(name: str, paths: Sequence[Path], where: str) -> Named:
+    runs, notes = _stored(paths)
+    return Named(name, runs[-1].path, f"the newest of {_runs(runs)} {where}", notes)
+
+
+def _stored(paths: Sequence[Path]) -> tuple[tuple[RunRow, ...], tuple[str, ...]]:
+    """The runs in these folders, oldest first, and notes on what could not be read."""
+    history = index(paths)
+    if not history.runs:
+        raise RecordError(history.notes[0])
+    return history.runs, history.notes
+
+
+def _of_commit(name: str, results: Path) -> Named:
+    commit = _commit_or_beginning(name)
+    paths = default_paths(results)
+    runs, notes = _stored(paths)
+    of_commit = [run for run in runs if run.commit and run.commit.startswith(commit)]
+    if not of_commit:
+        raise RecordError(
+            f"{name}: is no file or folder, and none of {_runs(runs)} in {_listed(paths)} is of commit "
+            f"{commit[:SHOWN]}; measure it with `pytest benchmarks --benchmark-autosave`, or name a stored run"
+        )
+    if len({run.commit for run in of_commit}) > 1:
+        raise RecordError(f"{name}: several commits of stored runs in {_listed(paths)} begin so; give more digits")
+    newest = max(of_commit, key=lambda run: (run.dirty is False, run.started, run.run_id))
+    changed = ", with uncommitted changes" if newest.dirty else ""
+    return Named(name, newest.path, f"the newest of {_runs(of_commit)} of commit {commit[:SHOWN]}{changed}", notes)
+
+
+def _commit_or_beginning(name: str) -> str:
+    """The commit that git knows by this name; else the name, if it may be the beginning of a stored run's commit."""
+    commit = full_commit(Path(), name)
+    if commit is None and not _HASH.fullmatch(name):
+        raise RecordError(
+            f"{name}: is no file or folder, and git knows no commit of this name here; name a stored run, a folder of "
+            f"them, {LATEST!r} or a commit"
+        )
+    return commit or name.lower()
+
+
+def _runs(runs: Sequence[RunRow]) -> str:
+    return counted(len(runs), "run", "runs")
+
+
+def _listed(paths: Sequence[Path]) -> str:
+    """The folders, of which the first three are named."""
+    more = [f"{len(paths) - 3} more"] if len(paths) > 3 else []
+    return ", ".join([*map(str, paths[:3]), *more])
