@@ -111,7 +111,7 @@ def compare(
     head: Annotated[str, typer.Argument(help="The stored run to judge.")],
     fail_above: Annotated[
         str | None,
-        typer.Option(metavar="PERCENT", help="Exit with 1 if a case is surely slower by more than this, such as 10%."),
+        typer.Option(metavar="PERCENT", help="Exit with 1 if a case is slower by more than this, such as 10%."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON; docs/compare.md describes it.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown for a pull request.")] = False,
@@ -120,8 +120,8 @@ def compare(
     """Compare two stored runs case by case: ratio, interval and verdict. Descriptive, not a significance test.
 
     A run is a file, a folder (its newest run), `latest` (the newest run of results/) or a git commit (its newest run in
-    results/). The exit code is 0 whatever the verdicts, 1 with --fail-above only, and 2 if the request could not be
-    carried out.
+    results/). The exit code is 0 whatever the verdicts; 1 with --fail-above if the time of a case is above it by its
+    entire interval; 2 if the request could not be carried out.
     """
     from bench_core.analysis.run_comparison import compare_two
     from bench_core.analysis.slowdown import parse_limit
@@ -140,7 +140,7 @@ def compare(
         print(words, end="")
     else:
         comparing.write(words, output, keep=[name.path for name in names])
-        print(f"Comparison written to {output}")
+        print(f"Comparison written to {output}: {comparing.summary(runs)}")
     if runs.too_slow:
         sys.exit(1)
 

@@ -148,7 +148,8 @@ def test_error_messages_know_the_extras_and_packages_of_pyproject():
         "bench_core.plugin",
         "bench_core.execution.fixture",
         "bench_core.timing.sampling, bench_core.timing.stages, bench_core.timing.stopping, bench_core.timing.replay",
-        "bench_core.cli, bench_core.storage.files, bench_core.analysis.comparison, bench_core.hardware.doctor",
+        "bench_core.cli, bench_core.storage.files, bench_core.hardware.doctor",
+        "bench_core.analysis.comparison, bench_core.report.comparing",
         "bench_core.workloads; bench_core.workloads.registry()",
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from bench_core.analysis.comparison import TOLERANCE, Comparison, Verdict, compare_runs
@@ -57,12 +57,8 @@ class RunComparison:
 
     @property
     def without_figure(self) -> tuple[tuple[NotRun, ...], tuple[NotRun, ...]]:
-        """What has no figure in base and in head, each without what has none in either."""
-        base, head = ({entry.what: entry for entry in run.info.not_run} for run in (self.base, self.head))
-        return (
-            tuple(entry for what, entry in base.items() if what not in head),
-            tuple(entry for what, entry in head.items() if what not in base),
-        )
+        """Why cases that only the other run has are without a figure: in base, and in head."""
+        return _not_run(self.base, self.only_head), _not_run(self.head, self.only_base)
 
 
 def compare_two(base: Run, head: Run, limit: float | None = None, tolerance: float = TOLERANCE) -> RunComparison:
@@ -83,6 +79,11 @@ def compare_two(base: Run, head: Run, limit: float | None = None, tolerance: flo
         tolerance=tolerance,
         limit=limit,
     )
+
+
+def _not_run(run: Run, cases: Iterable[Case]) -> tuple[NotRun, ...]:
+    names = {case.id for case in cases}
+    return tuple(entry for entry in run.info.not_run if entry.what in names)
 
 
 def _worst_first(row: Comparison) -> tuple[int, float]:

@@ -1,4 +1,4 @@
-"""The limit of ``compare --fail-above``: which cases are slower by more than that, without doubt."""
+"""The limit of ``compare --fail-above``: which cases are slower by more than that."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def parse_limit(option: str) -> float:
 
 
 def is_too_slow(row: Comparison, limit: float) -> bool:
-    """Whether head surely takes more than ``limit`` longer than base.
+    """Whether head takes more than ``limit`` longer than base, by the entire interval.
 
-    Both figures must be trusted, and the interval must lie entirely beyond the limit: head / base above 1 + ``limit``,
-    so the ratio base / head below 1 / (1 + ``limit``). The verdict plays no part, so a limit below its tolerance holds.
+    Both figures must be trusted, and all of the interval must be beyond the limit: head / base above 1 + ``limit``, so
+    the ratio base / head below 1 / (1 + ``limit``). The verdict plays no part, so a limit may be below its tolerance.
     """
     return not row.reasons and row.interval is not None and row.interval[1] < 1.0 / (1.0 + limit)

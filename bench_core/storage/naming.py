@@ -40,10 +40,10 @@ def find(name: str, results: Path = RESULTS) -> Named:
     """
     path = Path(name)
     if name and _exists(path):
-        return _newest(name, [path], "in this folder") if path.is_dir() else Named(name, path)
+        return _newest(path, name) if path.is_dir() else Named(name, path)
     if name == LATEST:
-        paths = default_paths(results)
-        return _newest(name, paths, f"in {_listed(paths)}")
+        paths, runs, notes = _own(f"{name}: the newest run", results)
+        return Named(name, runs[-1].path, f"the newest of {_runs(runs)} in {_listed(paths)}", notes)
     return _of_commit(name, results)
 
 
@@ -62,12 +62,21 @@ def _exists(path: Path) -> bool:
         raise RecordError(f"{path}: cannot be read ({error.strerror}); check the path") from None
 
 
-def _newest(name: str, paths: Sequence[Path], where: str) -> Named:
-    runs, notes = _stored(paths)
-    return Named(name, runs[-1].path, f"the newest of {_runs(runs)} {where}", notes)
+def _newest(folder: Path, name: str) -> Named:
+    runs, notes = _stored([folder])
+    return Named(name, runs[-1].path, f"the newest of {_runs(runs)} in this folder", notes)
 
 
-def _stored(paths: Sequence[Path]) -> tuple[tuple[RunRow, ...], tuple[str, ...]]:
+def _own(wanted: str, results: Path) -> tuple[Sequence[Path], Sequence[RunRow], tuple[str, ...]]:
+    """The default folders, their runs, oldest first, and notes; an error says what was wanted of them."""
+    try:
+        paths = default_paths(results)
+        return paths, *_stored(paths)
+    except RecordError as error:
+        raise RecordError(f"{wanted} is looked for in {results}; {error}") from None
+
+
+def _stored(paths: Sequence[Path]) -> tuple[Sequence[RunRow], tuple[str, ...]]:
     """The runs in these folders, oldest first, and notes on what could not be read."""
     history = index(paths)
     if not history.runs:
@@ -77,16 +86,15 @@ def _stored(paths: Sequence[Path]) -> tuple[tuple[RunRow, ...], tuple[str, ...]]
 
 def _of_commit(name: str, results: Path) -> Named:
     commit = _commit_or_beginning(name)
-    paths = default_paths(results)
-    runs, notes = _stored(paths)
+    paths, runs, notes = _own(f"{name!r}: is not a file or folder, and a run of commit {commit[:SHOWN]}", results)
     of_commit = [run for run in runs if run.commit and run.commit.startswith(commit)]
     if not of_commit:
         raise RecordError(
-            f"{name}: is no file or folder, and none of {_runs(runs)} in {_listed(paths)} is of commit "
-            f"{commit[:SHOWN]}; measure it with `pytest benchmarks --benchmark-autosave`, or name a stored run"
+            f"{name!r}: is not a file or folder, and none of the stored runs in {_listed(paths)} ({_runs(runs)}) is of "
+            f"commit {commit[:SHOWN]}; measure it with `pytest benchmarks --benchmark-autosave`, or name a stored run"
         )
     if len({run.commit for run in of_commit}) > 1:
-        raise RecordError(f"{name}: several commits of stored runs in {_listed(paths)} begin so; give more digits")
+        raise RecordError(f"{name!r}: several commits of stored runs in {_listed(paths)} begin so; give more digits")
     newest = max(of_commit, key=lambda run: (run.dirty is False, run.started, run.run_id))
     changed = ", with uncommitted changes" if newest.dirty else ""
     return Named(name, newest.path, f"the newest of {_runs(of_commit)} of commit {commit[:SHOWN]}{changed}", notes)
@@ -97,8 +105,8 @@ def _commit_or_beginning(name: str) -> str:
     commit = full_commit(Path(), name)
     if commit is None and not _HASH.fullmatch(name):
         raise RecordError(
-            f"{name}: is no file or folder, and git knows no commit of this name here; name a stored run, a folder of "
-            f"them, {LATEST!r} or a commit"
+            f"{name!r}: is not a file or folder, and git knows no commit of this name here; name a stored run, a "
+            f"folder of them, {LATEST!r} or a commit"
         )
     return commit or name.lower()
 

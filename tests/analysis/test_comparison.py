@@ -1,14 +1,16 @@
 """Verdicts, and the comparison of two runs."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench_core import cli
 from bench_core.analysis.comparison import Verdict, compare_runs, verdict
 from bench_core.core.case import Case
+from bench_core.core.results import Flag, FlagCode
+from bench_core.core.trust import HARMLESS
 from tests.support import factory
 
 GPU_CASE = Case("mlp_train", device="cuda", batch_size=64)
@@ -128,19 +130,53 @@ class TestCompare:
         assert base.info.run_id == head.info.run_id
         assert only(compare_runs(base, head)).verdict is Verdict.SLOWER
 
-    def test_compare_command_gives_the_reason_for_what_it_does_not_judge(self, tmp_path, capsys):
-        records = factory.record(CPU_CASE, 2.0), factory.contended(factory.record(CPU_CASE, 1.0))
-        paths = [factory.store(one_run(record), tmp_path / f"{i}.json") for i, record in enumerate(records)]
-        with pytest.raises(SystemExit) as ended:
-            cli.compare(*paths)
-        assert ended.value.code == 3
-        printed = capsys.readouterr().out
-        assert f"UNCLEAR  {CPU_CASE.id}" in printed
-        assert printed.count("not judged: head measured beside other work") == 1
+    @pytest.mark.parametrize(
+        ("code", "reason"),
+        [
+            (FlagCode.NOT_STEADY, "not judged: head not steady at the end of warm-up"),
+            (FlagCode.CROSS_CHECK, "not judged: head timed where twice the calls did not take twice the time"),
+            (FlagCode.STOLEN_TIME, "not judged: head measured beside other work"),
+            ("of_a_newer_version", "not judged: head flagged: its words"),
+        ],
+    )
+    def test_flagged_figure_is_unclear_for_this_reason(self, code, reason):
+        flagged = factory.record(CPU_CASE, 1.0, flags=(Flag(code, "its words"),))
+        row = only(compare_runs(one_run(factory.record(CPU_CASE, 2.0)), one_run(flagged)))
+        assert (row.verdict, row.why_unclear, row.not_judged) == (Verdict.UNCLEAR, reason, reason)
 
-    def test_compare_command_prints_that_it_is_not_a_significance_test(self, tmp_path, capsys):
-        path = factory.store(one_run(factory.record(CPU_CASE)), tmp_path / "0001_run.json")
-        with pytest.raises(SystemExit):
-            cli.compare(path, path)
-        printed = " ".join(capsys.readouterr().out.split())
-        assert "The comparison is descriptive, not a significance test: each side is one process" in printed
+    def test_each_doubt_names_its_sides(self):
+        not_steady, contention = Flag(FlagCode.NOT_STEADY, "a"), Flag(FlagCode.CONTENTION, "b")
+        base = one_run(factory.record(CPU_CASE, 2.0, flags=(not_steady,)))
+        head = one_run(factory.record(CPU_CASE, 1.0, flags=(contention, not_steady)))
+        assert only(compare_runs(base, head)).reasons == (
+            "base and head not steady at the end of warm-up",
+            "head measured beside other work",
+        )
+
+    def test_flag_that_leaves_the_time_valid_does_not_hinder_a_verdict(self):
+        flags = tuple(Flag(code, "its words") for code in HARMLESS)
+        head = one_run(factory.record(CPU_CASE, 1.0, flags=flags))
+        row = only(compare_runs(one_run(factory.record(CPU_CASE, 2.0)), head))
+        assert (row.verdict, row.why_unclear) == (Verdict.FASTER, "")
+
+    def test_times_of_an_emulated_gpu_are_not_judged_but_those_of_its_cpu_are(self):
+        emulated = factory.machine(emulated=True)
+        base, head = ([factory.record(case, seconds) for case in (CPU_CASE, GPU_CASE)] for seconds in (2.0, 1.0))
+        rows = compare_runs(one_run(*base), one_run(*head, on=emulated))
+        assert [row.verdict for row in rows] == [Verdict.FASTER, Verdict.UNCLEAR]
+        assert rows[1].why_unclear == "not judged: head run on an emulated GPU"
+
+    def test_unclear_without_a_doubt_has_a_reason_too(self):
+        start = "2026-05-05T00:00:00+00:00"
+        wide, few = factory.timing(1.0, spread=0.5), factory.timing(1.0, count=4)
+        for timing, reason in ((wide, "the interval includes 1"), (few, "a side has no interval")):
+            record = factory.record(CPU_CASE, timing=timing)
+            row = only(compare_runs(one_run(record), one_run(record, started=start)))
+            assert (row.verdict, row.why_unclear) == (Verdict.UNCLEAR, reason)
+
+    def test_samples_of_the_same_run_are_the_same_measurement_whatever_was_derived_from_them(self):
+        record = factory.record(CPU_CASE)
+        wider = replace(record, timing=replace(record.timing, interval=(1e-4, 1e-2)), flags=(Flag("odd", "x"),))
+        assert only(compare_runs(one_run(record), one_run(wider))).verdict is Verdict.SAME
+        again = factory.record(CPU_CASE, timing=factory.timing(1e-3, seed=1))
+        assert only(compare_runs(one_run(record), one_run(again))).notes == ()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench_core.core.errors import StorageError
-from bench_core.storage.folder import check_writable, commit_of, locked
+from bench_core.storage.folder import check_writable, commit_of, full_commit, locked
 from tests.support.processes import run_at_once
 
 ENTER_AND_LEAVE = """
@@ -70,11 +70,18 @@ def test_the_commit_and_whether_tracked_files_changed_are_read_from_git(tmp_path
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
     assert commit_of(tmp_path) == (None, None)
+    assert full_commit(tmp_path, "HEAD") is None
     git("init", "--quiet")
     (tmp_path / "tracked").write_text("one")
     git("add", "tracked")
     git("commit", "--quiet", "--message", "first")
     commit = git("rev-parse", "HEAD")
+    assert [full_commit(tmp_path, name) for name in ("HEAD", commit[:8], "HEAD~1", "--all")] == [
+        commit,
+        commit,
+        None,
+        None,
+    ]
     (tmp_path / "untracked").write_text("new")
     assert commit_of(tmp_path) == (commit, False)
     (tmp_path / "tracked").write_text("two")

@@ -8,10 +8,10 @@ from pathlib import Path
 from bench_core.core.errors import ReportError
 from bench_core.report.comparing.data import as_json
 from bench_core.report.comparing.markdown import as_markdown
-from bench_core.report.comparing.named import NamedComparison
+from bench_core.report.comparing.named import NamedComparison, summary
 from bench_core.report.comparing.plain import as_text
 
-__all__ = ["FORMATS", "NamedComparison", "as_json", "as_markdown", "as_text", "write"]
+__all__ = ["FORMATS", "NamedComparison", "as_json", "as_markdown", "as_text", "summary", "write"]
 
 FORMATS: Mapping[str, Callable[[NamedComparison], str]] = {
     "text": as_text,

@@ -36,7 +36,7 @@ def _page(c: NamedComparison, rows: Sequence[Comparison]) -> str:
     blocks = [
         [f"### bench-core: {named.summary(c.runs)}"],
         list(filter(None, [named.above_limit(c.runs, code, named.MAX_LINES)])),
-        [named.files(c, code)],
+        [" ".join(named.files(c, code))],
         _table(c.runs, others),
         ["<details><summary>The cases that are the SAME</summary>"] if same else [],
         _table(c.runs, same),
@@ -56,7 +56,7 @@ def _table(c: RunComparison, rows: Sequence[Comparison]) -> list[str]:
 
 
 def _line(c: RunComparison, row: Comparison) -> str:
-    remarks = [f"above {text.share(c.limit)}"] if c.limit is not None and c.is_too_slow(row) else []
+    remarks = [f"above {named.percentage(c.limit)}"] if c.limit is not None and c.is_too_slow(row) else []
     remarks += [code(row.why_unclear)] if row.why_unclear else []
     cells = (str(row.verdict), code(row.case.id), *named.times(row), named.ratio(row), named.interval(row))
     return f"| {' | '.join((*cells, ', '.join(remarks)))} |"

@@ -34,19 +34,23 @@ def summary(c: RunComparison) -> str:
     return ", ".join(f"{count} {verdict}" for verdict, count in c.counts.items() if count)
 
 
-def files(c: NamedComparison, quote: Quote) -> str:
+def files(c: NamedComparison, quote: Quote) -> tuple[str, str]:
     """Which files are compared, and how they were found."""
-    return f"Comparing {_file(c.base, quote)} with {_file(c.head, quote)}"
+    return f"Comparing {_file(c.base, quote)}", f"with {_file(c.head, quote)}"
 
 
 def above_limit(c: RunComparison, quote: Quote, most: int | None = None) -> str:
     """The cases that are slower by more than the limit, of which ``most`` are named; empty without a limit."""
     if c.limit is None:
         return ""
-    limit, cases = text.share(c.limit), [row.case for row in c.too_slow]
-    if not cases:
-        return f"No case is more than {limit} slower, beyond its interval."
-    return f"{text.counted(len(cases), 'case is', 'cases are')} more than {limit} slower: {_names(cases, quote, most)}"
+    cases = [row.case for row in c.too_slow]
+    found = f"{text.counted(len(cases), 'case', 'cases')} ({_names(cases, quote, most)})" if cases else "no case"
+    return f"More than {percentage(c.limit)} slower by the entire interval: {found}"
+
+
+def percentage(limit: float) -> str:
+    """A limit as the user writes it, such as ``2.5%``."""
+    return f"{100 * limit:.6g}%"
 
 
 def only_in(c: RunComparison, quote: Quote) -> Iterable[str]:
@@ -58,17 +62,17 @@ def only_in(c: RunComparison, quote: Quote) -> Iterable[str]:
 
 def notes(c: NamedComparison, quote: Quote) -> list[str]:
     """What else a reader should know: how the runs differ, and what was skipped or has no figure."""
-    return [*_differences(c.runs, quote), *_skipped(c, quote), *_without_figure(c.runs, quote)]
+    return [*_differences(c.runs, quote), *_partial(c.runs), *_skipped(c, quote), *_without_figure(c.runs, quote)]
 
 
 def interval(row: Comparison) -> str:
     """The ends of the ratio's interval."""
-    return f"{row.interval[0]:.3f} to {row.interval[1]:.3f}" if row.interval else text.NONE
+    return f"{_ratio(row.interval[0])} to {_ratio(row.interval[1])}" if row.interval else text.NONE
 
 
 def ratio(row: Comparison) -> str:
     """The ratio."""
-    return text.NONE if row.ratio is None else f"{row.ratio:.3f}"
+    return text.NONE if row.ratio is None else _ratio(row.ratio)
 
 
 def times(row: Comparison) -> tuple[str, str]:
@@ -81,6 +85,11 @@ def confidence(c: RunComparison) -> str:
     """What the intervals are called: ``95% CI``, or ``CI`` if they are not all of one confidence."""
     levels = {row.base.record.timing.confidence for row in c.rows if row.base and row.interval}
     return f"{text.share(levels.pop())} CI" if len(levels) == 1 else "CI"
+
+
+def _ratio(value: float) -> str:
+    """Three decimals, or as many as a small number needs."""
+    return f"{value:.3f}" if value >= 0.1 else text.significant(value)
 
 
 def _file(named: Named, quote: Quote) -> str:
@@ -100,6 +109,12 @@ def _differences(c: RunComparison, quote: Quote) -> Iterable[str]:
 def _where(cases: Sequence[Case], c: RunComparison, quote: Quote) -> str:
     """In which cases, unless it is all of them."""
     return "" if len(cases) == len(c.rows) else f" in {len(cases)} of {len(c.rows)} cases ({_names(cases, quote)})"
+
+
+def _partial(c: RunComparison) -> Iterable[str]:
+    for side, run in (("base", c.base), ("head", c.head)):
+        if run.info.partial:
+            yield f"Note: {side} is partial: it was stopped early"
 
 
 def _skipped(c: NamedComparison, quote: Quote) -> Iterable[str]:

@@ -21,7 +21,7 @@ def as_text(c: NamedComparison, width: int | None = None) -> str:
     heading = f"{named.RATIO} [{named.confidence(c.runs)}]"
     closing = (named.summary(c.runs), named.above_limit(c.runs, _printable), DESCRIPTIVE)
     blocks = (
-        [_wrapped(named.files(c, _printable), width)] if c.base.how or c.head.how else [],
+        _files(c, width) if c.base.how or c.head.how else [],
         [_wrapped(heading, width)],
         _rows(c.runs, width),
         [_wrapped(line, width) for line in named.only_in(c.runs, _printable)],
@@ -29,6 +29,13 @@ def as_text(c: NamedComparison, width: int | None = None) -> str:
         [_wrapped(line, width) for line in closing if line],
     )
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _files(c: NamedComparison, width: int) -> list[str]:
+    """One line, or two if it were too wide. Paths are not broken, so that they can be copied."""
+    base, head = named.files(c, _printable)
+    line = f"{base} {head}"
+    return [line] if len(line) <= width else [base, f"{head:>{len(head) + len('Comparing') - len('with')}}"]
 
 
 def _rows(c: RunComparison, width: int) -> list[str]:
