@@ -106,7 +106,7 @@ class TestLatest:
 
 
 class TestCommits:
-    @pytest.mark.parametrize("name", ["HEAD~1", "v1", "side", "{full}", "{short}", ":/second"])
+    @pytest.mark.parametrize("name", ["HEAD~1", "v1", "side", "{full}", "{short}", "HEAD^"])
     def test_whatever_git_takes_for_a_commit_means_its_run(self, commits, name):
         git("tag", "-a", "v1", commits[1], "-m", "annotated")
         git("branch", "side", commits[1])
