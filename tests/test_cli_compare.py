@@ -1,4 +1,7 @@
-"""``bench-core compare``, as its users start it: stored runs in, verdicts and exit codes out."""
+"""``bench-core compare``: stored runs in, verdicts and exit codes out.
+
+Most tests run the command in this process, since starting one takes longer than comparing.
+"""
 
 import json
 import re
@@ -6,8 +9,11 @@ import subprocess
 from dataclasses import replace
 
 import pytest
+from typer.testing import CliRunner
 
+from bench_core.cli import app
 from bench_core.core.case import Case
+from bench_core.core.errors import BenchError
 from tests.support import factory
 from tests.test_cli import assert_refused, run
 
@@ -21,10 +27,14 @@ def cases(factor=1.0, **changes):
 
 
 @pytest.fixture
-def here(tmp_path):
+def here(tmp_path, monkeypatch):
     """The current folder: no repository, no results."""
     folder = tmp_path / "here"
     folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("BENCH_CORE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
     return folder
 
 
@@ -41,8 +51,8 @@ def verdicts(result):
     return [line.split()[0] for line in result.stdout.splitlines() if re.match(r"[A-Z]+ +mlp_train-", line)]
 
 
-def compare(*arguments, here):
-    return run("compare", *arguments, cwd=here)
+def compare(*arguments):
+    return CliRunner().invoke(app, ["compare", *map(str, arguments)])
 
 
 def git(*arguments, here):
@@ -54,8 +64,8 @@ def git(*arguments, here):
 def test_a_run_compared_with_itself_is_the_same_throughout_flagged_or_not(here):
     records = [*cases()[:2], factory.contended(cases()[2]), *factory.sweep(batches=(512,), count=4)]
     path = factory.store(factory.run(records), here / "run.json")
-    result = compare(path, path, "--fail-above", "0%", here=here)
-    assert result.returncode == 0, result.stderr
+    result = compare(path, path, "--fail-above", "0%")
+    assert result.exit_code == 0, result.output
     assert verdicts(result) == ["SAME"] * len(records)
 
 
@@ -70,22 +80,22 @@ def test_a_run_compared_with_itself_is_the_same_throughout_flagged_or_not(here):
     ],
 )
 def test_exit_code_is_1_only_above_the_limit(here, base, factor, verdict, limit, code):
-    result = compare(base, head_of(cases(factor), here), *limit, here=here)
-    assert (result.returncode, result.stderr) == (code, "")
+    result = compare(base, head_of(cases(factor), here), *limit)
+    assert (result.exit_code, result.stderr) == (code, "")
     assert verdicts(result) == [verdict] * 3
 
 
 def test_a_flagged_slowdown_is_unclear_and_does_not_fail(here, base):
     head = head_of([factory.contended(record) for record in cases(3.0)], here)
-    result = compare(base, head, "--fail-above", "10%", here=here)
-    assert result.returncode == 0
+    result = compare(base, head, "--fail-above", "10%")
+    assert result.exit_code == 0
     assert verdicts(result) == ["UNCLEAR"] * 3
     assert result.stdout.count("not judged: head measured beside other work") == 3
 
 
 def test_a_case_of_one_run_only_is_counted_and_the_exit_code_is_0(here, base):
-    result = compare(base, head_of(cases()[:1], here), here=here)
-    assert result.returncode == 0
+    result = compare(base, head_of(cases()[:1], here))
+    assert result.exit_code == 0
     assert len(verdicts(result)) == 1
     line = "Only in base: 2 cases (mlp_train-cpu-b8-fp32-eager, mlp_train-cpu-b64-fp32-eager)"
     assert line in " ".join(result.stdout.split())
@@ -102,8 +112,8 @@ def test_folder_latest_and_commit_stand_for_files_and_the_first_line_names_them(
         path = here / "results" / "machine" / f"000{day}_x.json"
         factory.store(replace(measured, info=replace(measured.info, run_id=str(day))), path)
     for first, second in (("HEAD~1", "HEAD"), (commits[0][:7], "latest"), ("HEAD^", "results/machine")):
-        result = compare(first, second, here=here)
-        assert result.returncode == 0, result.stderr
+        result = compare(first, second)
+        assert result.exit_code == 0, result.output
         assert verdicts(result) == ["SLOWER"] * 3
         lines = result.stdout.splitlines()
         assert lines[0].startswith("Comparing results/machine/0001_x.json (")
@@ -112,16 +122,16 @@ def test_folder_latest_and_commit_stand_for_files_and_the_first_line_names_them(
 
 def test_json_and_markdown_are_printed_alone(here, base):
     head = head_of(cases(1.5), here)
-    data = json.loads(compare(here / "base.json", head, "--json", here=here).stdout)
+    data = json.loads(compare(here / "base.json", head, "--json").stdout)
     assert data["counts"]["SLOWER"] == 3
-    page = compare(base, head, "--markdown", here=here).stdout
+    page = compare(base, head, "--markdown").stdout
     assert page.startswith("### bench-core: 3 SLOWER\n")
 
 
 def test_output_is_written_to_a_file_and_the_exit_code_is_the_same(here, base):
     head, page = head_of(cases(1.5), here), here / "page.md"
     page.write_text("older")
-    result = compare(base, head, "--markdown", "--output", page, "--fail-above", "10%", here=here)
+    result = run("compare", base, head, "--markdown", "--output", page, "--fail-above", "10%", cwd=here)
     assert result.returncode == 1
     assert result.stdout == f"Comparison written to {page}: 3 SLOWER\n"
     assert page.read_text(encoding="utf-8").startswith("### bench-core: 3 SLOWER\n")
@@ -142,10 +152,18 @@ def test_output_is_written_to_a_file_and_the_exit_code_is_the_same(here, base):
         (["base.json", "other/../base.json", "--output", "./base.json"], ["base.json: is one of the stored runs"]),
     ],
 )
-def test_bad_input_is_one_line_and_exit_code_2_and_loses_nothing(here, base, arguments, words):
+def test_bad_input_is_an_error_that_names_it_and_loses_nothing(here, base, arguments, words):
     (here / "empty").mkdir()
     (here / "other").mkdir()
     factory.store(factory.run([factory.record(Case("other"))]), here / "other.json")
     before = base.read_bytes()
-    assert_refused(compare(*arguments, here=here), *words)
+    error = compare(*arguments).exception
+    assert isinstance(error, BenchError)
+    for word in words:
+        assert word in str(error)
     assert base.read_bytes() == before
+
+
+def test_name_that_is_not_found_is_one_line_and_exit_code_2(here, base):
+    words = "bench-core: 'nowhere': is not a file or folder, and git knows no commit of this name here"
+    assert_refused(run("compare", base, "nowhere", cwd=here), words)
