@@ -86,5 +86,5 @@ def _not_run(run: Run, cases: Iterable[Case]) -> tuple[NotRun, ...]:
     return tuple(entry for entry in run.info.not_run if entry.what in names)
 
 
-def _worst_first(row: Comparison) -> tuple[int, float]:
-    return ORDER.index(row.verdict), row.ratio or 0.0
+def _worst_first(row: Comparison) -> tuple[int, float, str]:
+    return ORDER.index(row.verdict), row.ratio or 0.0, row.case.id
