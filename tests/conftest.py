@@ -1,9 +1,12 @@
+import contextlib
 import os
 import signal
 from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
+
+from tests.support import processes
 
 # pytest-benchmark measures nothing in a process that xdist marks as its own; but the runs inside the tests must.
 os.environ.pop("PYTEST_XDIST_WORKER", None)
@@ -12,6 +15,20 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 # A shell's job in the background ignores Ctrl-C, and so would all processes that the tests interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start what the processes of the tests come from, once: xdist's processes inherit its address."""
+    if not hasattr(config, "workerinput"):
+        running = contextlib.ExitStack()
+        running.enter_context(processes.server())
+        config.add_cleanup(running.close)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin long tests first, so that no process is left alone with one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
 
 pytest_plugins = ["pytester", "tests.support.counters", "tests.support.projects"]
 

@@ -14,26 +14,29 @@ from bench_core import workloads
 from bench_core.core import errors, records
 from bench_core.storage.files import KEY
 from tests.support import factory
+from tests.support.processes import python
 
 ROOT = Path(__file__).parents[1]
 
 
-def run(*arguments, cwd=ROOT, command=("-m", "bench_core"), stdout=subprocess.PIPE):
+ENVIRON = {
+    "PATH": "/usr/bin:/bin",
+    "PYTHONPATH": str(ROOT),
+    "COLUMNS": "80",
+    "HOME": str(Path.home()),
+    "PYTHONUTF8": "1",
+}
+
+
+def run(*arguments, cwd=ROOT, command=("-m", "bench_core")):
+    return python(*command, *map(str, arguments), cwd=cwd, environ=ENVIRON, timeout=120)
+
+
+def started(*arguments, command=("-m", "bench_core"), stdout=subprocess.PIPE):
+    """The same from the start of an interpreter."""
+    command = [sys.executable, *command, *map(str, arguments)]
     return subprocess.run(
-        [sys.executable, *command, *map(str, arguments)],
-        cwd=cwd,
-        env={
-            "PATH": "/usr/bin:/bin",
-            "PYTHONPATH": str(ROOT),
-            "COLUMNS": "80",
-            "HOME": str(Path.home()),
-            "PYTHONUTF8": "1",
-        },
-        stdout=stdout,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        check=False,
-        timeout=120,
+        command, cwd=ROOT, env=ENVIRON, stdout=stdout, stderr=subprocess.PIPE, encoding="utf-8", timeout=120
     )
 
 
@@ -65,7 +68,7 @@ def test_reading_commands_do_not_import_torch(command, stored, tmp_path):
         "try:\n    cli.main()\nexcept SystemExit as end:\n    print('exit code', end.code or 0)\n"
         "print('torch' if 'torch' in sys.modules else 'no torch')"
     )
-    result = run(*arguments, command=("-c", code))
+    result = started(*arguments, command=("-c", code))
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[-2:] == ["exit code 0", "no torch"]
 
@@ -80,7 +83,7 @@ def test_list_names_every_workload_within_80_columns():
 
 
 def test_doctor_shows_devices_cores_versions_load_and_counters():
-    result = run("doctor")
+    result = started("doctor")
     assert result.returncode == 0, result.stderr
     for word in ("CPU", "GPU", "usable cores", "torch", "load", "energy"):
         assert word in result.stdout
@@ -218,7 +221,7 @@ def test_a_closed_output_ends_the_command_without_a_message_or_exit_code_1():
     read_end, write_end = os.pipe()
     os.close(read_end)
     try:
-        result = run("list", "--markdown", stdout=write_end)
+        result = started("list", "--markdown", stdout=write_end)
     finally:
         os.close(write_end)
     assert result.stderr == ""

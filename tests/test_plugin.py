@@ -11,6 +11,7 @@ import bench_core.execution.fixture  # noqa: F401 - loaded before the first run 
 from bench_core.core.results import FlagCode
 from bench_core.core.studies import LadderRung
 from bench_core.storage import files
+from tests.support.projects import run_pytest
 
 FOREIGN = """
 import pytest
@@ -235,8 +236,8 @@ def test_a_number_of_threads_is_torchs_own_unless_one_is_asked_for(pytester):
             assert torch.get_num_threads() == 3
         """
     )
-    pytester.runpytest_subprocess(*PLUGIN, "--benchmark-save=own").assert_outcomes(passed=1)
-    pytester.runpytest_subprocess(*PLUGIN, "--benchmark-save=asked", "--bench-threads=1").assert_outcomes(passed=1)
+    run_pytest(pytester, *PLUGIN, "--benchmark-save=own").assert_outcomes(passed=1)
+    run_pytest(pytester, *PLUGIN, "--benchmark-save=asked", "--bench-threads=1").assert_outcomes(passed=1)
     own, asked = (files.load(next(pytester.path.rglob(f"*_{name}.json"))) for name in ("own", "asked"))
     assert own.records[0].threads == 3
     assert asked.records[0].threads == 1
@@ -285,7 +286,7 @@ def test_a_family_is_swept_by_its_name_in_another_project(pytester):
         """
     )
     asked = ("--bench-workload", "gemm,mlp_infer", "--bench-batch-size", "8,16")
-    result = pytester.runpytest_subprocess(*PLUGIN, *GEMM, *asked, "--benchmark-autosave")
+    result = run_pytest(pytester, *PLUGIN, *GEMM, *asked, "--benchmark-autosave")
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["[[]2/2[]] gemm-cpu-b16-fp32-eager*"])
     run = files.load(saved(pytester.path))
@@ -343,7 +344,7 @@ def test_studies_come_after_the_cases_and_all_else_keeps_its_order(pytester):
 
 def test_a_run_with_a_study_stores_its_rows_and_the_names_of_its_items(pytester):
     pytester.makepyfile(test_user=STUDY)
-    result = pytester.runpytest_subprocess(*PLUGIN, *GEMM, *LADDER, "--benchmark-autosave")
+    result = run_pytest(pytester, *PLUGIN, *GEMM, *LADDER, "--benchmark-autosave")
     result.assert_outcomes(passed=4)
     result.stdout.fnmatch_lines(["*1 case and 2 studies on cpu*", "*ladder-0-cpu*measured first*", "*ladder-1-cpu*"])
     path = saved(pytester.path)

@@ -1,12 +1,13 @@
 """What the plugin does with the runs of other projects: their numbers, their journal, and a run that is continued."""
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
 from bench_core.storage import files
+from tests.support.processes import python
+from tests.support.projects import run_pytest
 from tests.test_plugin import PLUGIN, USER
 
 QUICK = (*PLUGIN, "--bench-device", "cpu", "--bench-max-time", "0.02", "--benchmark-autosave")
@@ -55,14 +56,13 @@ def test_a_run_is_continued_only_if_it_will_be_saved(pytester):
 def test_a_run_that_cannot_be_saved_fails_in_one_line_and_can_be_recovered(pytester):
     pytester.makepyfile(test_user=USER)
     pytester.makeconftest(FULL_DISK)
-    result = pytester.runpytest_subprocess(*QUICK)
+    result = run_pytest(pytester, *QUICK)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert stored(pytester) == []
     assert "could not be saved (No space left on device)" in result.stderr.str() + result.stdout.str()
     (journal,) = stored(pytester, "*.journal")
     assert [line for line in result.outlines if line][-1] == f"Store this run with: bench-core recover {journal}"
-    recovered = pytester.run(sys.executable, "-m", "bench_core", "recover", str(journal))
-    assert recovered.ret == 0
+    assert python("-m", "bench_core", "recover", str(journal)).returncode == 0
     (run,) = files.load_all([pytester.path])
     assert not run.info.partial
     assert len(run.records) == 1

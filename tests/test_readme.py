@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from bench_core.hardware.machine import usable_cpus
+from tests.support.processes import python
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -32,10 +31,8 @@ def copy_checkout(folder: Path, *parts: str) -> Path:
     return folder
 
 
-def python(*arguments: str, cwd: Path) -> str:
-    result = subprocess.run(
-        [sys.executable, *arguments], cwd=cwd, capture_output=True, text=True, check=False, timeout=300
-    )
+def output_of(*arguments: str, cwd: Path) -> str:
+    result = python(*arguments, cwd=cwd)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
 
@@ -51,7 +48,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_added_workload_passes_the_tests_of_every_workload(checkout: Path) -> None:
     (command,) = re.findall(r"^pytest (tests/.* -k softmax)$", README, re.MULTILINE)
-    output = python("-m", "pytest", "-p", "no:cacheprovider", "-q", *command.split(), cwd=checkout)
+    output = output_of("-m", "pytest", "-p", "no:cacheprovider", "-q", *command.split(), cwd=checkout)
     (passed,) = re.findall(r"(\d+) passed", output)
     assert int(passed) >= 9
     assert "skipped" not in output
@@ -59,16 +56,16 @@ def test_added_workload_passes_the_tests_of_every_workload(checkout: Path) -> No
 
 def test_added_workload_is_swept(checkout: Path) -> None:
     (command,) = re.findall(r"^pytest (benchmarks --bench-workload softmax)$", README, re.MULTILINE)
-    output = python("-m", "pytest", *command.split(), "--bench-max-time", "0.05", cwd=checkout)
+    output = output_of("-m", "pytest", *command.split(), "--bench-max-time", "0.05", cwd=checkout)
     assert "softmax-cpu-b4096-fp32-eager" in output
     (passed,) = re.findall(r"\b(\d+) passed\b", output)
     assert int(passed) >= 3 + (usable_cpus() > 1)
 
 
 def test_added_workload_is_listed(checkout: Path) -> None:
-    assert "Softmax of rows of 1,000 numbers." in python("-m", "bench_core", "list", cwd=checkout)
+    assert "Softmax of rows of 1,000 numbers." in output_of("-m", "bench_core", "list", cwd=checkout)
     (command,) = re.findall(r"^python (-m bench_core list --markdown) > docs/workloads.md$", README, re.MULTILINE)
-    assert "### softmax" in python(*command.split(), cwd=checkout)
+    assert "### softmax" in output_of(*command.split(), cwd=checkout)
 
 
 def test_workload_written_for_0_1_is_found_and_built(tmp_path: Path) -> None:
@@ -77,20 +74,20 @@ def test_workload_written_for_0_1_is_found_and_built(tmp_path: Path) -> None:
     code = (
         "from bench_core import Case, workloads; print(workloads.build(Case('softmax', batch_size=4))().sum().item())"
     )
-    assert float(python("-c", code, cwd=tmp_path)) == pytest.approx(4)
+    assert float(output_of("-c", code, cwd=tmp_path)) == pytest.approx(4)
 
 
 def test_fixtures_of_the_readme_work_in_another_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     step = "def build_my_step(device):\n    return lambda: sum(range(100))\n\n\n"
     (tmp_path / "test_mine.py").write_text(step + example("def test_my_model"))
-    output = python("-m", "pytest", "-p", "bench_core.plugin", cwd=tmp_path)
+    output = output_of("-m", "pytest", "-p", "bench_core.plugin", cwd=tmp_path)
     assert re.search(r"\b[1-9] passed\b", output)
 
 
 def test_measuring_without_pytest_works_as_the_readme_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    assert "target" in python("-c", example("from bench_core import Case, measure"), cwd=tmp_path)
+    assert "target" in output_of("-c", example("from bench_core import Case, measure"), cwd=tmp_path)
 
 
 def test_readme_names_every_option_and_no_other() -> None:

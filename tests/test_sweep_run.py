@@ -12,6 +12,7 @@ import torch
 
 from bench_core import workloads
 from bench_core.storage import files
+from tests.support.processes import python
 
 ROOT = Path(__file__).parents[1]
 BATCH_64 = ("--bench-batch-size", "64")
@@ -19,7 +20,12 @@ QUICK = ("--bench-max-time", "0.02", "--bench-batch-size", "8")
 NO_GPU = not torch.cuda.is_available()
 
 
-def pytest_run(*arguments, cwd=ROOT, command=(sys.executable, "-m", "pytest")):
+def pytest_run(*arguments, command=("-m", "pytest")):
+    return python(*command, *arguments)
+
+
+def pytest_started(*arguments, cwd=ROOT, command=(sys.executable, "-m", "pytest")):
+    """The same from the start of an interpreter. ``command`` begins with an executable."""
     return subprocess.run([*command, *arguments], cwd=cwd, capture_output=True, text=True, check=False, timeout=300)
 
 
@@ -73,7 +79,7 @@ def test_two_runs_stored_make_a_table_in_pytest_benchmarks_own_compare(tmp_path)
     assert len(runs) == 2
     tool = shutil.which("pytest-benchmark", path=str(Path(sys.executable).parent)) or shutil.which("pytest-benchmark")
     command = (tool,) if tool else (sys.executable, "-m", "pytest_benchmark")
-    result = pytest_run("compare", *(str(run.path) for run in runs), command=command)
+    result = pytest_started("compare", *(str(run.path) for run in runs), command=command)
     assert result.returncode == 0, result.stderr
     assert result.stdout.count("gemm-cpu-b8-fp32-eager") >= 2
 
@@ -92,7 +98,7 @@ def test_a_full_sweep_has_cases_of_every_workload_or_says_why_not():
 
 def test_a_bare_pytest_in_the_checkout_finds_the_plugin(tmp_path):
     tool = shutil.which("pytest", path=str(Path(sys.executable).parent)) or shutil.which("pytest")
-    result = pytest_run("benchmarks/test_workloads.py", "--collect-only", "-q", command=(tool,))
+    result = pytest_started("benchmarks/test_workloads.py", "--collect-only", "-q", command=(tool,))
     assert result.returncode == 0, result.stderr
     assert "benchmarks/test_workloads.py::test_workload[gemm-cpu-b64-fp32-eager]" in result.stdout
 
@@ -104,7 +110,7 @@ def test_storage_is_a_folder_of_this_machine_unless_named(tmp_path):
     for part in ("bench_core", "benchmarks"):
         shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", copy)
-    run = pytest_run("benchmarks", "--benchmark-autosave", "--bench-workload", "gemm", *QUICK, cwd=copy)
+    run = pytest_started("benchmarks", "--benchmark-autosave", "--bench-workload", "gemm", *QUICK, cwd=copy)
     assert run.returncode == 0, run.stdout + run.stderr
     (path,) = (copy / "results").rglob("*.json")
     assert path.relative_to(copy / "results").parts[0] == fingerprint().slug
@@ -133,6 +139,7 @@ def test_cold_caches_are_measured_where_inputs_rotate_and_skipped_elsewhere(tmp_
     assert "take a larger batch" in skipped.reason
 
 
+@pytest.mark.long
 def test_a_compiled_case_stores_compile_time_and_graph_breaks(tmp_path):
     _, (stored,) = sweep(tmp_path, "--bench-workload", "mlp_infer", "--bench-variant", "compile", *QUICK)
     (record,) = stored.records
@@ -140,10 +147,11 @@ def test_a_compiled_case_stores_compile_time_and_graph_breaks(tmp_path):
     assert record.compilation.seconds is None or 0 < record.compilation.seconds < record.timing.cold_start
 
 
+@pytest.mark.long
 def test_no_compiler_is_a_skip_with_its_reason(tmp_path, monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
-    run = pytest_run("benchmarks", "--bench-workload", "mlp_infer", "--bench-variant", "compile", *QUICK)
+    run = pytest_started("benchmarks", "--bench-workload", "mlp_infer", "--bench-variant", "compile", *QUICK)
     assert run.returncode == 0
     assert re.search("skipped: compile: no working compiler.*: mlp_infer-cpu-b8-fp32-compile", run.stdout)
 
@@ -169,7 +177,7 @@ def test_an_option_in_the_environment_counts_too(tmp_path, monkeypatch):
 
 def test_each_case_is_measured_with_its_number_of_threads_and_torchs_own_is_restored(tmp_path):
     arguments = ("--bench-workload", "gemm", "--bench-threads", "1,3", *QUICK)
-    _, (stored,) = sweep(tmp_path, *arguments, command=(sys.executable, "-c", WITH_FIVE_THREADS))
+    _, (stored,) = sweep(tmp_path, *arguments, command=("-c", WITH_FIVE_THREADS))
     assert [(record.case.threads, record.threads) for record in stored.records] == [(1, 1), (3, 3)]
 
 
@@ -192,7 +200,7 @@ def test_an_interrupted_run_is_stored_as_partial(tmp_path):
         *QUICK[:2],
         "-p",
         "stop_after_two",
-        command=(sys.executable, "-c", STOP_AFTER_TWO),
+        command=("-c", STOP_AFTER_TWO),
     )
     assert run.returncode == pytest.ExitCode.INTERRUPTED, run.stdout + run.stderr
     (path,) = tmp_path.rglob("*.json")

@@ -25,6 +25,7 @@ from bench_core.execution.worker import Reply, Task, find_workload, reply_to
 from bench_core.storage import files
 from bench_core.workloads.kit.definition import Workload
 from tests.support import planted
+from tests.support.projects import run_pytest
 
 ROOT = Path(__file__).parents[2]
 QUICK = Effort(max_time=0.02)
@@ -219,6 +220,7 @@ def test_errors_of_the_accelerator_break_it_for_this_process(error: Exception, b
 CONFTEST = """
 import bench_core.workloads
 from tests.support import planted
+from tests.support.projects import run_pytest
 
 bench_core.workloads.registry = lambda: planted.WORKLOADS
 """
@@ -239,7 +241,7 @@ def test_a_sweep_measures_the_rest_where_a_case_crashes(
     pytester.makepyfile(test_planted=SWEEP)
     small = ("--bench-device", "cpu", "--bench-threads", "1", "--bench-max-time", "0.02")
     asked = ("--bench-workload", "segfaults,is_killed,talks", "--bench-isolate", "--benchmark-autosave")
-    result = pytester.runpytest_subprocess("-p", "bench_core.plugin", *small, *asked)
+    result = run_pytest(pytester, "-p", "bench_core.plugin", *small, *asked)
     result.assert_outcomes(failed=2, passed=1)
     segmentation_fault = "crashed: segmentation fault (SIGSEGV)"
     killed = "killed (SIGKILL); the system does this when memory runs out"

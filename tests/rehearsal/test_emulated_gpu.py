@@ -36,6 +36,7 @@ def test_no_gpu_is_emulated_in_the_process_of_ordinary_tests():
     assert not active()
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("_available")
 def test_work_on_emulated_gpus():
     tests = ("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/rehearsal")

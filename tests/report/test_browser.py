@@ -75,6 +75,7 @@ def page(request, tmp_path_factory):
     return write(RUNS[request.param](), tmp_path_factory.mktemp("page") / "report")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("width", [1280, 400])
 def test_page_fits_the_window_loads_all_images_and_requests_nothing(browser, page, width):
     browser.get_log("performance")

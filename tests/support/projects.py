@@ -7,6 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.processes import python
+
+
+def run_pytest(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
+    """``pytester.runpytest_subprocess`` in a process that has the libraries loaded; see ``processes.python``."""
+    ended = python("-m", "pytest", f"--basetemp={pytester.path / 'runpytest'}", *arguments, cwd=pytester.path)
+    print(ended.stdout, ended.stderr)
+    return pytest.RunResult(ended.returncode, ended.stdout.splitlines(), ended.stderr.splitlines(), 0.0)
+
 
 @pytest.fixture
 def workloads_stay_loaded() -> None:

@@ -173,6 +173,7 @@ def test_patch_covers_70_by_70_pixels() -> None:
     assert columns.max() - columns.min() + 1 == 70
 
 
+@pytest.mark.long
 def test_pix2pix_learns_and_restarts_from_the_first_weights(pix2pix: tuple[Step, Outputs]) -> None:
     step, losses = pix2pix
     for key, optimizer in step.optimizers.items():
@@ -185,6 +186,7 @@ def test_pix2pix_learns_and_restarts_from_the_first_weights(pix2pix: tuple[Step,
         assert torch.isclose(losses[4][key], first, rtol=1e-3)
 
 
+@pytest.mark.long
 def test_pix2pix_moves_every_weight_and_counts_every_flop(pix2pix: tuple[Step, Outputs]) -> None:
     step, _ = pix2pix
     before = {key: [p.detach().clone() for p in module.parameters()] for key, module in step.modules.items()}

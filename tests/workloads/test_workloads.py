@@ -100,6 +100,7 @@ def test_light_workload_runs_in_every_setting(name: str, setting: str, batch_siz
         assert not value.requires_grad
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", HEAVY)
 def test_heavy_workload_runs(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench_core.workloads.vision.resnet50.SIDE", 64)

@@ -127,6 +127,11 @@ class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._case = case
         self.jumps = 0
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Torch need not keep its compiler away: to do so it would import it, which takes seconds."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         output = func(*args, **(kwargs or {}))
         if isinstance(output, torch.Tensor) and func.overloadpacket.__name__ in JUMPING:
