@@ -10,19 +10,32 @@ from bench_core.core.version import __version__
 
 if TYPE_CHECKING:
     from bench_core import workloads
+    from bench_core.analysis.change_points import ChangePoint, change_points
     from bench_core.core.case import Case
     from bench_core.core.results import Measurement
     from bench_core.core.step import Step
     from bench_core.timing.sampling import measure
     from bench_core.workloads.kit.definition import Workload
 
-__all__ = ["Case", "Measurement", "Step", "Workload", "__version__", "measure", "workloads"]
+__all__ = [
+    "Case",
+    "ChangePoint",
+    "Measurement",
+    "Step",
+    "Workload",
+    "__version__",
+    "change_points",
+    "measure",
+    "workloads",
+]
 
 _HOMES = {
     "Case": "bench_core.core.case",
+    "ChangePoint": "bench_core.analysis.change_points",
     "Measurement": "bench_core.core.results",
     "Step": "bench_core.core.step",
     "Workload": "bench_core.workloads.kit.definition",
+    "change_points": "bench_core.analysis.change_points",
     "measure": "bench_core.timing.sampling",
 }
 
