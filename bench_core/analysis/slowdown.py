@@ -2,21 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
 from bench_core.analysis.comparison import Comparison
-from bench_core.core.errors import OptionError
-
-_PERCENTAGE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)%")
-
-
-def parse_limit(option: str) -> float:
-    """A percentage with its sign, such as ``10%`` or ``2.5%``, as a share: 0.1. Raises ``OptionError`` for all else,
-    since a bare number may mean either."""
-    match = _PERCENTAGE.fullmatch(option)
-    if match is None:
-        raise OptionError(f"--fail-above {option!r}: is not a percentage; write one with its sign, such as 10% or 2.5%")
-    return float(match[1]) / 100.0
 
 
 def is_too_slow(row: Comparison, limit: float) -> bool:

@@ -47,6 +47,10 @@ class ReportError(BenchError):
     """A report that cannot be generated or written."""
 
 
+class GateError(BenchError):
+    """A gate that cannot be run, as one of its sides cannot collect its tests."""
+
+
 class ParityError(ValueError):
     """A step that does not compute what its float64 reference computes; its timing would be meaningless."""
 

@@ -36,6 +36,7 @@ from bench_core.plugin.terminal import (
     pytest_report_teststatus,
     pytest_terminal_summary,
 )
+from bench_core.plugin.turns import become_worker
 
 __all__ = [
     "bench_device",
@@ -63,6 +64,7 @@ __all__ = [
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers, check the options, and set pytest-benchmark's storage to this machine's folder."""
     add_markers(config)
+    become_worker(config)
     check_options(config)
     place_storage(config)
 

@@ -12,9 +12,11 @@ from bench_core.core.errors import CaseProcessError, CaseSkipped
 from bench_core.core.records import Outcome
 from bench_core.plugin.items import case_of, measures, name_of
 from bench_core.plugin.options import SESSION, session_of
+from bench_core.plugin.turns import TURNS
 
 if TYPE_CHECKING:
     from bench_core.execution.fixture import DeviceBenchmark
+    from bench_core.execution.pairing.serving import TurnsBenchmark
     from bench_core.timing.replay import ReplayClock  # noqa: F401 - named in a string below
 
 _CLOCK = pytest.StashKey["ReplayClock"]()
@@ -53,11 +55,16 @@ def bench_device(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def device_benchmark(request: pytest.FixtureRequest, benchmark: Any) -> DeviceBenchmark:
+def device_benchmark(request: pytest.FixtureRequest, benchmark: Any) -> DeviceBenchmark | TurnsBenchmark:
     """Measure a step on a device: ``device_benchmark(step, device=bench_device, units=64)``."""
+    item = request.node
+    if TURNS in request.config.stash:
+        from bench_core.execution.pairing.serving import TurnsBenchmark
+
+        worker, benchmark.disabled = request.config.stash[TURNS].worker, True
+        return TurnsBenchmark(worker, session_of(request.config), benchmark)
     from bench_core.execution.fixture import DeviceBenchmark
 
-    item = request.node
     return DeviceBenchmark(
         test=item.nodeid,
         name=name_of(item) or item.nodeid,

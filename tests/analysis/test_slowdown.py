@@ -1,13 +1,10 @@
 """The limit of ``compare --fail-above``."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bench_core.analysis.comparison import compare_runs
-from bench_core.analysis.slowdown import is_too_slow, parse_limit
+from bench_core.analysis.slowdown import is_too_slow
 from bench_core.core.case import Case
-from bench_core.core.errors import OptionError
 from tests.support import factory
 
 CASE = Case("w", batch_size=8)
@@ -20,30 +17,6 @@ def row(base, head):
 
 def record(seconds, spread=0.001, **changes):
     return factory.record(CASE, timing=factory.timing(seconds, spread=spread), **changes)
-
-
-class TestParseLimit:
-    @pytest.mark.parametrize(
-        ("option", "share"), [("10%", 0.1), ("2.5%", 0.025), ("0%", 0.0), ("100%", 1.0), ("250%", 2.5)]
-    )
-    def test_percentage_is_read_as_a_share(self, option, share):
-        assert parse_limit(option) == pytest.approx(share)
-
-    @pytest.mark.parametrize(
-        "option", ["0.1", "10", "", "%", "-5%", "nan%", "inf%", "1e3%", "10 %", "10%%", "ten%", "٣%", f"{'9' * 400}%"]
-    )
-    def test_anything_else_is_refused_with_an_example(self, option):
-        with pytest.raises(OptionError, match=r"--fail-above .*: is not a percentage; write .* such as 10%"):
-            parse_limit(option)
-
-    @given(st.text(max_size=12))
-    def test_any_text_is_a_share_or_an_option_error(self, option):
-        try:
-            share = parse_limit(option)
-        except OptionError:
-            return
-        assert 0.0 <= share < 1e4
-        assert option.endswith("%")
 
 
 class TestIsTooSlow:

@@ -9,11 +9,11 @@ import pytest
 
 from bench_core.analysis.run_comparison import compare_two
 from bench_core.core.case import Case
+from bench_core.core.markdown import LIMIT, code
 from bench_core.core.records import NotRun, Outcome
 from bench_core.core.results import Flag, FlagCode
 from bench_core.report.comparing import NamedComparison, as_json, as_markdown, as_text
 from bench_core.report.comparing.data import as_data
-from bench_core.report.comparing.markdown import LIMIT, code
 from bench_core.storage.naming import Named
 from tests.support import factory
 

@@ -9,13 +9,9 @@ from collections.abc import Sequence
 from bench_core.analysis.comparison import DESCRIPTIVE, Comparison, Verdict
 from bench_core.analysis.run_comparison import ORDER, RunComparison
 from bench_core.core import text
+from bench_core.core.markdown import LIMIT, code
 from bench_core.report.comparing import named
 from bench_core.report.comparing.named import NamedComparison
-
-LIMIT = 65_536
-"""The most characters that GitHub takes in a comment."""
-MAX_QUOTED = 160
-"""The most characters of a text from a stored run; the middle of a longer one is left out."""
 
 
 def as_markdown(c: NamedComparison, limit: int = LIMIT) -> str:
@@ -69,9 +65,3 @@ def _left_out(rows: Sequence[Comparison]) -> list[str]:
     kinds = ", ".join(f"{counts[verdict]} {verdict}" for verdict in ORDER if counts[verdict])
     number = text.counted(len(rows), "row is", "rows are")
     return [f"{number} left out ({kinds}): a comment on GitHub has at most {LIMIT:,} characters. `--json` has all."]
-
-
-def code(words: str) -> str:
-    """Words as Markdown code, in which no markup, link or mention works; at most ``MAX_QUOTED`` characters."""
-    plain = " ".join(words.split()).replace("`", "'").replace("|", "¦")
-    return f"`{text.fitted(plain, MAX_QUOTED) or text.NONE}`"

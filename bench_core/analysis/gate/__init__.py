@@ -1,0 +1,1 @@
+"""The decision of a gate: from pairs of processes to a verdict on each case."""

@@ -1,0 +1,67 @@
+"""What stored runs say: the report, and the comparison of two."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench_core.core import extras
+from bench_core.core.errors import OptionError
+
+
+def report(
+    paths: Annotated[list[Path] | None, typer.Argument(help="Stored runs or folders; default: results/.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("report"),
+    emulated: Annotated[bool, typer.Option("--emulated", help="Report runs on an emulated GPU too (tests).")] = False,
+) -> None:
+    """Write index.html, plots, speedups.csv and report.md from stored runs."""
+    from bench_core.report import write
+    from bench_core.storage import files
+    from bench_core.storage.naming import default_paths
+
+    runs = files.load_all(paths or default_paths())
+    with extras.needs("report", "the report"):
+        page = write(runs, out, emulated=emulated)
+    print(f"Report written to {page}")
+
+
+def compare(
+    base: Annotated[str, typer.Argument(help="The stored run to compare with.")],
+    head: Annotated[str, typer.Argument(help="The stored run to judge.")],
+    fail_above: Annotated[
+        str | None,
+        typer.Option(metavar="PERCENT", help="Exit with 1 if a case is slower by more than this, such as 10%."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON; docs/compare.md describes it.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown for a pull request.")] = False,
+    output: Annotated[Path | None, typer.Option(help="Write to this file instead of the terminal.")] = None,
+) -> None:
+    """Compare two stored runs case by case: ratio, interval and verdict. Descriptive, not a significance test.
+
+    A run is a file, a folder (its newest run), `latest` (the newest run of results/) or a git commit (its newest run in
+    results/). The exit code is 0 whatever the verdicts; 1 with --fail-above if the time of a case is above it by its
+    entire interval; 2 if the request could not be carried out.
+    """
+    from bench_core.analysis.run_comparison import compare_two
+    from bench_core.core.percentage import parse_percentage
+    from bench_core.report import comparing
+    from bench_core.storage import files, naming
+
+    if json and markdown:
+        raise OptionError("--json and --markdown: give one of them")
+    limit = None if fail_above is None else parse_percentage(fail_above, "--fail-above")
+    names = naming.find(base), naming.find(head)
+    before, after = (files.load(name.path) for name in names)
+    runs = compare_two(before, after, limit)
+    kind = "json" if json else "markdown" if markdown else "text"
+    words = comparing.FORMATS[kind](comparing.NamedComparison(runs, *names))
+    if output is None:
+        print(words, end="")
+    else:
+        comparing.write(words, output, keep=[name.path for name in names])
+        print(f"Comparison written to {output}: {comparing.summary(runs)}")
+    if runs.too_slow:
+        sys.exit(1)
