@@ -101,7 +101,7 @@ def _run(
         gating = run_gate(
             both,
             tests,
-            lambda state: decided(verdicts(state)),
+            lambda state: decided(state.names, state.pairs, state.troubles, rules),
             budget=budget,
             seed=seed,
             note=note,

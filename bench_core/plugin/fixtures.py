@@ -44,8 +44,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     own = item.get_closest_marker("benchmark")
     case = case_of(item)
     kwargs = {"group": case.workload} if case else {}
-    kwargs |= dict(own.kwargs) if own else {}
-    item.add_marker(pytest.mark.benchmark(**kwargs, timer=clock), append=False)
+    kwargs |= (dict(own.kwargs) if own else {}) | {"timer": clock}
+    item.add_marker(pytest.mark.benchmark(**kwargs), append=False)
 
 
 @pytest.fixture

@@ -76,7 +76,7 @@ class Turns:
         try:
             while asked := channel.receive():
                 if asked["open"] in items:
-                    self._run(items[asked["open"]], bool(asked["check"]))
+                    self._run(items[asked["open"]], bool(asked["check"]), int(asked["cpu"]))
                 else:
                     channel.send({"ended": "failed", "reason": "there is no such test"})
         except ProtocolError:
@@ -87,8 +87,8 @@ class Turns:
         """Keep the reports of the test that runs."""
         self._reports.append(report)
 
-    def _run(self, item: pytest.Item, check: bool) -> None:
-        self.worker.begin(check)
+    def _run(self, item: pytest.Item, check: bool, cpu: int) -> None:
+        self.worker.begin(check, cpu)
         self._reports.clear()
         item.ihook.pytest_runtest_protocol(item=item, nextitem=None)
         outcome, reason = _outcome(self._reports)

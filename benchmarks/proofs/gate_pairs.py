@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from bench_core.analysis.gate.settings import read
 from bench_core.core.pairs import Figures, Pair
@@ -61,11 +62,11 @@ def save(recorded: Recorded, path: Path) -> None:
     path.write_bytes(gzip.compress(json.dumps(data, separators=(",", ":")).encode(), mtime=0))
 
 
-def _pair(base: list[object], head: list[object]) -> Pair:
-    return Pair(*(Figures(tuple(times), memory) for times, memory in (base, head)))  # type: ignore[call-overload]
+def _pair(base: list[Any], head: list[Any]) -> Pair:
+    return Pair(*(Figures(tuple(times), memory) for times, memory in (base, head)))
 
 
-def _figures(figures: Figures) -> list[object]:
+def _figures(figures: Figures) -> list[Any]:
     return [[float(f"{t:.5g}") for t in figures.times], figures.memory]
 
 

@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pytest
+from rates import shown
 from step_peers import FINDERS, Found, ours
 from steps import CALIBRATED, NOISE, STEP, Floats, Scene, over
 
@@ -16,19 +17,6 @@ PrintLine = Callable[[str], None]
 
 NEAR = 5
 """A step is found if one is reported within this many values of it."""
-
-
-def wilson(hits: int, count: int, z: float = 1.96) -> tuple[float, float]:
-    """The 95% interval of a share (Wilson 1927)."""
-    share, spread = hits / count, z**2 / count
-    center = (share + spread / 2.0) / (1.0 + spread)
-    half = z * float(np.sqrt(share * (1.0 - share) / count + spread / count / 4.0)) / (1.0 + spread)
-    return center - half, center + half
-
-
-def shown(hits: int, count: int) -> str:
-    low, high = wilson(hits, count)
-    return f"{hits / count:.2%} [{low:.2%}, {high:.2%}] of {count}"
 
 
 def hits(scene: Scene, found: Sequence[Found]) -> int:

@@ -6,6 +6,7 @@ import fnmatch
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
@@ -22,6 +23,8 @@ TIME_SHARE = 0.4
 """The share of it for "slower", and as much for "faster"; the rest is for memory."""
 SAME = 0.05
 """The probability, at most, that a case is called SAME though it changed by as much as matters, in each direction."""
+SUSPICION = 1.0
+"""From this logarithm of the evidence that its memory grew, a case is measured further though its time is decided."""
 MEMORY_FLOOR = 8 * 2**20
 """Bytes added to both sides' memory, so that a small absolute difference is no large relative one."""
 
@@ -100,34 +103,85 @@ def judge(
     names: Mapping[str, str], pairs: Mapping[str, Sequence[Pair]], troubles: Mapping[str, Trouble], rules: Rules
 ) -> tuple[CaseVerdict, ...]:
     """The verdicts on all cases, by their ids, from the pairs so far. May be asked after every pair."""
-    limits = {case: rules.of(name, case) for case, name in names.items()}
-    able = [case for case in names if case not in troubles]
-    times = _changes(
-        {case: [(_time(p.base), _time(p.head)) for p in pairs[case]] for case in able},
-        {case: (limits[case].margin, limits[case].matters) for case in able},
-        len(names),
-        ALARMS * TIME_SHARE,
-    )
-    counted = [
-        case for case in able if all(p.base.memory is not None and p.head.memory is not None for p in pairs[case])
-    ]
-    memory = _changes(
-        {case: [(_memory(p.base), _memory(p.head)) for p in pairs[case]] for case in counted},
-        {case: (limits[case].memory, 2.0 * limits[case].memory) for case in counted},
-        len(names),
-        ALARMS * (0.5 - TIME_SHARE),
-    )
+    times, memory = _metrics(names, pairs, troubles, rules)
     return tuple(
-        CaseVerdict(case, names[case], len(pairs[case]), times.get(case), memory.get(case), troubles.get(case))
+        CaseVerdict(case, names[case], len(pairs[case]), times.change(case), memory.change(case), troubles.get(case))
         for case in names
     )
 
 
-def decided(verdicts: Sequence[CaseVerdict]) -> set[str]:
-    """The cases that further pairs would not change."""
-    return {case.id for case in verdicts if case.verdict in (Verdict.SLOWER, Verdict.FASTER, Verdict.SAME)}
+def decided(
+    names: Mapping[str, str], pairs: Mapping[str, Sequence[Pair]], troubles: Mapping[str, Trouble], rules: Rules
+) -> set[str]:
+    """The cases that need no further pairs: whose time is decided, and whose memory is not under suspicion."""
+    times, memory = _metrics(names, pairs, troubles, rules)
+    known = {case for case, call in times.calls.items() if call.verdict is not Verdict.UNCLEAR}
+    suspect = {case for case, call in memory.calls.items() if call.suspect and call.verdict is Verdict.UNCLEAR}
+    return (known - suspect) | {case for case, call in memory.calls.items() if call.verdict is Verdict.SLOWER}
 
 
+@dataclass(frozen=True)
+class _Call:
+    """What is said of a case, the share of the evidence for the nearest verdict that there is so far, and whether there
+    is some evidence that the figure grew."""
+
+    verdict: Verdict
+    progress: float
+    suspect: bool
+
+
+@dataclass(frozen=True)
+class _Metric:
+    """One figure of all cases: its values in base and head of each pair, their log-ratios, and what is said of them."""
+
+    values: Mapping[str, Sequence[tuple[float, float]]]
+    margins: Mapping[str, float]
+    logs: Mapping[str, Sequence[float]]
+    calls: Mapping[str, _Call]
+
+    def change(self, case: str) -> Change | None:
+        """How the figure of a case changed; ``None`` without a value."""
+        if case not in self.calls:
+            return None
+        logs, call = self.logs[case], self.calls[case]
+        base, head = np.median(np.array(self.values[case]), axis=0)
+        low, high = interval(logs)
+        return Change(
+            verdict=call.verdict,
+            ratio=math.exp(float(np.median(logs))),
+            interval=(math.exp(low), math.exp(high)),
+            base=float(base),
+            head=float(head),
+            margin=self.margins[case],
+            progress=call.progress,
+        )
+
+
+def _metrics(
+    names: Mapping[str, str], pairs: Mapping[str, Sequence[Pair]], troubles: Mapping[str, Trouble], rules: Rules
+) -> tuple[_Metric, _Metric]:
+    """The times and the peak memory of all cases that both sides can measure."""
+    limits = {case: rules.of(name, case) for case, name in names.items() if case not in troubles}
+    times = {case: [(_time(p.base), _time(p.head)) for p in pairs[case]] for case in limits if pairs[case]}
+    counted = [case for case in times if all(None not in (p.base.memory, p.head.memory) for p in pairs[case])]
+    memory = {case: [(_memory(p.base), _memory(p.head)) for p in pairs[case]] for case in counted}
+    return (
+        _metric(
+            times,
+            {case: (limit.margin, limit.matters) for case, limit in limits.items()},
+            len(names),
+            ALARMS * TIME_SHARE,
+        ),
+        _metric(
+            memory,
+            {case: (limit.memory, 2.0 * limit.memory) for case, limit in limits.items()},
+            len(names),
+            ALARMS * (0.5 - TIME_SHARE),
+        ),
+    )
+
+
+@lru_cache(maxsize=2**14)
 def _time(figures: Figures) -> float:
     return float(np.quantile(figures.times, QUANTILE))
 
@@ -137,39 +191,30 @@ def _memory(figures: Figures) -> float:
     return float(figures.memory + MEMORY_FLOOR)
 
 
-def _changes(
-    figures: Mapping[str, Sequence[tuple[float, float]]],
+def _metric(
+    values: Mapping[str, Sequence[tuple[float, float]]],
     limits: Mapping[str, tuple[float, float]],
     count: int,
     level: float,
-) -> dict[str, Change]:
-    """How the figures (base, head) of each case changed.
+) -> _Metric:
+    """A figure of which each case has values of base and head; ``limits`` are its margin and what matters.
 
-    ``limits`` are its margin and what matters. In each direction, a false claim on any of ``count`` cases has a
-    probability of at most ``level``.
+    In each direction, a false claim on any of ``count`` cases has a probability of at most ``level``.
     """
-    logs = {case: [math.log(head / base) for base, head in values] for case, values in figures.items() if values}
+    logs = {case: [math.log(head / base) for base, head in pairs] for case, pairs in values.items()}
     claims = {
         Verdict.SLOWER: {case: log_evidence(x, math.log1p(limits[case][0])) for case, x in logs.items()},
         Verdict.FASTER: {case: log_evidence(np.negative(x), math.log1p(limits[case][0])) for case, x in logs.items()},
     }
     clear = {case: word for word, evidence in claims.items() for case in _holm(evidence, count, level)}
-    wanted = math.log(count / level)
-    changes = {}
+    wanted = math.log(count / level) if count else 1.0
+    calls = {}
     for case, x in logs.items():
-        base, head = np.median(np.array(figures[case]), axis=0)
-        low, high = interval(x)
         same = _closeness(x, limits[case][1])
-        changes[case] = Change(
-            verdict=clear.get(case) or (Verdict.SAME if same >= 1.0 else Verdict.UNCLEAR),
-            ratio=math.exp(float(np.median(x))),
-            interval=(math.exp(low), math.exp(high)),
-            base=float(base),
-            head=float(head),
-            margin=limits[case][0],
-            progress=max(same, *(evidence[case] / wanted for evidence in claims.values())),
-        )
-    return changes
+        progress = max(same, *(evidence[case] / wanted for evidence in claims.values()))
+        verdict = clear.get(case) or (Verdict.SAME if same >= 1.0 else Verdict.UNCLEAR)
+        calls[case] = _Call(verdict, progress, suspect=claims[Verdict.SLOWER][case] > SUSPICION)
+    return _Metric(values, {case: limit[0] for case, limit in limits.items()}, logs, calls)
 
 
 def _closeness(x: Sequence[float], matters: float) -> float:

@@ -18,6 +18,7 @@ from bench_core.execution.pairing.guard import Guard
 from bench_core.execution.pairing.protocol import Calibrated, Ended, Hello, Message, Opened, Timed
 from bench_core.execution.pairing.remote import Remote
 from bench_core.execution.pairing.sides import Side
+from bench_core.hardware.affinity import allowed_cpus
 
 R = TypeVar("R", Opened, Calibrated, Timed, Ended)
 
@@ -83,6 +84,9 @@ class Pairing:
     def __init__(self, workers: tuple[Remote, Remote], draw: random.Random, turns: Turns) -> None:
         self._workers, self._draw, self._turns = workers, draw, turns
         self._inside: frozenset[int] = frozenset()
+        # The CPUs of a shared machine differ in speed, and which one is slow changes within seconds. So both sides
+        # begin each turn on the same one.
+        self._cpu = draw.choice(sorted(allowed_cpus() or {0}))
 
     def measure(self, ids: tuple[str | None, str | None], check: bool) -> Pair:
         """Measure a case, which has these ids in base and head. Raises ``CaseTrouble`` if a side cannot."""
@@ -104,13 +108,13 @@ class Pairing:
     def _measure(self, ids: tuple[str | None, str | None], check: bool) -> Pair:
         order = self._draw.sample(range(2), 2)
         for which in order:
-            self._ask(which, {"open": ids[which], "check": check}, Opened)
+            self._ask(which, {"open": ids[which], "check": check, "cpu": self._cpu}, Opened)
         calibrated = [self._ask(which, {"calibrate": True}, Calibrated) for which in order]
         calls = max(reply.calls for reply in calibrated)
         block = calls * max(reply.seconds for reply in calibrated)
         times: tuple[list[float], list[float]] = [], []
         for which, blocks in self._schedule(self._turns.blocks(block)):
-            turn = {"calls": calls, "blocks": blocks, "lead": math.floor(self._turns.lead * calls)}
+            turn = {"calls": calls, "blocks": blocks, "lead": math.floor(self._turns.lead * calls), "cpu": self._cpu}
             times[which].extend(self._ask(which, {"turn": turn}, Timed, 4.0 * block * (blocks + 1)).times)
         ends = {which: self._ask(which, {"close": True}, Ended) for which in order}
         base, head = (Figures(tuple(times[which]), ends[which].memory) for which in range(2))

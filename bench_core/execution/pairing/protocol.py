@@ -31,7 +31,7 @@ class Hello:
 
 @dataclass(frozen=True)
 class Opened:
-    """The answer to ``{"open": ID, "check": BOOL}``: the step of the test is built."""
+    """The answer to ``{"open": ID, "check": BOOL, "cpu": N}``: the step of the test is built."""
 
     opened: bool
 
@@ -46,7 +46,7 @@ class Calibrated:
 
 @dataclass(frozen=True)
 class Timed:
-    """The answer to ``{"turn": {"calls": N, "blocks": N, "lead": N}}``: the seconds per call of each block."""
+    """The answer to ``{"turn": {"calls": N, "blocks": N, "lead": N, "cpu": N}}``: seconds per call of each block."""
 
     times: tuple[float, ...]
 

@@ -24,6 +24,7 @@ from bench_core.execution.runner import threads
 from bench_core.execution.session import BenchSession
 from bench_core.execution.skips import machine_limits_are_skips
 from bench_core.hardware import allocator, memory
+from bench_core.hardware.affinity import move_to
 from bench_core.hardware.device import resolve
 from bench_core.hardware.machine import fingerprint
 from bench_core.timing.clock import SynchronizedClock
@@ -46,8 +47,9 @@ class Worker:
         self.memory: int | None = None
         self._before = 0
 
-    def begin(self, check: bool) -> None:
-        """Prepare for a case that is not built yet."""
+    def begin(self, check: bool, cpu: int) -> None:
+        """Prepare for a case that is not built yet, on this CPU."""
+        move_to(cpu)
         allocator.settle()
         memory.trim()
         self.check, self.memory, self._before = check, None, memory.resident()
@@ -111,6 +113,7 @@ def _answer(asked: Message, clock: SynchronizedClock, fn: Callable[[], Any]) -> 
         calls, _ = calibrate(clock, fn, clock.overhead())
         return {"calls": calls, "seconds": clock.block(fn, calls).wall / calls}
     turn = asked["turn"]
+    move_to(turn["cpu"])
     if turn["lead"]:
         clock.block(fn, turn["lead"])
     return {"times": [clock.block(fn, turn["calls"]).wall / turn["calls"] for _ in range(turn["blocks"])]}

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bench_core.analysis.comparison import Verdict
 from bench_core.analysis.gate.forecast import pairs_left
-from bench_core.analysis.gate.verdicts import CaseVerdict, decided
+from bench_core.analysis.gate.verdicts import CaseVerdict
 from bench_core.core import text
 
 
 def progress(cases: Sequence[CaseVerdict], pairs: int, seconds: float, budget: float) -> str:
     """How many cases are decided after so many pairs and seconds, and the time that is left."""
-    done = decided(cases) | {case.id for case in cases if case.trouble}
+    done = [case for case in cases if case.trouble or case.verdict not in (Verdict.UNCLEAR, Verdict.MISSING)]
     line = f"pair {pairs}: {len(done)} of {text.counted(len(cases), 'case', 'cases')} decided"
     if len(done) == len(cases):
         return line
