@@ -1,5 +1,7 @@
 """The CPUs of this process."""
 
+from pathlib import Path
+
 import pytest
 
 from bench_core.hardware.affinity import allowed_cpus, move_to
@@ -9,8 +11,7 @@ pytestmark = pytest.mark.skipif(allowed_cpus() is None, reason="this system has 
 
 def current_cpu():
     """The CPU that this thread is on, as the kernel tells it."""
-    with open("/proc/thread-self/stat") as file:
-        return int(file.read().rpartition(")")[2].split()[36])
+    return int(Path("/proc/thread-self/stat").read_text().rpartition(")")[2].split()[36])
 
 
 def test_a_move_leaves_the_mask_as_it_was():
