@@ -52,9 +52,9 @@ lint: $(INSTALLED)
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
 
-## Delete the virtual environments and the report.
+## Delete the virtual environments, the report and the history.
 clean:
-	rm -rf $(VENV) $(LOWEST) report
+	rm -rf $(VENV) $(LOWEST) report history
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -56,10 +56,10 @@ def stored(tmp_path):
     return factory.store(factory.run(), tmp_path / "runs" / "0001_base.json")
 
 
-@pytest.mark.parametrize("command", ["--help", "report --help", "compare --help", "report", "compare"])
+@pytest.mark.parametrize("command", ["--help", "report --help", "compare --help", "report", "compare", "history"])
 def test_reading_commands_do_not_import_torch(command, stored, tmp_path):
     arguments = command.split()
-    if command == "report":
+    if command in ("report", "history"):
         arguments += [str(stored), "--out", str(tmp_path / "out")]
     if command == "compare":
         arguments += [str(stored), str(stored)]

@@ -173,12 +173,13 @@ def test_the_fixtures_measure_a_users_step_without_any_extra(tmp_path):
     assert "1 passed" in result.stdout
 
 
-def test_report_without_its_extra_is_one_line_that_names_the_extra(tmp_path):
+@pytest.mark.parametrize(("command", "what"), [("report", "the report"), ("history", "the page of the history")])
+def test_report_without_its_extra_is_one_line_that_names_the_extra(command, what, tmp_path):
     path = store(run(), tmp_path / "0001_run.json")
-    result = python("from bench_core.cli import main; main()", "report", str(path), cwd=tmp_path)
+    result = python("from bench_core.cli import main; main()", command, str(path), cwd=tmp_path)
     assert result.returncode == 2
     assert re.fullmatch(
-        r"bench-core: the report needs the extra 'report': pip install 'bench-core\[report\]' "
+        rf"bench-core: {what} needs the extra 'report': pip install 'bench-core\[report\]' "
         r"\(no module (jinja2|matplotlib|pandas)\)\n",
         result.stderr,
     )

@@ -15,6 +15,7 @@ import typer
 
 from bench_core.cli.gate import gate
 from bench_core.cli.here import doctor, list_workloads
+from bench_core.cli.history import history
 from bench_core.cli.reports import compare, report
 from bench_core.cli.runs import merge, recover
 from bench_core.core import text
@@ -32,6 +33,7 @@ app.command()(doctor)
 app.command()(report)
 app.command()(compare)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(gate)
+app.add_typer(history, name="history")
 app.command()(recover)
 app.command()(merge)
 

@@ -127,6 +127,11 @@ def counted(number: int, one: str, many: str) -> str:
     return f"{number} {one if number == 1 else many}"
 
 
+def printable(words: str) -> str:
+    """Words of stored data, in which nothing moves the cursor or colors the terminal."""
+    return "".join(character if character.isprintable() else " " for character in words)
+
+
 def duration(seconds: float) -> str:
     """A duration: ``45 s``, ``4 min 58 s``."""
     minutes, rest = divmod(round(seconds), 60)

@@ -6,9 +6,11 @@ import shutil
 
 import pytest
 
+from bench_core.analysis.history.steps import find_steps
 from bench_core.core.records import NotRun, Outcome
-from bench_core.report import write
+from bench_core.report import history, write
 from tests.support import factory
+from tests.support.values import collected, noisy, values
 
 webdriver = pytest.importorskip("selenium.webdriver")
 
@@ -70,9 +72,19 @@ RUNS = {
 }
 
 
-@pytest.fixture(scope="module", params=list(RUNS))
+def history_page(folder):
+    """A page of the history with steps in series of long names, and others."""
+    numbers = noisy([(20, 1.0), (15, 1.2), (15, 1.0), (4, 1.3)])
+    name = "test_a_user_supplied_step_of_another_project_with_a_long_name[cuda-some-parameter]"
+    series = [values(numbers, f"{name}-{i}", software=f"torch 2.{i % 2}, CUDA 12.8, cuDNN 91002") for i in range(3)]
+    others = [values(noisy([(count, 1.0)]), f"{name}-{count}") for count in (5, 40)]
+    return history.write(find_steps(collected(*series, *others)), folder / "history")
+
+
+@pytest.fixture(scope="module", params=[*RUNS, "history"])
 def page(request, tmp_path_factory):
-    return write(RUNS[request.param](), tmp_path_factory.mktemp("page") / "report")
+    folder = tmp_path_factory.mktemp("page")
+    return history_page(folder) if request.param == "history" else write(RUNS[request.param](), folder / "report")
 
 
 @pytest.mark.long

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from bench_core.analysis.comparison import DESCRIPTIVE, Comparison
 from bench_core.analysis.run_comparison import RunComparison
+from bench_core.core import text
 from bench_core.report.comparing import named
 from bench_core.report.comparing.named import NamedComparison
 
@@ -19,13 +20,13 @@ def as_text(c: NamedComparison, width: int | None = None) -> str:
     """The comparison in lines of at most ``width`` columns (default: those of the terminal), names permitting."""
     width = width or shutil.get_terminal_size().columns
     heading = f"{named.RATIO} [{named.confidence(c.runs)}]"
-    closing = (named.summary(c.runs), named.above_limit(c.runs, _printable), DESCRIPTIVE)
+    closing = (named.summary(c.runs), named.above_limit(c.runs, text.printable), DESCRIPTIVE)
     blocks = (
         _files(c, width) if c.base.how or c.head.how else [],
         [_wrapped(heading, width)],
         _rows(c.runs, width),
-        [_wrapped(line, width) for line in named.only_in(c.runs, _printable)],
-        [_wrapped(line, width) for line in named.notes(c, _printable)],
+        [_wrapped(line, width) for line in named.only_in(c.runs, text.printable)],
+        [_wrapped(line, width) for line in named.notes(c, text.printable)],
         [_wrapped(line, width) for line in closing if line],
     )
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
@@ -33,7 +34,7 @@ def as_text(c: NamedComparison, width: int | None = None) -> str:
 
 def _files(c: NamedComparison, width: int) -> list[str]:
     """One line, or two if it were too wide. Paths are not broken, so that they can be copied."""
-    base, head = named.files(c, _printable)
+    base, head = named.files(c, text.printable)
     line = f"{base} {head}"
     return [line] if len(line) <= width else [base, f"{head:>{len(head) + len('Comparing') - len('with')}}"]
 
@@ -52,7 +53,7 @@ def _rows(c: RunComparison, width: int) -> list[str]:
 
 
 def _cells(row: Comparison) -> tuple[str, ...]:
-    return (row.verdict, _printable(row.case.id), *named.times(row), named.ratio(row), named.interval(row))
+    return (row.verdict, text.printable(row.case.id), *named.times(row), named.ratio(row), named.interval(row))
 
 
 def _aligned(cells: tuple[str, ...], widths: list[int]) -> str:
@@ -73,14 +74,13 @@ def _reason(row: Comparison, width: int) -> Iterable[str]:
     """Why a figure is not judged. That an interval includes 1 is seen from its ends."""
     if row.reasons or not row.interval:
         yield textwrap.fill(
-            _printable(row.why_unclear), width, initial_indent=INDENT, subsequent_indent=INDENT, break_on_hyphens=False
+            text.printable(row.why_unclear),
+            width,
+            initial_indent=INDENT,
+            subsequent_indent=INDENT,
+            break_on_hyphens=False,
         )
 
 
 def _wrapped(words: str, width: int) -> str:
     return textwrap.fill(words, width, break_on_hyphens=False, break_long_words=False)
-
-
-def _printable(words: str) -> str:
-    """Words of a stored run, in which nothing moves the cursor or colors the terminal."""
-    return "".join(character if character.isprintable() else " " for character in words)

@@ -7,16 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import jinja2
-
-from bench_core.analysis.comparison import Verdict
-from bench_core.core.version import __version__
 from bench_core.report.content import Content
+from bench_core.report.page.templating import environment
 from bench_core.report.plots.charts import file_name
 from bench_core.report.tables.table import Link
-
-LARGE_TABLE = 12
-"""Tables with more rows than this are collapsed at first."""
 
 
 def html(content: Content, svgs: Mapping[str, bytes]) -> str:
@@ -32,24 +26,9 @@ def markdown(content: Content) -> str:
 
 
 def _render(template: str, content: Content, images: Mapping[str, str]) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("bench_core.report.page"),
-        autoescape=jinja2.select_autoescape(("html.j2",)),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"slug": file_name, "cell": _markdown_cell}
-    return environment.get_template(template).render(
-        c=content, images=images, version=__version__, large=LARGE_TABLE, **_CELL_TESTS
-    )
-
-
-_CELL_TESTS = {
-    "is_link": lambda cell: isinstance(cell, Link),
-    "is_verdict": lambda cell: isinstance(cell, Verdict),
-}
+    templates = environment()
+    templates.filters["cell"] = _markdown_cell
+    return templates.get_template(template).render(c=content, images=images)
 
 
 def _markdown_cell(cell: Any) -> str:

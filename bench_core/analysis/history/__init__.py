@@ -1,0 +1,1 @@
+"""Stored runs over time: series of values, and the steps in them."""
