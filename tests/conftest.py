@@ -1,4 +1,5 @@
 import contextlib
+import gc
 import os
 import signal
 from collections.abc import Generator, Iterator
@@ -28,6 +29,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin long tests first, so that no process is left alone with one at the end."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Keep the collector from the libraries' million objects: each measured case and each run of pytest calls it."""
+    gc.freeze()
+    session.config.add_cleanup(gc.unfreeze)
 
 
 pytest_plugins = ["pytester", "tests.support.counters", "tests.support.projects"]

@@ -32,12 +32,10 @@ def run(*arguments, cwd=ROOT, command=("-m", "bench_core")):
     return python(*command, *map(str, arguments), cwd=cwd, environ=ENVIRON, timeout=120)
 
 
-def started(*arguments, command=("-m", "bench_core"), stdout=subprocess.PIPE):
+def started(*arguments, command):
     """The same from the start of an interpreter."""
     command = [sys.executable, *command, *map(str, arguments)]
-    return subprocess.run(
-        command, cwd=ROOT, env=ENVIRON, stdout=stdout, stderr=subprocess.PIPE, encoding="utf-8", timeout=120
-    )
+    return subprocess.run(command, cwd=ROOT, env=ENVIRON, capture_output=True, encoding="utf-8", timeout=120)
 
 
 def assert_refused(result, *words):
@@ -71,6 +69,7 @@ def test_reading_commands_do_not_import_torch(command, stored, tmp_path):
     result = started(*arguments, command=("-c", code))
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[-2:] == ["exit code 0", "no torch"]
+    assert (tmp_path / "out" / "index.html").is_file() == (command == "report")
 
 
 def test_list_names_every_workload_within_80_columns():
@@ -83,7 +82,7 @@ def test_list_names_every_workload_within_80_columns():
 
 
 def test_doctor_shows_devices_cores_versions_load_and_counters():
-    result = started("doctor")
+    result = run("doctor")
     assert result.returncode == 0, result.stderr
     for word in ("CPU", "GPU", "usable cores", "torch", "load", "energy"):
         assert word in result.stdout
@@ -217,13 +216,19 @@ def test_every_error_of_bad_input_is_one_line_and_exit_code_2(error, stored, tmp
     assert result.stderr == "bench-core: what is wrong, and the fix\n"
 
 
+CLOSED_OUTPUT = """
+import os, sys
+from bench_core.cli import main
+
+read_end, write_end = os.pipe()
+os.close(read_end)
+sys.stdout = open(write_end, "w", encoding="utf-8")
+main()
+"""
+
+
 def test_a_closed_output_ends_the_command_without_a_message_or_exit_code_1():
-    read_end, write_end = os.pipe()
-    os.close(read_end)
-    try:
-        result = started("list", "--markdown", stdout=write_end)
-    finally:
-        os.close(write_end)
+    result = run("list", "--markdown", command=("-c", CLOSED_OUTPUT))
     assert result.stderr == ""
     assert result.returncode == -signal.SIGPIPE  # not 1, which means too slow
 

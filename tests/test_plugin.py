@@ -39,6 +39,8 @@ def test_my_model(device_benchmark, bench_device):
     device_benchmark(step, device=bench_device, units=64)
 """
 PLUGIN = ("-p", "bench_core.plugin")
+BRIEF = ("--bench-max-time", "0.02")
+"""For runs of which only what is stored and printed matters."""
 
 
 pytestmark = pytest.mark.usefixtures("workloads_stay_loaded", "importable")
@@ -52,8 +54,9 @@ def saved(folder):
 def test_a_project_that_does_not_use_it_notices_nothing(pytester):
     pytester.makepyfile(FOREIGN)
     pytester.makeconftest(FOREIGN_CONFTEST)
-    without = pytester.runpytest_subprocess("-p", "no:bench_core.plugin", "--benchmark-save=before")
-    with_it = pytester.runpytest_subprocess(*PLUGIN, "--benchmark-save=after")
+    brief = "--benchmark-max-time=0.02"
+    without = pytester.runpytest_subprocess("-p", "no:bench_core.plugin", "--benchmark-save=before", brief)
+    with_it = pytester.runpytest_subprocess(*PLUGIN, "--benchmark-save=after", brief)
     for result in (without, with_it):
         result.assert_outcomes(passed=2)
     # pytest itself lists installed plugins by name.
@@ -99,7 +102,7 @@ def test_every_option_begins_with_bench(pytester, monkeypatch):
 
 def test_a_users_step_is_measured_stored_and_replayed(pytester):
     pytester.makepyfile(test_user=USER)
-    result = pytester.runpytest_inprocess(*PLUGIN, "--benchmark-autosave", "--bench-device", "cpu")
+    result = pytester.runpytest_inprocess(*PLUGIN, *BRIEF, "--benchmark-autosave", "--bench-device", "cpu")
     result.assert_outcomes(passed=1)
     run = files.load(saved(pytester.path / ".benchmarks"))
     (record,) = run.records
@@ -121,7 +124,7 @@ def test_the_arguments_of_a_tests_own_marker_are_kept(pytester):
             device_benchmark(lambda: None)
         """
     )
-    pytester.runpytest_inprocess(*PLUGIN, "--benchmark-autosave").assert_outcomes(passed=1)
+    pytester.runpytest_inprocess(*PLUGIN, *BRIEF, "--benchmark-autosave").assert_outcomes(passed=1)
     (bench,) = json.loads(saved(pytester.path).read_text())["benchmarks"]
     assert bench["group"] == "mine"
     assert "replay" in bench["options"]["timer"]
@@ -129,7 +132,7 @@ def test_the_arguments_of_a_tests_own_marker_are_kept(pytester):
 
 def test_benchmark_only_runs_it_and_benchmark_skip_does_not(pytester):
     pytester.makepyfile(test_user=USER + "\ndef test_plain():\n    pass\n")
-    pytester.runpytest_inprocess(*PLUGIN, "--benchmark-only").assert_outcomes(passed=1, skipped=1)
+    pytester.runpytest_inprocess(*PLUGIN, *BRIEF, "--benchmark-only").assert_outcomes(passed=1, skipped=1)
     pytester.runpytest_inprocess(*PLUGIN, "--benchmark-skip").assert_outcomes(passed=1, skipped=1)
 
 
@@ -157,7 +160,7 @@ def test_a_step_that_fails_fails_its_test_and_stores_nothing(pytester):
             device_benchmark(lambda: torch.tensor([1.0, float("inf")]))
         """
     )
-    result = pytester.runpytest_inprocess(*PLUGIN, "--benchmark-autosave")
+    result = pytester.runpytest_inprocess(*PLUGIN, *BRIEF, "--benchmark-autosave")
     result.assert_outcomes(failed=2)
     result.stdout.fnmatch_lines(["*not finite*"])
     assert not list(pytester.path.rglob("*.json"))
@@ -189,7 +192,7 @@ def test_tests_of_one_name_in_two_files_are_two_cases(pytester):
         test_a="def test_work(device_benchmark):\n    device_benchmark(lambda: sum(range(10)))",
         test_b="def test_work(device_benchmark):\n    device_benchmark(lambda: sum(range(1000)))",
     )
-    pytester.runpytest_inprocess(*PLUGIN, "--benchmark-autosave").assert_outcomes(passed=2)
+    pytester.runpytest_inprocess(*PLUGIN, *BRIEF, "--benchmark-autosave").assert_outcomes(passed=2)
     run = files.load(saved(pytester.path / ".benchmarks"))
     assert {r.case.workload for r in run.records} == {"test_a.py::test_work", "test_b.py::test_work"}
 
@@ -204,7 +207,7 @@ def test_parameters_name_the_case_by_their_ids(pytester):
             device_benchmark(lambda: None, device=bench_device)
         """
     )
-    result = pytester.runpytest_inprocess(*PLUGIN, "--benchmark-autosave", "--bench-device", "cpu")
+    result = pytester.runpytest_inprocess(*PLUGIN, *BRIEF, "--benchmark-autosave", "--bench-device", "cpu")
     result.assert_outcomes(passed=2)
     assert {r.case.setting for r in files.load(saved(pytester.path)).records} == {"small", "large"}
 
@@ -236,8 +239,8 @@ def test_a_number_of_threads_is_torchs_own_unless_one_is_asked_for(pytester):
             assert torch.get_num_threads() == 3
         """
     )
-    run_pytest(pytester, *PLUGIN, "--benchmark-save=own").assert_outcomes(passed=1)
-    run_pytest(pytester, *PLUGIN, "--benchmark-save=asked", "--bench-threads=1").assert_outcomes(passed=1)
+    run_pytest(pytester, *PLUGIN, *BRIEF, "--benchmark-save=own").assert_outcomes(passed=1)
+    run_pytest(pytester, *PLUGIN, *BRIEF, "--benchmark-save=asked", "--bench-threads=1").assert_outcomes(passed=1)
     own, asked = (files.load(next(pytester.path.rglob(f"*_{name}.json"))) for name in ("own", "asked"))
     assert own.records[0].threads == 3
     assert asked.records[0].threads == 1
@@ -247,12 +250,12 @@ def test_a_number_of_threads_is_torchs_own_unless_one_is_asked_for(pytester):
 
 def test_fewer_than_one_unit_is_refused(pytester):
     pytester.makepyfile(test_user="def test_none(device_benchmark):\n    device_benchmark(lambda: None, units=0)")
-    result = pytester.runpytest_inprocess(*PLUGIN, "--benchmark-autosave")
+    result = pytester.runpytest_inprocess(*PLUGIN, *BRIEF, "--benchmark-autosave")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*units is 0*"])
 
 
-GEMM = ("--bench-device", "cpu", "--bench-batch-size", "8", "--bench-threads", "1", "--bench-max-time", "0.02")
+GEMM = ("--bench-device", "cpu", "--bench-batch-size", "8", "--bench-threads", "1", *BRIEF)
 """With the family ``gemm``: one case that takes little time."""
 LADDER = ("--bench-study", "ladder")
 
@@ -439,7 +442,7 @@ def test_a_case_of_a_workload_that_does_not_exist_ends_the_run_in_one_line(pytes
 
 def test_the_storage_folder_is_left_alone_by_a_run_that_saves_nothing(pytester):
     pytester.makepyfile(test_user=USER)
-    pytester.runpytest_inprocess(*PLUGIN, "--bench-device", "cpu", "--bench-max-time", "0.02").assert_outcomes(passed=1)
+    pytester.runpytest_inprocess(*PLUGIN, *BRIEF, "--bench-device", "cpu").assert_outcomes(passed=1)
     assert list(pytester.path.glob(".benchmarks/**/*")) == []
 
 
@@ -449,6 +452,6 @@ def test_what_the_terminals_encoding_lacks_is_written_in_ascii(pytester, monkeyp
     pytester.makeconftest(
         "def pytest_terminal_summary(terminalreporter):\n    terminalreporter.write_line('12 \\u00b5s \\u00b12%')"
     )
-    result = pytester.runpytest_subprocess(*PLUGIN, "--bench-device", "cpu")
+    result = run_pytest(pytester, *PLUGIN, "--bench-device", "cpu")
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["12 us +/-2%"])

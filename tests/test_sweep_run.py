@@ -20,13 +20,13 @@ QUICK = ("--bench-max-time", "0.02", "--bench-batch-size", "8")
 NO_GPU = not torch.cuda.is_available()
 
 
-def pytest_run(*arguments, command=("-m", "pytest")):
-    return python(*command, *arguments)
+def pytest_run(*arguments, cwd=ROOT, command=("-m", "pytest")):
+    return python(*command, *arguments, cwd=cwd)
 
 
-def pytest_started(*arguments, cwd=ROOT, command=(sys.executable, "-m", "pytest")):
-    """The same from the start of an interpreter. ``command`` begins with an executable."""
-    return subprocess.run([*command, *arguments], cwd=cwd, capture_output=True, text=True, check=False, timeout=300)
+def started(*command):
+    """A program from its start."""
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
 
 
 def sweep(tmp_path, *arguments, **options):
@@ -79,7 +79,7 @@ def test_two_runs_stored_make_a_table_in_pytest_benchmarks_own_compare(tmp_path)
     assert len(runs) == 2
     tool = shutil.which("pytest-benchmark", path=str(Path(sys.executable).parent)) or shutil.which("pytest-benchmark")
     command = (tool,) if tool else (sys.executable, "-m", "pytest_benchmark")
-    result = pytest_started("compare", *(str(run.path) for run in runs), command=command)
+    result = started(*command, "compare", *(str(run.path) for run in runs))
     assert result.returncode == 0, result.stderr
     assert result.stdout.count("gemm-cpu-b8-fp32-eager") >= 2
 
@@ -98,7 +98,7 @@ def test_a_full_sweep_has_cases_of_every_workload_or_says_why_not():
 
 def test_a_bare_pytest_in_the_checkout_finds_the_plugin(tmp_path):
     tool = shutil.which("pytest", path=str(Path(sys.executable).parent)) or shutil.which("pytest")
-    result = pytest_started("benchmarks/test_workloads.py", "--collect-only", "-q", command=(tool,))
+    result = started(tool, "benchmarks/test_workloads.py", "--collect-only", "-q")
     assert result.returncode == 0, result.stderr
     assert "benchmarks/test_workloads.py::test_workload[gemm-cpu-b64-fp32-eager]" in result.stdout
 
@@ -110,7 +110,7 @@ def test_storage_is_a_folder_of_this_machine_unless_named(tmp_path):
     for part in ("bench_core", "benchmarks"):
         shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", copy)
-    run = pytest_started("benchmarks", "--benchmark-autosave", "--bench-workload", "gemm", *QUICK, cwd=copy)
+    run = pytest_run("benchmarks", "--benchmark-autosave", "--bench-workload", "gemm", *QUICK, cwd=copy)
     assert run.returncode == 0, run.stdout + run.stderr
     (path,) = (copy / "results").rglob("*.json")
     assert path.relative_to(copy / "results").parts[0] == fingerprint().slug
@@ -149,11 +149,19 @@ def test_a_compiled_case_stores_compile_time_and_graph_breaks(tmp_path):
 
 @pytest.mark.long
 def test_no_compiler_is_a_skip_with_its_reason(tmp_path, monkeypatch):
-    monkeypatch.setenv("CXX", "no-such-compiler")
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
-    run = pytest_started("benchmarks", "--bench-workload", "mlp_infer", "--bench-variant", "compile", *QUICK)
+    asked = ("--bench-workload", "mlp_infer", "--bench-variant", "compile", *QUICK)
+    run = pytest_run("benchmarks", *asked, command=("-c", WITHOUT_COMPILER))
     assert run.returncode == 0
     assert re.search("skipped: compile: no working compiler.*: mlp_infer-cpu-b8-fp32-compile", run.stdout)
+
+
+WITHOUT_COMPILER = """
+import sys, pytest
+from torch._inductor import config
+config.cpp.cxx = (None, "no-such-compiler")  # what torch takes from the variable CXX when it is loaded
+sys.exit(pytest.main(sys.argv[1:]))
+"""
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,10 @@ def test_a_process_that_ends_without_a_result_is_a_failure_with_its_last_line() 
     assert details[-1] == "about to leave"
 
 
-def test_ctrl_c_ends_the_process_and_what_it_started_though_they_ignore_sigterm(lifeline: Lifeline) -> None:
+def test_ctrl_c_ends_the_process_and_what_it_started_though_they_ignore_sigterm(
+    lifeline: Lifeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench_core.execution.isolation.GRACE", 0.1)
     main = threading.main_thread().ident
     assert main == threading.get_ident()
     seen = []

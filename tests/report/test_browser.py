@@ -59,7 +59,7 @@ RUNS = {
         )
     ],
     "no gpu": lambda: [factory.run(on=factory.machine(gpu=False))],
-    "35 workloads": lambda: [factory.large_run()],
+    "many workloads": lambda: [factory.large_run(workloads=14)],
     "long names": lambda: [
         factory.run(
             [

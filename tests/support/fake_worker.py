@@ -11,17 +11,18 @@ import time
 from pathlib import Path
 
 from bench_core.execution.pairing.protocol import VARIABLE, VERSION, Channel, Link, ProtocolError
-from bench_core.execution.pairing.sides import Side
 
 ROOT = Path(__file__).parents[2]
 
 
 def side(name, folder, items, version=VERSION, avoid=None):
     """A side whose workers behave as ``items`` says: seconds per call, or a word for what goes wrong."""
+    from bench_core.execution.pairing.sides import Side  # imports libraries, which a worker does without
+
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "behavior.json").write_text(json.dumps({"items": items, "version": version}))
     python = folder / "python"
-    python.write_text(f"#!/bin/sh\nPYTHONPATH={str(ROOT)!r} exec {sys.executable!r} {__file__!r}\n")
+    python.write_text(f"#!/bin/sh\nPYTHONPATH={str(ROOT)!r} exec {sys.executable!r} -S {__file__!r}\n")
     python.chmod(0o755)
     return Side(name, f"the {name}", folder, str(python), avoid=avoid)
 

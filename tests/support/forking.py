@@ -71,7 +71,7 @@ def become(arguments: list[str], cwd: str, environ: dict[str, str], output: str,
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environ)
-    _redirect(output, errors, "utf-8" if environ.get("PYTHONUTF8") == "1" else sys.stdout.encoding)
+    _redirect(output, errors, _encoding(environ))
     how, what, *sys.argv = arguments
     sys.argv.insert(0, how)
     paths = filter(None, environ.get("PYTHONPATH", "").split(os.pathsep))
@@ -88,6 +88,12 @@ def become(arguments: list[str], cwd: str, environ: dict[str, str], output: str,
         sys.excepthook(*sys.exc_info())
         _exit(1)
     _exit(None)
+
+
+def _encoding(environ: dict[str, str]) -> str:
+    if "PYTHONIOENCODING" in environ:
+        return environ["PYTHONIOENCODING"]
+    return "utf-8" if environ.get("PYTHONUTF8") == "1" else sys.stdout.encoding
 
 
 def _exit(code: int | str | None) -> None:

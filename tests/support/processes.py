@@ -18,7 +18,7 @@ SERVER = "BENCH_CORE_TESTS_SERVER"
 """The environment variable with the folder of the server of ``forking.py``: its socket and its environment."""
 AT_START = ("LD_", "OMP_", "GOMP_", "MKL_", "PYTHON", "CXX")
 """Environment variables that begin so are read when Python starts or torch is loaded."""
-LATER = ("PYTHONPATH", "PYTHONUTF8")
+LATER = ("PYTHONPATH", "PYTHONUTF8", "PYTHONIOENCODING")
 """Exceptions, which the server obeys."""
 
 

@@ -9,9 +9,10 @@ import torch
 
 from bench_core import Case, workloads
 from bench_core.core import stats
-from bench_core.workloads.kit.feeds import RESTORE_EVERY
 
 RUNS = 400
+CYCLE = 32
+"""Training calls after which the first state is restored here."""
 
 
 @pytest.mark.parametrize("name", simulation.INDEPENDENT | simulation.CORRELATED)
@@ -65,16 +66,17 @@ def test_every_tool_gives_its_raw_samples_in_seconds_per_call(tool: peers.Tool) 
 
 
 @pytest.mark.parametrize("name", ["mlp_train", "lstm_ar_train"])
-def test_training_is_restored_to_its_first_state(name: str) -> None:
+def test_training_is_restored_to_its_first_state(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench_core.workloads.kit.feeds.RESTORE_EVERY", CYCLE)
     step = workloads.build(Case(name, batch_size=8))
     first = [p.detach().clone() for p in step.modules["model"].parameters()]
-    for _ in range(RESTORE_EVERY):
+    for _ in range(CYCLE):
         step()
     assert any(not torch.equal(p, q) for p, q in zip(step.modules["model"].parameters(), first, strict=True))
     step()  # restored before this call, so one step away from the start
     again = [p.detach().clone() for p in step.modules["model"].parameters()]
     fresh = workloads.build(Case(name, batch_size=8))
-    for _ in range(RESTORE_EVERY + 1):
+    for _ in range(CYCLE + 1):
         fresh()
     for p, q in zip(again, fresh.modules["model"].parameters(), strict=True):
         assert torch.equal(p, q)

@@ -17,6 +17,7 @@ from bench_core import Case, Step, workloads
 from bench_core.workloads.adversarial import dcgan, gan
 from bench_core.workloads.adversarial.pix2pix import PatchGAN, UNet256
 from bench_core.workloads.kit import BuildContext
+from tests.support.weights import draw_quickly
 
 pytestmark = pytest.mark.usefixtures("one_cache", "one_thread")
 
@@ -29,6 +30,7 @@ def pix2pix() -> Iterator[tuple[Step, Outputs]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(BuildContext, "resident_batches", lambda ctx, _: 1)
         patch.setattr("bench_core.workloads.kit.feeds.RESTORE_EVERY", 4)
+        draw_quickly(patch)
         step = workloads.build(Case("pix2pix256_step"))
         yield step, [step() for _ in range(5)]
 
@@ -205,6 +207,7 @@ def test_pix2pix_moves_every_weight_and_counts_every_flop(pix2pix: tuple[Step, O
 
 def test_pix2pix_infers_as_it_trains(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(BuildContext, "resident_batches", lambda ctx, _: 1)
+    draw_quickly(monkeypatch)
     step = workloads.build(Case("pix2pix256_infer"))
     first, second = step(), step()
     assert first.shape == (1, 3, 256, 256)

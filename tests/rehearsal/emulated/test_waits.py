@@ -32,7 +32,7 @@ def parameters(moves_data):
             workers = case.setting.removeprefix("pil-").startswith(WITH_WORKERS)  # their starts take long
             plain = case.dtype == "fp32" and case.variant in ("eager", "cuda_graph") and not workers
             if plain and (w.family == "pipeline") == moves_data:
-                light = not w.heavy or w.name == "mnist_epoch_e2e"
+                light = (not w.heavy and w.name != "arima_fit") or w.name == "mnist_epoch_e2e"
                 short = light and (moves_data or case.setting in ("", w.first_setting))
                 marks = [] if short else [pytest.mark.rehearsal]
                 found.append(pytest.param(w, case, id=case.id, marks=marks))

@@ -149,8 +149,8 @@ def assert_same_calls(a: Step, b: Step, calls: int, rtol: float = 1e-4) -> None:
 def test_graph_does_the_work_of_eager_call_by_call(
     name: str, monkeypatch: pytest.MonkeyPatch, cpu_counts: None
 ) -> None:
-    monkeypatch.setattr("bench_core.workloads.kit.feeds.RESTORE_EVERY", 12)
-    assert_same_calls(on_tape(name), eager(name), 30)
+    monkeypatch.setattr("bench_core.workloads.kit.feeds.RESTORE_EVERY", 6)
+    assert_same_calls(on_tape(name), eager(name), 15)
 
 
 @pytest.mark.parametrize("name", ["adam", "momentum and batch norm", "game"])
