@@ -69,7 +69,7 @@ def test_reading_commands_do_not_import_torch(command, stored, tmp_path):
     result = started(*arguments, command=("-c", code))
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[-2:] == ["exit code 0", "no torch"]
-    assert (tmp_path / "out" / "index.html").is_file() == (command == "report")
+    assert (tmp_path / "out" / "index.html").is_file() == (command in ("report", "history"))
 
 
 def test_list_names_every_workload_within_80_columns():
