@@ -22,11 +22,11 @@ RUN = factory.run(factory.sweep(batches=(1, 8)))
 FAILED = NotRun("gemm-cpu-b8-fp32-eager", Outcome.FAILED, "RuntimeError: no")
 ROWS = {name: list(rows) for name, rows in factory.studies(*factory.ladder(("cpu",))).items()}
 HOLD = """
-import sys
+import os, sys, time
 from pathlib import Path
 from bench_core.storage.journal import Journal
 journal = Journal.reopen(Path(sys.argv[1]))
-print("held", flush=True)
+os.write(1, b"held\\n")
 sys.stdin.readline()
 """
 
@@ -216,8 +216,8 @@ def test_a_journal_that_a_process_writes_to_is_neither_continued_nor_found(journ
 
 def test_a_child_that_outlives_a_killed_run_does_not_hold_its_journal(journal):
     journal.close()
-    orphaning = HOLD.replace("journal =", "import os, time\njournal =").replace(
-        "print(", "os.fork() or (print('child', flush=True), os.close(1), time.sleep(600))\nprint("
+    orphaning = HOLD.replace(
+        "os.write(", "os.fork() or (os.write(1, b'child\\n'), os.close(1), time.sleep(600))\nos.write("
     )
     command = [sys.executable, "-c", orphaning, str(journal.path)]
     root = Path(__file__).parents[2]
