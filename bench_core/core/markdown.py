@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Callable
+
 from bench_core.core import text
 
 LIMIT = 65_536
 """The most characters that GitHub takes in a comment."""
 MAX_QUOTED = 160
 """The most characters of quoted words; the middle of longer ones is left out."""
+
+
+def fitting(page: Callable[[int], str], rows: int, limit: int) -> str:
+    """The page with as many of its rows as keep it within so many characters, by ``page(number of rows)``; at least
+    the one without rows."""
+    if len(whole := page(rows)) <= limit:
+        return whole
+    too_many = bisect_right(range(rows), limit, key=lambda kept: len(page(kept)))
+    return page(max(0, too_many - 1))
 
 
 def code(words: str) -> str:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from bench_core.core.errors import OptionError
 from bench_core.execution.pairing.sides import Side, checked_out, commit, repository
+from bench_core.storage.naming import SHOWN
 
 HERE = "."
-SHOWN = 10
 
 
 @dataclass(frozen=True)

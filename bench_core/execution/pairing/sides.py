@@ -13,6 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from bench_core.core.errors import OptionError, StorageError
+from bench_core.storage.folder import full_commit
 
 PREFIX = "bench-core-gate-"
 
@@ -37,8 +38,12 @@ def repository(folder: Path) -> Path:
 
 def commit(folder: Path, revision: str) -> str:
     """The commit of a revision. Raises ``OptionError`` if there is none."""
-    error = f"no revision {revision!r} in this repository; fetch it first (in CI: a checkout with full history)"
-    return _git(folder, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", error=error)
+    found = full_commit(folder, revision)
+    if found is None:
+        raise OptionError(
+            f"no revision {revision!r} in this repository; fetch it first (in CI: a checkout with full history)"
+        )
+    return found
 
 
 @contextlib.contextmanager

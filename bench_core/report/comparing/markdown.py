@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 
 from bench_core.analysis.comparison import DESCRIPTIVE, Comparison, Verdict
 from bench_core.analysis.run_comparison import ORDER, RunComparison
 from bench_core.core import text
-from bench_core.core.markdown import LIMIT, code
+from bench_core.core.markdown import LIMIT, code, fitting
 from bench_core.report.comparing import named
 from bench_core.report.comparing.named import NamedComparison
 
@@ -18,11 +17,7 @@ def as_markdown(c: NamedComparison, limit: int = LIMIT) -> str:
     """The comparison in at most ``limit`` characters: rows that find no room are left out, the last ones first, and
     counted. Cases that are the SAME are folded."""
     rows = c.runs.rows
-    page = _page(c, rows)
-    if len(page) <= limit:
-        return page
-    fitting = bisect_right(range(len(rows)), limit, key=lambda kept: len(_page(c, rows[:kept])))
-    return _page(c, rows[: max(0, fitting - 1)])
+    return fitting(lambda kept: _page(c, rows[:kept]), len(rows), limit)
 
 
 def _page(c: NamedComparison, rows: Sequence[Comparison]) -> str:

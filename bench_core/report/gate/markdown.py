@@ -8,7 +8,7 @@ from bench_core.analysis.comparison import Verdict
 from bench_core.analysis.gate.result import GateResult
 from bench_core.analysis.gate.verdicts import CaseVerdict
 from bench_core.core import text
-from bench_core.core.markdown import LIMIT, code
+from bench_core.core.markdown import LIMIT, code, fitting
 from bench_core.report.gate import words
 
 HEAD = (
@@ -19,10 +19,7 @@ HEAD = (
 
 def as_markdown(result: GateResult, limit: int = LIMIT) -> str:
     """The result in at most ``limit`` characters: the last rows are left out if there are too many, and counted."""
-    kept = len(result.cases)
-    while len(page := _page(result, kept)) > limit and kept:
-        kept = kept * 3 // 4
-    return page
+    return fitting(lambda kept: _page(result, kept), len(result.cases), limit)
 
 
 def _page(result: GateResult, kept: int) -> str:
