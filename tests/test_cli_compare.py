@@ -27,18 +27,6 @@ def cases(factor=1.0, **changes):
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
-    """The current folder: no repository, no results."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setenv("BENCH_CORE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
-    return folder
-
-
-@pytest.fixture
 def base(here):
     return factory.store(factory.run(cases()), here / "base.json")
 

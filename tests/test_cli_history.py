@@ -14,6 +14,8 @@ from tests.support import factory
 from tests.support.values import commit, noisy, started
 from tests.test_cli import assert_refused, run
 
+pytestmark = pytest.mark.usefixtures("here")
+
 CASES = [Case("mlp_train", device="cuda", batch_size=64), Case("gemm", batch_size=8)]
 TIMES = noisy([(14, 1e-3), (10, 1.2e-3)])
 
@@ -28,17 +30,6 @@ def results(tmp_path_factory):
         ]
         stored = factory.run(records, started=started(day), commit=commit(day), dirty=day == 14)
         factory.store(stored, folder / "machine" / f"{day:04d}_run.json")
-    return folder
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    """The current folder: no repository, no results."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setenv("BENCH_CORE_CACHE", str(tmp_path / "cache"))
     return folder
 
 

@@ -77,6 +77,14 @@ def ratio_interval(interval: Interval | None) -> str:
     return NONE if interval is None else f"{significant(interval[0])} to {significant(interval[1])}"
 
 
+def change(value: float) -> str:
+    """A ratio as a change with its sign, such as ``+5.2%``."""
+    if not math.isfinite(value) or value == 0.0:
+        return "?"
+    percent = 100.0 * (value - 1.0)
+    return f"{percent:+.1f}%" if abs(percent) < 99.95 else f"{percent:+.0f}%"
+
+
 def open_interval(interval: tuple[float | None, float | None]) -> str:
     """An interval whose ends may be open, such as ``3.80 to 4.71`` or ``up to 4.71``."""
     low, high = (None if end is None else significant(end) for end in interval)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bench_core.analysis.comparison import Verdict
 from bench_core.analysis.gate.result import GateResult
+from bench_core.core import text
 from bench_core.report.gate import words
 
 LEVELS = {Verdict.SLOWER: "error", Verdict.MISSING: "warning", Verdict.UNCLEAR: "notice", Verdict.FASTER: "notice"}
@@ -15,7 +16,7 @@ def as_annotations(result: GateResult) -> str:
     for case in result.ordered:
         if case.verdict not in LEVELS:
             continue
-        figures = f"{words.change(case.time.ratio)} ({words.interval(case.time)})" if case.time else ""
+        figures = f"{text.change(case.time.ratio)} ({words.interval(case.time)})" if case.time else ""
         message = ". ".join(filter(None, (figures, words.remark(case))))
         where = _property(case.id.partition("::")[0])
         title = _property(f"{case.verdict}: {case.name}")

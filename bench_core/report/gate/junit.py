@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 from bench_core.analysis.comparison import Verdict
 from bench_core.analysis.gate.result import GateResult
 from bench_core.analysis.gate.verdicts import CaseVerdict
+from bench_core.core import text
 from bench_core.report.gate import words
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -35,7 +36,7 @@ def _add(suite: ElementTree.Element, case: CaseVerdict) -> None:
     classname = case.id.partition("::")[0].removesuffix(".py").replace("/", ".")
     seconds = f"{case.time.head:.9f}" if case.time else "0"
     test = ElementTree.SubElement(suite, "testcase", classname=_clean(classname), name=_clean(case.name), time=seconds)
-    figures = f"{words.change(case.time.ratio)} ({words.interval(case.time)})" if case.time else ""
+    figures = f"{text.change(case.time.ratio)} ({words.interval(case.time)})" if case.time else ""
     message = _clean(". ".join(filter(None, (str(case.verdict), figures, words.remark(case)))))
     if case.verdict is Verdict.SLOWER:
         ElementTree.SubElement(test, "failure", message=message, type="SLOWER")

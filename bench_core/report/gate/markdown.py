@@ -53,7 +53,7 @@ def _table(cases: Sequence[CaseVerdict]) -> list[str]:
 
 def _row(case: CaseVerdict) -> str:
     time = case.time
-    figures = (words.change(time.ratio), words.interval(time), words.times(time)) if time else (text.NONE,) * 3
+    figures = (text.change(time.ratio), words.interval(time), words.times(time)) if time else (text.NONE,) * 3
     remark = words.remark(case)
     cells = (str(case.verdict), code(case.name), *figures, str(case.pairs), code(remark) if remark else "")
     return f"| {' | '.join(cells)} |"

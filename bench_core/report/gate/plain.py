@@ -27,9 +27,7 @@ def _case(case: CaseVerdict, width: int) -> Iterator[str]:
     yield f"{case.verdict:<8s} {case.name}"
     if case.time:
         pairs = text.counted(case.pairs, "pair", "pairs")
-        figures = (
-            f"{words.change(case.time.ratio):<7s} {words.interval(case.time)}   {words.times(case.time)}   {pairs}"
-        )
+        figures = f"{text.change(case.time.ratio):<7s} {words.interval(case.time)}   {words.times(case.time)}   {pairs}"
         yield f"{INDENT}{figures}"
     if remark := words.remark(case):
         yield from textwrap.wrap(remark, width, initial_indent=INDENT, subsequent_indent=INDENT)

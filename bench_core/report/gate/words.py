@@ -27,17 +27,9 @@ def effort(result: GateResult) -> str:
     return f"{text.counted(result.pairs, 'pair', 'pairs')} of processes, {text.duration(result.seconds)}{ending}"
 
 
-def change(value: float) -> str:
-    """A ratio as a change with its sign, such as ``+5.2%``."""
-    if not math.isfinite(value) or value == 0.0:
-        return "?"
-    percent = 100.0 * (value - 1.0)
-    return f"{percent:+.1f}%" if abs(percent) < 99.95 else f"{percent:+.0f}%"
-
-
 def interval(figure: Change) -> str:
     """The interval of a change, such as ``+3.9% to +6.4%``; a question mark is an open end."""
-    return f"{change(figure.interval[0])} to {change(figure.interval[1])}"
+    return f"{text.change(figure.interval[0])} to {text.change(figure.interval[1])}"
 
 
 def times(figure: Change) -> str:
@@ -50,7 +42,7 @@ def memory(case: CaseVerdict) -> str:
     figure = case.memory
     if figure is None or figure.verdict not in (Verdict.SLOWER, Verdict.FASTER):
         return ""
-    return f"peak memory {change(figure.ratio)} ({interval(figure)}), now {text.memory(round(figure.head))}"
+    return f"peak memory {text.change(figure.ratio)} ({interval(figure)}), now {text.memory(round(figure.head))}"
 
 
 def remark(case: CaseVerdict) -> str:

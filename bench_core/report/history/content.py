@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from bench_core.analysis.history.steps import Findings, Step, SteppedSeries
 from bench_core.core import text
-from bench_core.report.gate.words import change
 from bench_core.report.history import sparkline, words
 from bench_core.report.tables.table import Column, Folded, Link, Table, table
 from bench_core.storage.values import SeriesId
@@ -98,7 +97,7 @@ def _answer(findings: Findings) -> str:
     of = "candidate, " if newest.point.candidate else ""
     return (
         f"{text.counted(len(findings.regressions), 'regression', 'regressions')}. The newest: {of}"
-        f"{change(newest.point.ratio)} in {words.title(newest.series.id)}, since {words.time(newest.first)} with "
+        f"{text.change(newest.point.ratio)} in {words.title(newest.series.id)}, since {words.time(newest.first)} with "
         f"{words.commit(newest.first)}."
     )
 
@@ -131,7 +130,7 @@ def _all_steps(
     return table(caption, columns, steps)
 
 
-_CHANGE = Column[Step]("Change", lambda step: change(step.point.ratio), numeric=True)
+_CHANGE = Column[Step]("Change", lambda step: text.change(step.point.ratio), numeric=True)
 _INTERVAL = Column[Step]("Interval", words.interval)
 _COMMITS = (
     Column[Step]("Commit", lambda step: words.commit(step.first)),

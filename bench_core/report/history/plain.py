@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from bench_core.analysis.history.steps import Findings, Step
 from bench_core.core import text
-from bench_core.report.gate.words import change
 from bench_core.report.history import words
 from bench_core.storage.values import SeriesId
 
@@ -45,7 +44,7 @@ def _regressions(steps: Sequence[Step], differences: Mapping[SeriesId, str], wid
 
 
 def _regression(step: Step, difference: str, width: int) -> Iterator[str]:
-    head = f"{change(step.point.ratio):<7s} {words.title(step.series.id)}"
+    head = f"{text.change(step.point.ratio):<7s} {words.title(step.series.id)}"
     yield from _wrapped(head, width)
     confidence = f"confidence {text.share(step.point.confidence)}"
     facts = (
@@ -65,7 +64,7 @@ def _improvements(steps: Sequence[Step], differences: Mapping[SeriesId, str], wi
     for step in steps[:MAX_IMPROVEMENTS]:
         since = f"since {words.time(step.first)}, {words.commit(step.first)}"
         facts = (words.title(step.series.id), differences[step.series.id], since, words.status(step))
-        yield from _wrapped(f"{change(step.point.ratio):<7s} {'; '.join(fact for fact in facts if fact)}", width)
+        yield from _wrapped(f"{text.change(step.point.ratio):<7s} {'; '.join(fact for fact in facts if fact)}", width)
     yield from _more(len(steps) - MAX_IMPROVEMENTS, "improvements")
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from bench_core.analysis.history.steps import Step, SteppedSeries
-from bench_core.report.gate.words import change
+from bench_core.core import text
 from bench_core.report.history import words
 from bench_core.report.plots import canvas
 from bench_core.report.plots.colors import BLUE, GRAY, INK, VERMILLION
@@ -102,7 +102,7 @@ def _steps(ax: Axes, steps: Sequence[Step], count: int) -> None:
         if (x - free) * inches < LABEL_INCHES:
             continue
         free = x
-        label = change(step.point.ratio) + ("?" if step.point.candidate else "")
+        label = text.change(step.point.ratio) + ("?" if step.point.candidate else "")
         for y, line, of_color, weight in (
             (1.12, label, color, "bold"),
             (1.02, words.commit(step.first)[:8], GRAY, "normal"),

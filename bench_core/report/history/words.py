@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from bench_core.analysis.change_points import MIN_VALUES
 from bench_core.analysis.history.steps import Findings, Step
 from bench_core.core import text
-from bench_core.report.gate.words import change
 from bench_core.storage.naming import SHOWN
 from bench_core.storage.values import BYTES, SECONDS, TIME, Origin, SeriesId
 
@@ -65,7 +64,7 @@ def commit(origin: Origin) -> str:
 def interval(step: Step) -> str:
     """The interval of a step, such as ``+3.9% to +6.4%``."""
     low, high = step.point.interval
-    return f"{change(low)} to {change(high)}"
+    return f"{text.change(low)} to {text.change(high)}"
 
 
 def levels(step: Step) -> str:

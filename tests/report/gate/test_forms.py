@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from bench_core.analysis.comparison import Verdict
 from bench_core.analysis.gate.result import GateResult
 from bench_core.analysis.gate.verdicts import CaseVerdict, Change
+from bench_core.core import text
 from bench_core.core.errors import ReportError
 from bench_core.core.markdown import LIMIT
 from bench_core.core.pairs import Figures, Pair, Trouble
-from bench_core.report.gate import files, words
+from bench_core.report.gate import files
 from bench_core.report.gate.annotations import as_annotations
 from bench_core.report.gate.data import as_json
 from bench_core.report.gate.junit import as_junit
@@ -183,7 +184,7 @@ def test_progress_counts_what_is_decided_and_the_time():
 
 
 def test_changes_are_short():
-    assert list(map(words.change, (1.0, 1.052, 0.5, 12.0, math.inf, 0.0))) == [
+    assert list(map(text.change, (1.0, 1.052, 0.5, 12.0, math.inf, 0.0))) == [
         "+0.0%",
         "+5.2%",
         "-50.0%",
