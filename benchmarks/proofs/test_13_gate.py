@@ -1,35 +1,68 @@
-"""The gate on recorded pairs of identical code: false alarms, and changes of known size that are found."""
+"""The gate on recorded pairs of identical code: false alarms, changes of known size, and other tools' rules."""
 
+import statistics
 from collections.abc import Callable
 
+import numpy as np
 import pytest
-from gate_resampled import RECORDED, gates, share
+from gate_peers import RULES
+from gate_resampled import RECORDED, Gated, Scene, found, gates
 from rates import shown
 
 from bench_core.analysis.comparison import Verdict
 
 PrintLine = Callable[[str], None]
-CLAIMS = (Verdict.SLOWER, Verdict.FASTER)
 
 pytestmark = pytest.mark.skipif(not RECORDED, reason="no recorded pairs; benchmarks/proofs/gate_pairs.py makes them")
 
 
 def test_false_alarms(print_line: PrintLine) -> None:
-    made = gates(1.0, 0, 2000)
-    alarms = sum(any(verdict in CLAIMS for verdict in verdicts.values()) for verdicts, _ in made)
-    same = sum(verdict is Verdict.SAME for verdicts, _ in made for verdict in verdicts.values())
-    cases = sum(len(verdicts) for verdicts, _ in made)
-    print_line(f"gates of identical code with a false alarm: {shown(alarms, len(made))}; SAME: {shown(same, cases)}")
+    made = gates(Scene(), 2000)
+    alarms = sum(gate.alarmed for gate in made)
+    verdicts = [verdict for gate in made for verdict in gate.verdicts.values()]
+    print_line(
+        f"gates of identical code with a false alarm: {shown(alarms, len(made))}; "
+        f"SAME: {shown(verdicts.count(Verdict.SAME), len(verdicts))}; "
+        f"pairs: median {statistics.median(gate.pairs for gate in made):.0f}"
+    )
     assert alarms / len(made) <= 0.015
 
 
 @pytest.mark.parametrize(("factor", "least"), [(1.05, 0.9), (1.03, 0.6), (1 / 1.05, 0.9), (1 / 1.03, 0.6)])
 def test_power(factor: float, least: float, print_line: PrintLine) -> None:
-    made = gates(factor, 3, 500)
+    made = gates(Scene(factor, changed=3), 500)
     wanted = Verdict.SLOWER if factor > 1.0 else Verdict.FASTER
-    found, count = share(made, lambda verdict: verdict is wanted)
-    wrong = sum(verdicts[case] in CLAIMS for verdicts, changed in made for case in verdicts.keys() - set(changed))
+    hits, count = found(made, lambda gate, case: gate.verdicts[case] is wanted)
     print_line(
-        f"3 of the cases take {factor:.3f} times as long: {wanted} {shown(found, count)}; others: {wrong} claims"
+        f"3 cases take {factor:.3f} times as long: {wanted} {shown(hits, count)}; "
+        f"gates with a false claim on another case: {sum(gate.alarmed for gate in made)}; "
+        f"pairs: median {statistics.median(gate.pairs for gate in made):.0f}"
     )
-    assert found / count >= least
+    assert hits / count >= least
+
+
+def test_other_tools_rules(print_line: PrintLine) -> None:
+    """Thresholds are tuned on the first half of each recording; everything is judged on the second."""
+    number = 500
+    tuning, same = (gates(Scene(half=half, peers=True), number) for half in (0, 1))
+    slower = {percent: gates(Scene(1.0 + percent / 100, 3, half=1, peers=True), number) for percent in (5, 3)}
+    own = [shown(sum(gate.alarmed for gate in same), number)]
+    own += [shown(*found(gated, lambda gate, case: gate.verdicts[case] is Verdict.SLOWER)) for gated in slower.values()]
+    print_line(f"bench-core gate: false alarms {own[0]}; 5% found {own[1]}; 3% found {own[2]}")
+    for rule in RULES:
+        tuned = float(np.quantile([largest(gate, rule.name) for gate in tuning], 0.99))
+        for name, threshold in (("default", rule.default), ("tuned", tuned)):
+            alarms = sum(largest(gate, rule.name) > threshold for gate in same)
+            power = [
+                found(gated, lambda gate, case: gate.scores[rule.name][case] > threshold)  # noqa: B023 - called here
+                for gated in slower.values()
+            ]
+            print_line(
+                f"{rule.name}, {name} ({threshold:.3g}): false alarms {shown(alarms, number)}; "
+                f"5% found {shown(*power[0])}; 3% found {shown(*power[1])}"
+            )
+
+
+def largest(gate: Gated, rule: str) -> float:
+    """The largest score of any case, in either direction."""
+    return max(map(abs, gate.scores[rule].values()))
