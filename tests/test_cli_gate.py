@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tests.support import fake_worker
 from tests.support.processes import python
 
 ROOT = Path(__file__).parents[1]
@@ -51,6 +52,7 @@ def project(tmp_path_factory):
     """A project with its code in ``src`` and two commits, of which the second breaks a test and replaces another."""
     top = tmp_path_factory.mktemp("another") / "project"
     (top / "src").mkdir(parents=True)
+    (top / ".gitignore").write_text("__pycache__\n")
     (top / "pytest.ini").write_text("[pytest]\naddopts = -n 2 --benchmark-autosave\n")
     git = ("git", "-C", str(top), "-c", "user.name=n", "-c", "user.email=e@x")
     subprocess.run([*git, "init", "-q"], check=True)
@@ -111,6 +113,25 @@ def test_what_differs_may_be_the_interpreter_or_the_options(project, tmp_path):
     assert "1 UNCLEAR, 1 MISSING" in ended.stdout
 
 
+def test_a_test_that_only_one_side_has_is_missing_though_it_is_named(project):
+    tests = [f"test_speed.py::test_{name}" for name in ("kept", "new")]
+    ended = gate(project, "--base", "HEAD~1", "--budget", "0.001", "-p", "bench_core.plugin", *tests)
+    assert ended.returncode == 3, ended.stderr
+    assert "1 UNCLEAR, 1 MISSING" in ended.stdout
+    refused = gate(project, "--base", "HEAD~1", "-p", "bench_core.plugin", "test_sped.py")
+    assert refused.returncode == 2
+    assert "no test 'test_sped.py'" in refused.stderr
+
+
+def test_a_worker_that_dies_while_it_is_stopped_is_a_failure_of_its_case(tmp_path):
+    test = "test_mine.py::test_mine"
+    fake = fake_worker.side("base", tmp_path, {test: "deaf"})
+    (tmp_path / "test_mine.py").write_text("def test_mine(device_benchmark):\n    device_benchmark(int)\n")
+    ended = gate(tmp_path, "--base-python", fake.python, "--budget", "0.001", "-p", "bench_core.plugin", test)
+    assert ended.returncode == 3, ended.stderr
+    assert "its process has ended" in ended.stdout
+
+
 def test_an_error_that_breaks_the_accelerator_ends_its_process(tmp_path):
     (tmp_path / "test_breaking.py").write_text(BREAKING)
     ended = gate(tmp_path, "--base-options=-v", "--budget", "0.001", "-p", "bench_core.plugin")
@@ -125,7 +146,7 @@ def test_an_error_that_breaks_the_accelerator_ends_its_process(tmp_path):
         (["--base", "nowhere"], "no revision 'nowhere'"),
         (["--base", "HEAD", "--margin", "5"], "is not a percentage"),
         (["--base", "HEAD", "--margin", "5%", "--matters", "2%"], "matters above margin"),
-        (["--base", "HEAD", "--budget", "0"], "must be above 0"),
+        (["--base", "HEAD", "--budget", "0"], "must be numbers above 0"),
         (["--base", "HEAD", "--json", "/proc/none/a"], "cannot be written"),
         (["--base", "HEAD", "--settings", "none.toml"], "none.toml: cannot be read"),
         (["--base-python", "none/python"], "is not an interpreter"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
 import random
 import shutil
@@ -59,14 +61,14 @@ def gate(
     from bench_core.execution.pairing.request import Compared
     from bench_core.report.gate import files
 
-    if not (budget > 0.0 and timeout > 0.0):
-        raise OptionError("--budget and --timeout: must be above 0")
+    if not (0.0 < budget < math.inf and 0.0 < timeout < math.inf):
+        raise OptionError("--budget and --timeout: must be numbers above 0")
     outputs = {"json": json, "markdown": markdown, "junit": junit}
     files.check_writable(path for path in outputs.values() if path)
     own = chosen.read(Path.cwd(), settings)
     given = {name: value for name, value in (("margin", margin), ("matters", matters)) if value is not None}
     rules = Rules(chosen.changed(own.rules.default, given, "gate"), own.rules.cases)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _set_signals()
     gating, result = _run(
         Compared(base, head, base_python, base_options),
         [*(context.args or own.tests)],
@@ -77,6 +79,16 @@ def gate(
     )
     _write(gating, result, outputs)
     sys.exit(130 if gating.interrupted else result.exit_code)
+
+
+def _set_signals() -> None:
+    """End like Ctrl-C when the job is cancelled or the connection lost; and outlive a worker that has died."""
+    if os.name != "posix":
+        return
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
+            signal.signal(number, signal.default_int_handler)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
 
 
 def _run(
@@ -93,11 +105,10 @@ def _run(
         return judge(gating.names, gating.pairs, gating.troubles, rules)
 
     def note(gating: Gating) -> None:
-        line = progress(verdicts(gating), len(gating.took), gating.seconds, budget)
-        print(line, file=sys.stderr, flush=True)
+        _say(progress(verdicts(gating), len(gating.took), gating.seconds, budget))
 
     with sides(compared, Path.cwd()) as both:
-        print(f"bench-core: {both[1].title} against {both[0].title}", file=sys.stderr, flush=True)
+        _say(f"bench-core: {both[1].title} against {both[0].title}")
         gating = run_gate(
             both,
             tests,
@@ -107,6 +118,8 @@ def _run(
             note=note,
             turns=Turns(timeout=timeout),
         )
+    if gating.broken:
+        _say(f"bench-core: ended early, as no further pair could be started: {gating.broken}")
     base, head = gating.machines
     result = GateResult(
         base=both[0].title,
@@ -121,6 +134,12 @@ def _run(
     return gating, result
 
 
+def _say(line: str) -> None:
+    """A line of progress, if somebody still reads it."""
+    with contextlib.suppress(BrokenPipeError):
+        print(line, file=sys.stderr, flush=True)
+
+
 def _write(gating: Gating, result: GateResult, outputs: Mapping[str, Path | None]) -> None:
     from bench_core.report.gate import files
     from bench_core.report.gate.annotations import as_annotations
@@ -129,11 +148,6 @@ def _write(gating: Gating, result: GateResult, outputs: Mapping[str, Path | None
     from bench_core.report.gate.markdown import as_markdown
     from bench_core.report.gate.plain import as_text
 
-    print(as_text(result, max(60, min(120, shutil.get_terminal_size().columns))), end="")
-    if os.environ.get("GITHUB_ACTIONS") == "true":
-        print(as_annotations(result), end="")
-        if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-            files.append(Path(summary), as_markdown(result))
     forms = {
         "json": lambda: as_json(result, gating.pairs),
         "markdown": lambda: as_markdown(result),
@@ -142,3 +156,9 @@ def _write(gating: Gating, result: GateResult, outputs: Mapping[str, Path | None
     for name, path in outputs.items():
         if path:
             files.write(path, forms[name]())
+    with contextlib.suppress(BrokenPipeError):
+        print(as_text(result, max(60, min(120, shutil.get_terminal_size().columns))), end="", flush=True)
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        print(as_annotations(result), end="", flush=True)
+        if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+            files.append(Path(summary), as_markdown(result))

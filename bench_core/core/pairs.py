@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Figures:
-    """One side's figures: the seconds per call of each block, and the peak memory of the case in bytes (``None`` where
-    it is not counted)."""
+    """One side's figures: the seconds per call of each block, two in each turn, and the peak memory of the case in
+    bytes (``None`` where it is not counted)."""
 
     times: tuple[float, ...]
     memory: int | None = None
@@ -16,7 +16,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Pair:
-    """The figures of both sides, measured in turns by two fresh processes."""
+    """The figures of both sides, measured in as many turns by two fresh processes."""
 
     base: Figures
     head: Figures

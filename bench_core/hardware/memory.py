@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
@@ -44,6 +46,15 @@ def peak() -> int | None:
     return 1024 * int(found[1]) if found else None
 
 
+def release(devices: Iterable[str]) -> None:
+    """Give blocks that torch keeps for later back to the accelerators."""
+    import torch
+
+    if any(device != "cpu" for device in devices):
+        with contextlib.suppress(NotImplementedError, RuntimeError):
+            torch.accelerator.empty_cache()
+
+
 def limit(device: str, share: float) -> None:
     """Let torch use at most this share of an accelerator's memory, where torch can limit it."""
     import torch
@@ -51,4 +62,4 @@ def limit(device: str, share: float) -> None:
     kind, _, index = device.partition(":")
     set_share = getattr(torch.get_device_module(kind), "set_per_process_memory_fraction", None)
     if set_share is not None:
-        set_share(share, int(index or 0))
+        set_share(share, *(() if kind == "mps" else (int(index or 0),)))  # there is one mps device only

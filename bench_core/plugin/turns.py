@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -31,10 +32,12 @@ def _alone(config: pytest.Config) -> None:
         "benchmark_autosave": False,
         "benchmark_save": None,
         "benchmark_json": None,
+        "benchmark_skip": False,
         "bench_resume": None,
         "dist": "no",
         "tx": [],
         "numprocesses": None,
+        "timeout": 0,  # pytest-timeout counts the time in which the worker is stopped
     }
     for option, value in values.items():
         if hasattr(config.option, option):
@@ -49,6 +52,7 @@ class Turns:
         for descriptor in (link.reads, link.writes):
             os.set_inheritable(descriptor, False)
         self._worker: Worker | None = None
+        self._unknown: list[str] = []
         self._reports: list[pytest.TestReport] = []
 
     @property
@@ -59,6 +63,21 @@ class Turns:
 
             self._worker = Worker(self._link)
         return self._worker
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collection(self, session: pytest.Session) -> Iterator[None]:
+        """Collect what this side has of the tests: one that the other side adds is no error here."""
+        try:
+            return (yield)
+        except pytest.UsageError:
+            items: list[pytest.Item] = []
+            for argument in session.config.args:
+                try:
+                    items += session.perform_collect([argument])
+                except pytest.UsageError:
+                    self._unknown.append(argument)
+            session.items = items
+            return None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -72,7 +91,8 @@ class Turns:
             if measures(item) and study_of(item) is None and item.get_closest_marker(HARNESS) is None
         }
         names = {node: name_of(item) or node for node, item in items.items()}
-        channel.send({"hello": VERSION, "items": names, "machine": self.worker.machine()})
+        machine = self.worker.machine()
+        channel.send({"hello": VERSION, "items": names, "machine": machine, "unknown": self._unknown})
         try:
             while asked := channel.receive():
                 if asked["open"] in items:

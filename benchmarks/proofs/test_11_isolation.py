@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from bench_core.analysis.gate.ratio import log_ratio
 from bench_core.core.case import Case
 from bench_core.execution.pairing.guard import Guard
 from bench_core.execution.pairing.pairs import Pairing, Turns, greeted
@@ -23,8 +24,8 @@ from bench_core.hardware.machine import usable_cpus
 ROOT = Path(__file__).parents[2]
 ROUNDS, MOST = 10, 0.02
 """The fresh processes of each case, and how far off the median ratio may be."""
-QUANTILE = 0.1
-"""A process's time is this quantile of its blocks, as in a gate."""
+TURNS = Turns(seconds=2.0, most=200)
+"""Longer than in a gate: the start of a process takes longer than that."""
 CASES = (
     Case("gemm", batch_size=512, threads=1),
     Case("gemm", batch_size=1024),
@@ -75,12 +76,9 @@ def ratio(case: Case, shared: Remote, draw: random.Random, guard: Guard, logs: P
     own = worker("own", logs, guard)
     try:
         item = f"benchmarks/test_workloads.py::test_workload[{case.id}]"
-        pair = Pairing((shared, own), draw, Turns()).measure((item, item), check=False)
+        return math.exp(log_ratio(Pairing((shared, own), draw, TURNS).measure((item, item), check=False)))
     finally:
         own.end()
-    times = (sorted(figures.times) for figures in (pair.head, pair.base))
-    isolated, in_process = (side[math.floor(QUANTILE * len(side))] for side in times)
-    return isolated / in_process
 
 
 def worker(name: str, logs: Path, guard: Guard) -> Remote:

@@ -5,6 +5,7 @@ process id in ``pids``, and what it was asked in ``asked``.
 """
 
 import json
+import math
 import os
 import sys
 import time
@@ -15,12 +16,17 @@ from bench_core.execution.pairing.protocol import VARIABLE, VERSION, Channel, Li
 ROOT = Path(__file__).parents[2]
 
 
-def side(name, folder, items, version=VERSION, avoid=None):
-    """A side whose workers behave as ``items`` says: seconds per call, or a word for what goes wrong."""
+def side(name, folder, items, version=VERSION, avoid=None, starts=None, unknown=()):
+    """A side whose workers behave as ``items`` says: seconds per call, or a word for what goes wrong.
+
+    Only the first ``starts`` of them start, unless it is ``None``; ``unknown`` are arguments that they do not know.
+    """
     from bench_core.execution.pairing.sides import Side  # imports libraries, which a worker does without
 
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "behavior.json").write_text(json.dumps({"items": items, "version": version}))
+    (folder / "behavior.json").write_text(
+        json.dumps({"items": items, "version": version, "starts": starts, "unknown": unknown})
+    )
     python = folder / "python"
     python.write_text(f"#!/bin/sh\nPYTHONPATH={str(ROOT)!r} exec {sys.executable!r} -S {__file__!r}\n")
     python.chmod(0o755)
@@ -45,19 +51,20 @@ def main():
     items = behavior["items"]
     with (folder / "pids").open("a") as file:
         file.write(f"{os.getpid()}\n")
-    if "collect" in items:
+    if "collect" in items or len((folder / "pids").read_text().split()) > (behavior["starts"] or math.inf):
         print("ERROR test_x.py - SyntaxError: invalid syntax")
         sys.exit(2)
     if "no plugin" in items:
         sys.exit(0)
     link = Link.decode(os.environ[VARIABLE])
     channel = Channel(link.reads, link.writes)
-    channel.send({"hello": behavior["version"], "items": {item: f"name of {item}" for item in items}, "machine": "m"})
+    names = {item: f"name of {item}" for item in items}
+    channel.send({"hello": behavior["version"], "items": names, "machine": "m", "unknown": behavior["unknown"]})
     item = None
     while True:
         try:
             message = channel.receive()
-        except ProtocolError:
+        except (ProtocolError, OSError):
             return
         with (folder / "asked").open("a") as file:
             file.write(json.dumps(message) + "\n")
@@ -72,6 +79,8 @@ def answer(message, what, link):
     if "open" in message:
         if what in ("skip", "fail"):
             return {"ended": {"skip": "skipped", "fail": "failed"}[what], "reason": f"will {what}"}
+        if what == "deaf":
+            os.close(link.reads)
         if what == "unused":
             return {"ended": "passed", "reason": ""}
         return {"opened": True}

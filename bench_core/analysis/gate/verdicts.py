@@ -12,11 +12,9 @@ import numpy as np
 
 from bench_core.analysis.comparison import Verdict
 from bench_core.analysis.gate.evidence import Interval, interval, log_evidence
+from bench_core.analysis.gate.ratio import log_ratio
 from bench_core.core.pairs import Figures, Pair, Trouble
 
-QUANTILE = 0.1
-"""A process's time is this quantile of its blocks. Other work only ever adds time, and small steps on several threads
-have a fast and a slow mode; the low quantile is the same in both (docs/ci.md has the evidence)."""
 ALARMS = 0.01
 """The probability of any false claim in a gate of identical code, at most."""
 TIME_SHARE = 0.4
@@ -113,11 +111,15 @@ def judge(
 def decided(
     names: Mapping[str, str], pairs: Mapping[str, Sequence[Pair]], troubles: Mapping[str, Trouble], rules: Rules
 ) -> set[str]:
-    """The cases that need no further pairs: whose time is decided, and whose memory is not under suspicion."""
+    """The cases that need no further pairs: those that are slower, and those whose time is decided and whose memory is
+    not under suspicion."""
     times, memory = _metrics(names, pairs, troubles, rules)
     known = {case for case, call in times.calls.items() if call.verdict is not Verdict.UNCLEAR}
     suspect = {case for case, call in memory.calls.items() if call.suspect and call.verdict is Verdict.UNCLEAR}
-    return (known - suspect) | {case for case, call in memory.calls.items() if call.verdict is Verdict.SLOWER}
+    slower = {
+        case for metric in (times, memory) for case, call in metric.calls.items() if call.verdict is Verdict.SLOWER
+    }
+    return (known - suspect) | slower
 
 
 @dataclass(frozen=True)
@@ -163,17 +165,21 @@ def _metrics(
     """The times and the peak memory of all cases that both sides can measure."""
     limits = {case: rules.of(name, case) for case, name in names.items() if case not in troubles}
     times = {case: [(_time(p.base), _time(p.head)) for p in pairs[case]] for case in limits if pairs[case]}
+    ratios = {case: [log_ratio(pair) for pair in pairs[case]] for case in times}
     counted = [case for case in times if all(None not in (p.base.memory, p.head.memory) for p in pairs[case])]
     memory = {case: [(_memory(p.base), _memory(p.head)) for p in pairs[case]] for case in counted}
+    growth = {case: [math.log(head / base) for base, head in values] for case, values in memory.items()}
     return (
         _metric(
             times,
+            ratios,
             {case: (limit.margin, limit.matters) for case, limit in limits.items()},
             len(names),
             ALARMS * TIME_SHARE,
         ),
         _metric(
             memory,
+            growth,
             {case: (limit.memory, 2.0 * limit.memory) for case, limit in limits.items()},
             len(names),
             ALARMS * (0.5 - TIME_SHARE),
@@ -183,7 +189,7 @@ def _metrics(
 
 @lru_cache(maxsize=2**14)
 def _time(figures: Figures) -> float:
-    return float(np.quantile(figures.times, QUANTILE))
+    return float(np.median(figures.times))
 
 
 def _memory(figures: Figures) -> float:
@@ -193,15 +199,16 @@ def _memory(figures: Figures) -> float:
 
 def _metric(
     values: Mapping[str, Sequence[tuple[float, float]]],
+    logs: Mapping[str, Sequence[float]],
     limits: Mapping[str, tuple[float, float]],
     count: int,
     level: float,
 ) -> _Metric:
-    """A figure of which each case has values of base and head; ``limits`` are its margin and what matters.
+    """A figure of which each case has values of base and head, and log-ratios; ``limits`` are its margin and what
+    matters.
 
     In each direction, a false claim on any of ``count`` cases has a probability of at most ``level``.
     """
-    logs = {case: [math.log(head / base) for base, head in pairs] for case, pairs in values.items()}
     claims = {
         Verdict.SLOWER: {case: log_evidence(x, math.log1p(limits[case][0])) for case, x in logs.items()},
         Verdict.FASTER: {case: log_evidence(np.negative(x), math.log1p(limits[case][0])) for case, x in logs.items()},

@@ -23,7 +23,7 @@ class Gating:
     """The state of a gate: the figures of each case so far, by its id, and the cases that one side cannot measure.
 
     ``cases`` are the tests of both sides, by id, ``machines`` the two machines as each side describes it. ``took`` are
-    the seconds of each pair, ``seconds`` those of everything.
+    the seconds of each pair, ``seconds`` those of everything. ``broken`` says why no further pair could be started.
     """
 
     cases: dict[str, Matched] = field(default_factory=dict)
@@ -33,6 +33,7 @@ class Gating:
     took: list[float] = field(default_factory=list)
     seconds: float = 0.0
     interrupted: bool = False
+    broken: str | None = None
 
     @property
     def names(self) -> dict[str, str]:
@@ -40,7 +41,12 @@ class Gating:
         return {case: one.name for case, one in self.cases.items()}
 
     def note_collected(self, base: Hello, head: Hello, by_place: bool) -> None:
-        """Note what both sides collected, when the first pair did."""
+        """Note what both sides collected, when the first pair did.
+
+        Raises ``GateError`` if that is nothing, or if neither knows an argument.
+        """
+        if unknown := [argument for argument in head.unknown if argument in base.unknown]:
+            raise GateError(f"base and head have no test {unknown[0]!r}; name a file, folder or test that exists")
         self.machines = base.machine, head.machine
         self.cases = {one.id: one for one in matched(base.items, head.items, by_place)}
         for case, one in self.cases.items():
@@ -48,11 +54,16 @@ class Gating:
             if None in one.ids:
                 side = "head" if one.head is None else "base"
                 self.troubles[case] = Trouble(side, "missing", "there is no such test")
+        if not self.cases:
+            raise GateError("base and head have no test that uses device_benchmark; name some")
 
     def open(self, decided: set[str]) -> list[Matched]:
         """The cases that are still to be measured."""
         return [one for case, one in self.cases.items() if case not in decided and case not in self.troubles]
 
+
+STARTS = 2
+"""How often in a row a pair may fail to start, after the first one."""
 
 Decide = Callable[[Gating], set[str]]
 """Names the cases that need no further pairs."""
@@ -72,20 +83,27 @@ def run_gate(
     """Measure pairs of processes until ``decide`` has named all cases or the budget (seconds) does not suffice for
     another pair, or until Ctrl-C. ``note`` is called after each pair.
 
-    Raises ``GateError`` if a side cannot collect its tests, or both have none.
+    Raises ``GateError`` if a side cannot collect its tests, or both have none. What was measured is kept if a later
+    pair fails to start, twice in a row.
     """
     gating, draw, start = Gating(), random.Random(seed), clock()
     guard = Guard()
     try:
         with tempfile.TemporaryDirectory(prefix="bench-core-logs-") as logs:
-            while _goes_on(gating, decide, budget):
+            failed = 0
+            while failed < STARTS and _goes_on(gating, decide, budget):
                 began = clock()
-                with started(sides, arguments, Path(logs), guard, draw, turns) as (pairing, collected):
-                    if not gating.cases:
-                        gating.note_collected(*collected, by_place=any(side.options for side in sides))
+                try:
+                    with started(sides, arguments, Path(logs), guard, draw, turns) as (pairing, collected):
                         if not gating.cases:
-                            raise GateError("base and head have no test that uses device_benchmark; name some")
-                    _measure(pairing, gating, draw, decide, lambda: clock() - start > budget)
+                            gating.note_collected(*collected, by_place=any(side.options for side in sides))
+                        _measure(pairing, gating, draw, decide, lambda: clock() - start > budget)
+                except GateError as error:
+                    if not gating.took:
+                        raise
+                    failed, gating.broken = failed + 1, str(error)
+                    continue
+                failed, gating.broken = 0, None
                 gating.took.append(clock() - began)
                 gating.seconds = clock() - start
                 note(gating)
@@ -97,22 +115,26 @@ def run_gate(
 
 
 def _goes_on(gating: Gating, decide: Decide, budget: float) -> bool:
-    """Whether there is a case to measure, and time for another pair."""
+    """Whether there is a case to measure, and time for another pair or no figure of it yet."""
     if not gating.took:
         return True
-    return bool(gating.open(decide(gating))) and gating.seconds + max(gating.took[-3:]) <= budget
+    cases = gating.open(decide(gating))
+    if any(not gating.pairs[case.id] for case in cases):
+        return True
+    return bool(cases) and gating.seconds + max(gating.took[-3:]) <= budget
 
 
 def _measure(pairing: Pairing, gating: Gating, draw: random.Random, decide: Decide, late: Callable[[], bool]) -> None:
-    """Measure the open cases in random order. A process that breaks ends the pair, and so does the end of the time,
-    but for the first pair: every case gets a figure."""
+    """Measure the open cases in random order. A process that breaks ends the pair. At the end of the time, only cases
+    without a figure are still measured."""
     cases = gating.open(decide(gating))
     draw.shuffle(cases)
     for case in cases:
-        if gating.took and late():
-            return
+        first = not gating.pairs[case.id]
+        if not first and late():
+            continue
         try:
-            gating.pairs[case.id].append(pairing.measure(case.ids, check=not gating.took))
+            gating.pairs[case.id].append(pairing.measure(case.ids, check=first))
         except CaseTrouble as trouble:
             gating.troubles[case.id] = trouble.trouble
             if trouble.broken:

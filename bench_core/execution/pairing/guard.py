@@ -42,7 +42,7 @@ def main() -> None:
         group = int(line[1:])
         groups = groups | {group} if line[0] == "+" else groups - {group}
     for group in groups:
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: a group of zombies
             os.killpg(group, signal.SIGKILL)
 
 

@@ -32,9 +32,9 @@ class Turns:
     """How long the two sides are measured: seconds of blocks per side and pair, the fewest and most blocks, the share
     of further calls that go untimed before each turn, and the seconds in which a worker must answer."""
 
-    seconds: float = 0.3
+    seconds: float = 0.6
     fewest: int = 6
-    most: int = 24
+    most: int = 100
     lead: float = 0.25
     timeout: float = 120.0
 
@@ -63,8 +63,8 @@ def started(
     order = draw.sample(range(2), 2)
     workers = {which: Remote(sides[which], arguments, logs / f"{sides[which].name}.log", guard) for which in order}
     try:
-        collected = greeted(workers[0]), greeted(workers[1])
-        yield Pairing((workers[0], workers[1]), draw, turns), collected
+        collected = {which: greeted(workers[which]) for which in order}
+        yield Pairing((workers[0], workers[1]), draw, turns), (collected[0], collected[1])
     finally:
         for worker in workers.values():
             worker.end()

@@ -22,11 +22,13 @@ Message = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Hello:
-    """A worker's first message: the version it speaks, what each of its tests measures, by id, and its machine."""
+    """A worker's first message: the version it speaks, what each of its tests measures, by id, its machine, and the
+    arguments that name no test of its side."""
 
     hello: int
     items: dict[str, str]
     machine: str
+    unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,13 @@ class ProtocolError(ValueError):
 
 @dataclass(frozen=True)
 class Link:
-    """What a worker is given: the file descriptors of its pipes, and the folder from which it must not load code."""
+    """What a worker is given: the file descriptors of its pipes, the folder from which it must not load code, and the
+    repository of which it must not load an installed copy."""
 
     reads: int
     writes: int
     avoid: str | None = None
+    repository: str | None = None
 
     def encode(self) -> str:
         """This link as the value of the environment variable."""

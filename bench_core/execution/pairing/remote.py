@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench_core.core.errors import CaseProcessError
+from bench_core.core.errors import CaseProcessError, GateError
 from bench_core.core.schema import as_dataclass
 from bench_core.execution.pairing.guard import Guard
 from bench_core.execution.pairing.protocol import VARIABLE, VERSION, Channel, Hello, Link, Message, ProtocolError
@@ -32,11 +32,11 @@ class Remote:
         self.side, self._log, self._guard = side, log, guard
         worker_reads, writes = os.pipe()
         reads, worker_writes = os.pipe()
-        avoid = None if side.avoid is None else str(side.avoid)
-        link = Link(worker_reads, worker_writes, avoid)
+        avoid, origin = (None if folder is None else str(folder) for folder in (side.avoid, side.repository))
+        link = Link(worker_reads, worker_writes, avoid, origin)
         with log.open("wb") as sink:
-            self._process = subprocess.Popen(
-                [side.python, "-m", "pytest", "-p", "no:cacheprovider", *arguments, *side.options],
+            self._process = _started(
+                [side.python, "-m", "pytest", *_temporary(log), *arguments, *side.options],
                 cwd=side.folder,
                 env=_environment(side, link),
                 stdin=subprocess.DEVNULL,
@@ -100,7 +100,7 @@ class Remote:
         self._guard.forget(self._process.pid)
 
     def _signal(self, number: signal.Signals) -> None:
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: a group of zombies
             os.killpg(self._process.pid, number)
 
     def _last_line(self) -> str:
@@ -117,6 +117,18 @@ class Remote:
         return f"{how}: {shown[0][:200]}" if shown else how
 
 
+def _started(command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(command, **options)
+    except OSError as error:
+        raise GateError(f"{command[0]}: cannot be run ({error.strerror}); name a Python interpreter") from None
+
+
+def _temporary(log: Path) -> tuple[str, ...]:
+    """Options by which pytest keeps its temporary files next to the log, as a worker that is killed deletes none."""
+    return "-o", f"cache_dir={log.with_suffix('.cache')}", f"--basetemp={log.with_suffix('.tmp')}"
+
+
 def _environment(side: Side, link: Link) -> dict[str, str]:
     """The environment of a worker.
 
@@ -125,5 +137,5 @@ def _environment(side: Side, link: Link) -> dict[str, str]:
     """
     folders = [str(folder) for folder in (side.folder, side.folder / "src") if folder.is_dir()]
     paths = os.pathsep.join(filter(None, (*folders, os.environ.get("PYTHONPATH", ""))))
-    own = {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1", VARIABLE: link.encode()}
+    own = {"PYTHONPATH": paths, VARIABLE: link.encode()}
     return os.environ | (waiting.PASSIVE if waiting.policy() == waiting.DEFAULT else {}) | own

@@ -56,7 +56,8 @@ def sides(compared: Compared, folder: Path) -> Iterator[tuple[Side, Side]]:
                 folder=folders[name] / here if name in folders else folder,
                 python=own[name][0],
                 options=own[name][1],
-                avoid=top if name in folders else None,
+                avoid=top if name in folders and not folders[name].is_relative_to(top) else None,
+                repository=top if wanted else None,
             )
             for name in ("base", "head")
         )

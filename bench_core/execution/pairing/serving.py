@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import sysconfig
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from pytest_benchmark.fixture import PauseInstrumentation
 
 from bench_core.core.case import Case
 from bench_core.core.errors import CaseSkipped, OptionError
@@ -18,6 +19,7 @@ from bench_core.core.step import Step
 from bench_core.execution.isolation import breaks_accelerator
 from bench_core.execution.outputs import check_outputs
 from bench_core.execution.pairing.protocol import Channel, Link, Message
+from bench_core.execution.pairing.stray import stray
 from bench_core.execution.parity.gate import affordable_batch, check_first_call
 from bench_core.execution.parity.judge import check_build
 from bench_core.execution.runner import threads
@@ -42,7 +44,7 @@ class Worker:
 
     def __init__(self, link: Link) -> None:
         self.channel = Channel(link.reads, link.writes)
-        self.avoid = link.avoid
+        self._avoid, self._repository = (Path(path) if path else None for path in (link.avoid, link.repository))
         self.check = False
         self.memory: int | None = None
         self._before = 0
@@ -78,9 +80,8 @@ class Worker:
         devices = resolve(step.devices)
         memory.trim()
         counts = memory.reset_peak()
-        for device in step.devices:
-            memory.limit(device, MEMORY_SHARE)
         clock = SynchronizedClock(devices)
+        memory.release(step.devices)
         self.channel.send({"opened": True})
         while not (asked := self.channel.receive()).get("close"):
             self.channel.send(_answer(asked, clock, step.fn))
@@ -96,16 +97,8 @@ class Worker:
         return None if peak is None else max(0, peak - self._before)
 
     def stray(self) -> str | None:
-        """A module that was loaded from the folder to avoid, and its file."""
-        if self.avoid is None:
-            return None
-        installed = {Path(path).resolve() for path in sysconfig.get_paths().values()} | {Path(sys.prefix).resolve()}
-        for name, module in list(sys.modules.items()):
-            file = getattr(module, "__file__", None)
-            path = Path(file).resolve() if isinstance(file, str) else None
-            if path and path.is_relative_to(self.avoid) and not any(map(path.is_relative_to, installed)):
-                return f"{name} ({path})"
-        return None
+        """A module that this side must not load, and its file."""
+        return stray(self._avoid, self._repository)
 
 
 def _answer(asked: Message, clock: SynchronizedClock, fn: Callable[[], Any]) -> Message:
@@ -114,9 +107,10 @@ def _answer(asked: Message, clock: SynchronizedClock, fn: Callable[[], Any]) -> 
         return {"calls": calls, "seconds": clock.block(fn, calls).wall / calls}
     turn = asked["turn"]
     move_to(turn["cpu"])
-    if turn["lead"]:
-        clock.block(fn, turn["lead"])
-    return {"times": [clock.block(fn, turn["calls"]).wall / turn["calls"] for _ in range(turn["blocks"])]}
+    with PauseInstrumentation():  # type: ignore[no-untyped-call]  # coverage and profilers of the project
+        if turn["lead"]:
+            clock.block(fn, turn["lead"])
+        return {"times": [clock.block(fn, turn["calls"]).wall / turn["calls"] for _ in range(turn["blocks"])]}
 
 
 @dataclass(frozen=True)
@@ -137,6 +131,7 @@ class TurnsBenchmark:
         asked: Sequence[int] = self.session.request.sweep.threads or ()
         chosen = threads(asked[0]) if len(asked) == 1 else contextlib.nullcontext()
         with chosen, machine_limits_are_skips():
+            memory.limit(device, MEMORY_SHARE)
             resolve(device)[0].reset_peak_memory()
             self._serve(Step(fn=step, units=units, flops=None, devices=(device,), data="the test's own"))
 
@@ -144,6 +139,7 @@ class TurnsBenchmark:
         """Build a case, check it where the parent wants that, and let the parent time it."""
         workload, sources = self.session.selection.workload_of(case), self.session.request.sources
         with threads(case.threads), machine_limits_are_skips():
+            memory.limit(case.device, MEMORY_SHARE)
             step = build(workload, case, sources=sources)
             devices = resolve(step.devices)
             devices[0].reset_peak_memory()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import subprocess
 import tempfile
@@ -16,12 +17,15 @@ from bench_core.core.errors import OptionError, StorageError
 from bench_core.storage.folder import full_commit
 
 PREFIX = "bench-core-gate-"
+OF_A_HOOK = ("GIT_DIR", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_WORK_TREE")
+"""Variables by which git, where it starts a hook, directs its commands to the user's own files."""
 
 
 @dataclass(frozen=True)
 class Side:
     """One of the two that are compared: its name (base or head), what it is, the folder in which pytest is started, the
-    interpreter, its own options of pytest, and the folder from which none of its code may come."""
+    interpreter, its own options of pytest, the folder from which none of its code may come, and the repository of which
+    no installed copy may be loaded."""
 
     name: str
     title: str
@@ -29,6 +33,7 @@ class Side:
     python: str
     options: tuple[str, ...] = ()
     avoid: Path | None = None
+    repository: Path | None = None
 
 
 def repository(folder: Path) -> Path:
@@ -72,7 +77,7 @@ def prune(top: Path) -> None:
     lines = _git(top, "worktree", "list", "--porcelain", error=None).splitlines()
     worktrees = [Path(line.removeprefix("worktree ")) for line in lines if line.startswith("worktree ")]
     for parent in {path.parent for path in worktrees if path.parent.name.startswith(PREFIX)}:
-        with contextlib.suppress(Timeout), FileLock(_lock(parent), timeout=0):
+        with contextlib.suppress(Timeout, OSError), FileLock(_lock(parent), timeout=0):
             _remove(top, parent)
 
 
@@ -81,21 +86,24 @@ def _lock(parent: Path) -> Path:
 
 
 def _remove(top: Path, parent: Path) -> None:
+    for path in parent.iterdir() if parent.is_dir() else ():
+        with contextlib.suppress(StorageError):
+            _git(top, "worktree", "remove", "--force", str(path), error=None)
     shutil.rmtree(parent, ignore_errors=True)
     _lock(parent).unlink(missing_ok=True)
-    with contextlib.suppress(StorageError):
-        _git(top, "worktree", "prune", error=None)
 
 
 def _git(folder: Path, *arguments: str, error: str | None) -> str:
     """What git prints. Raises ``OptionError`` with this error, or without one ``StorageError`` with git's."""
     command = ["git", "-c", "core.hooksPath=/dev/null", "-C", str(folder), *arguments]
+    environ = {name: value for name, value in os.environ.items() if name not in OF_A_HOOK}
     try:
-        run = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+        run = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, env=environ)
     except OSError as problem:
         raise OptionError(f"git cannot be run ({problem.strerror}); install it") from None
     if run.returncode:
+        reason = " ".join(run.stderr.split())
         if error:
-            raise OptionError(error)
-        raise StorageError(f"git {arguments[0]} failed: {' '.join(run.stderr.split())}")
+            raise OptionError(f"{error} ({reason})")
+        raise StorageError(f"git {arguments[0]} failed: {reason}")
     return run.stdout.strip()

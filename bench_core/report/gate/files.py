@@ -29,7 +29,7 @@ def append(path: Path, words: str) -> None:
 
 def _opened(path: Path, words: str, mode: str = "a") -> None:
     try:
-        with path.open(mode, encoding="utf-8") as file:
+        with path.open(mode, encoding="utf-8", errors="backslashreplace") as file:
             file.write(words)
     except OSError as error:
         raise ReportError(f"{path}: cannot be written ({error.strerror}); name another file") from None

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from bench_core.core.pairs import Trouble
 from bench_core.execution.pairing.gating import run_gate
 from bench_core.execution.pairing.guard import Guard
 from bench_core.execution.pairing.pairs import CaseTrouble, Turns, started
+from bench_core.execution.pairing.sides import checked_out
 from tests.support import fake_worker
 
 ROOT = Path(__file__).parents[3]
@@ -83,7 +85,7 @@ class TestPair:
             assert psutil.Process(waiting).status() == psutil.STATUS_STOPPED
 
     def test_a_long_block_gets_fewer_blocks(self):
-        assert [Turns().blocks(seconds) for seconds in (0.001, 0.02, 0.03, 5.0)] == [24, 16, 10, 6]
+        assert [Turns().blocks(seconds) for seconds in (0.001, 0.02, 0.03, 5.0)] == [100, 30, 20, 6]
 
     def test_both_have_ended_afterwards(self, sides, guard, tmp_path):
         both = sides({"a": 0.001}, {"a": 0.001})
@@ -153,6 +155,28 @@ class TestGate:
         assert gating.took == [30.0, 30.0, 30.0]
         assert gating.seconds == 90.0
 
+    def test_a_case_without_a_figure_is_measured_and_checked_though_the_time_is_spent(self, sides):
+        cases = dict.fromkeys("abc", 0.001)
+        both = sides(cases, cases | {"b": "crash"})
+        gating = gate(both, lambda gating: set(), budget=0.0)
+        assert {item: len(pairs) for item, pairs in gating.pairs.items()} == {"a": 1, "b": 0, "c": 1}
+        for side in both:
+            assert all(m["check"] for m in fake_worker.asked(side) if m.get("open") in ("a", "c"))
+
+    def test_a_pair_that_fails_to_start_is_tried_again_and_then_ends_the_gate_with_what_there_is(self, sides):
+        both = sides({"a": 0.001}, {"a": 0.001}, starts=2)
+        gating = gate(both, lambda gating: set())
+        assert len(gating.pairs["a"]) == 2
+        assert "SyntaxError" in gating.broken
+        assert len(fake_worker.pids(both[0])) == 4
+
+    def test_what_neither_side_knows_is_refused_and_what_one_does_not_know_is_not(self, sides):
+        both = sides({"a": 0.001}, {"a": 0.001}, unknown=["b.py", "c.py"])
+        assert gate(both).names == {"a": "name of a"}
+        fake_worker.side("head", both[1].folder, {"a": 0.001}, unknown=["c.py"])
+        with pytest.raises(GateError, match=r"no test 'c\.py'"):
+            gate(both)
+
     def test_each_pair_has_fresh_processes_and_checks_parity_in_the_first_only(self, sides):
         both = sides({"a": 0.001}, {"a": 0.001})
         gate(both, lambda gating: {item for item, pairs in gating.pairs.items() if len(pairs) >= 2})
@@ -217,7 +241,11 @@ class TestEndings:
     def running(self, repository, folder):
         """A gate whose worker hangs, the worktree, and the workers, of which one is stopped."""
         process = subprocess.Popen(
-            [sys.executable, "-c", GATE, str(repository), str(folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", GATE, str(repository), str(folder)],
+            cwd=ROOT,
+            env=os.environ | {"TMPDIR": str(repository.parent)},
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert process.stdout is not None
         worktree = Path(process.stdout.readline().strip())
@@ -250,9 +278,17 @@ class TestEndings:
         else:
             assert len(listed.splitlines()) == 2
 
-    def test_what_a_killed_gate_left_is_removed_at_the_next_start_and_a_running_ones_is_not(self, repository, tmp_path):
-        from bench_core.execution.pairing.sides import checked_out
+    def test_a_worktree_of_the_user_whose_folder_is_away_is_kept(self, repository, tmp_path):
+        git = ("git", "-C", str(repository), "worktree")
+        subprocess.run([*git, "add", "-q", "--detach", str(tmp_path / "away")], check=True)
+        shutil.rmtree(tmp_path / "away")
+        with checked_out(repository, {"base": "HEAD"}):
+            pass
+        listed = subprocess.run([*git, "list"], capture_output=True, text=True, check=True).stdout
+        assert len(listed.splitlines()) == 2
+        assert str(tmp_path / "away") in listed
 
+    def test_what_a_killed_gate_left_is_removed_at_the_next_start_and_a_running_ones_is_not(self, repository, tmp_path):
         killed, left, _ = self.running(repository, tmp_path / "killed")
         killed.kill()
         killed.communicate()
