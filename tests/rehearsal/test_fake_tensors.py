@@ -22,21 +22,18 @@ ON_HOST = {"segmentation_pipeline": "cpu"}
 """Where outputs are to be, if that is not a device of the step."""
 
 
-LONGER = {
-    ("ar1_generate", "loop"),
-    ("arima_fit", "scan"),
-    *((f"{cell}_ar_train", setting) for cell in ("rnn", "gru", "lstm") for setting in ("T20h64", "T80h64")),
-}
-"""Settings that make the same calls as another one, but more of them."""
 DEEPER = ("deeplabv3_r101_infer",)
 """Networks that are the same as another one, but deeper."""
 
 
 def takes_long(w, case):
-    """Whether a case takes seconds: thousands of small steps, or a deep network, of which one case is enough."""
-    loop = w.family == "arma" and case.setting == "loop"
+    """Whether a case takes seconds: thousands of small steps, or a deep network, of which one case is enough. Of
+    recurrent networks, settings differ in the number of steps and in size alone."""
+    loop = (w.name, case.setting) in (("ar1_generate", "loop"), ("arima_fit", "scan"))
+    loop |= w.family == "arma" and case.setting == "loop"
+    recurrent = w.name.endswith("_ar_train") and case.setting != w.first_setting
     deep = w.name in DEEPER or (w.heavy and (case.dtype, case.variant) != ("fp32", "eager"))
-    return loop or deep or (w.name, case.setting) in LONGER
+    return loop or recurrent or deep
 
 
 def parameters():

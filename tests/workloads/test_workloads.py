@@ -78,10 +78,14 @@ def assert_flops_agree(step: Step, w: Workload, by_torch: int) -> None:
         assert step.flops == by_torch
 
 
-@pytest.mark.parametrize("batch_size", [2, 3])
 @pytest.mark.parametrize(
-    ("name", "setting", "dtype"),
-    [(*s, dtype) for s in SETTINGS for dtype in DTYPES if dtype in workloads.get(s[0]).dtypes],
+    ("name", "setting", "batch_size", "dtype"),
+    [
+        (*s, batch_size, dtype)
+        for s in SETTINGS
+        for batch_size, dtype in ((3, "fp32"), (2, "bf16"))
+        if dtype in workloads.get(s[0]).dtypes
+    ],
 )
 def test_light_workload_runs_in_every_setting_and_counts_as_torch(
     name: str, setting: str, batch_size: int, dtype: str
@@ -97,7 +101,7 @@ def test_light_workload_runs_in_every_setting_and_counts_as_torch(
             assert step.flops == w.known_costs.flops * step.units
     assert step.data
     assert step.devices == ("cpu",)
-    if (batch_size, dtype) == (3, "fp32"):  # counting takes long where there are thousands of operations
+    if dtype == "fp32":  # counting takes long where there are thousands of operations
         with FlopCounterMode(display=False) as counter:
             output = step()
         assert_flops_agree(step, w, counter.get_total_flops())

@@ -24,7 +24,6 @@ CASES = [
     Case("gan_step", variant="cuda_graph"),
     Case("ar_ols_batched", dtype="default"),
     Case("csv_loader"),
-    Case("mnist_epoch_e2e", setting="w0-pinned"),
     Case("mnist_epoch_e2e", setting="resident", dtype="bf16"),
     Case("transfer", setting="h2d-pageable"),
     Case("transfer", setting="d2h-pinned"),
