@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
-import random
 import shutil
-import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,13 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench_core.cli.judging import TIMEOUT, judged
 from bench_core.core.errors import OptionError
 
 if TYPE_CHECKING:
     from bench_core.analysis.gate.result import GateResult
-    from bench_core.analysis.gate.verdicts import Rules
     from bench_core.execution.pairing.gating import Gating
-    from bench_core.execution.pairing.request import Compared
 
 FILE = "Write it to this file too."
 
@@ -47,7 +43,9 @@ def gate(
     json: Annotated[Path | None, typer.Option(metavar="FILE", help=f"The result as JSON. {FILE}")] = None,
     markdown: Annotated[Path | None, typer.Option(metavar="FILE", help=f"As Markdown. {FILE}")] = None,
     junit: Annotated[Path | None, typer.Option(metavar="FILE", help=f"As JUnit XML. {FILE}")] = None,
-    timeout: Annotated[float, typer.Option(metavar="SECONDS", help="A process that is silent so long fails.")] = 120.0,
+    timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", help="A process that is silent so long fails.")
+    ] = TIMEOUT,
     seed: Annotated[int | None, typer.Option(help="Of the order of the two sides. Default: drawn.")] = None,
 ) -> None:
     """Is head slower than base, on this machine, now? Pairs of fresh processes measure both in turns.
@@ -68,76 +66,16 @@ def gate(
     own = chosen.read(Path.cwd(), settings)
     given = {name: value for name, value in (("margin", margin), ("matters", matters)) if value is not None}
     rules = Rules(chosen.changed(own.rules.default, given, "gate"), own.rules.cases)
-    _set_signals()
-    gating, result = _run(
+    gating, result = judged(
         Compared(base, head, base_python, base_options),
-        [*(context.args or own.tests)],
+        context.args or own.tests,
         rules,
         budget=60.0 * budget,
         timeout=timeout,
-        seed=random.SystemRandom().getrandbits(32) if seed is None else seed,
+        seed=seed,
     )
     _write(gating, result, outputs)
     sys.exit(130 if gating.interrupted else result.exit_code)
-
-
-def _set_signals() -> None:
-    """End like Ctrl-C when the job is cancelled or the connection lost; and outlive a worker that has died."""
-    if os.name != "posix":
-        return
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
-            signal.signal(number, signal.default_int_handler)
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-
-
-def _run(
-    compared: Compared, tests: list[str], rules: Rules, *, budget: float, timeout: float, seed: int
-) -> tuple[Gating, GateResult]:
-    from bench_core.analysis.gate.result import GateResult
-    from bench_core.analysis.gate.verdicts import CaseVerdict, decided, judge
-    from bench_core.execution.pairing.gating import run_gate
-    from bench_core.execution.pairing.pairs import Turns
-    from bench_core.execution.pairing.request import sides
-    from bench_core.report.gate.progress import progress
-
-    def verdicts(gating: Gating) -> tuple[CaseVerdict, ...]:
-        return judge(gating.names, gating.pairs, gating.troubles, rules)
-
-    def note(gating: Gating) -> None:
-        _say(progress(verdicts(gating), len(gating.took), gating.seconds, budget))
-
-    with sides(compared, Path.cwd()) as both:
-        _say(f"bench-core: {both[1].title} against {both[0].title}")
-        gating = run_gate(
-            both,
-            tests,
-            lambda state: decided(state.names, state.pairs, state.troubles, rules),
-            budget=budget,
-            seed=seed,
-            note=note,
-            turns=Turns(timeout=timeout),
-        )
-    if gating.broken:
-        _say(f"bench-core: ended early, as no further pair could be started: {gating.broken}")
-    base, head = gating.machines
-    result = GateResult(
-        base=both[0].title,
-        head=both[1].title,
-        machine=head if base == head else f"base: {base}; head: {head}",
-        cases=verdicts(gating),
-        pairs=len(gating.took),
-        seconds=gating.seconds,
-        budget=budget,
-        interrupted=gating.interrupted,
-    )
-    return gating, result
-
-
-def _say(line: str) -> None:
-    """A line of progress, if somebody still reads it."""
-    with contextlib.suppress(BrokenPipeError):
-        print(line, file=sys.stderr, flush=True)
 
 
 def _write(gating: Gating, result: GateResult, outputs: Mapping[str, Path | None]) -> None:
@@ -156,8 +94,7 @@ def _write(gating: Gating, result: GateResult, outputs: Mapping[str, Path | None
     for name, path in outputs.items():
         if path:
             files.write(path, forms[name]())
-    with contextlib.suppress(BrokenPipeError):
-        print(as_text(result, max(60, min(120, shutil.get_terminal_size().columns))), end="", flush=True)
+    print(as_text(result, max(60, min(120, shutil.get_terminal_size().columns))), end="", flush=True)
     if os.environ.get("GITHUB_ACTIONS") == "true":
         print(as_annotations(result), end="", flush=True)
         if summary := os.environ.get("GITHUB_STEP_SUMMARY"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import sys
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
@@ -47,18 +48,39 @@ def show(
         typer.Argument(metavar="PATH", help="Stored runs, folders, or CSV files of values; default: results/."),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("history"),
+    confirm: Annotated[
+        bool, typer.Option("--confirm", help="Measure the commits around the newest regression, with a gate.")
+    ] = False,
+    bisect: Annotated[
+        bool, typer.Option("--bisect", help="Confirm, and search the commits between for the cause.")
+    ] = False,
+    case: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Confirm the newest regression of this case.")
+    ] = None,
+    tests: Annotated[
+        str | None,
+        typer.Option(metavar="ARGUMENTS", help="Of pytest, to collect it. Default: those of [tool.bench-core.gate]."),
+    ] = None,
+    budget: Annotated[
+        float | None, typer.Option(metavar="MINUTES", help="For all gates. Default: 8; with --bisect: 30.")
+    ] = None,
 ) -> None:
     """Find the steps of stored runs over time; write index.html, history.csv and steps.csv.
 
     There is a series for each case and metric on each machine with each software. Regressions are steps upward. The
-    exit code is 0 whatever is found, 2 if the request could not be carried out.
+    exit code is 0 whatever is found, 2 if the request could not be carried out. With --confirm or --bisect it is that
+    of the gate: 1 SLOWER, 0 SAME or FASTER, 3 UNCLEAR or MISSING.
     """
     from bench_core.analysis.history.series import collect
     from bench_core.analysis.history.steps import find_steps
+    from bench_core.cli import confirming
     from bench_core.report.history import as_text, write
     from bench_core.storage import history_files
     from bench_core.storage.naming import default_paths
 
+    asked = confirming.Asked(case, tests, budget, bisect) if confirm or bisect else None
+    if asked is None and (case, tests, budget) != (None, None, None):
+        raise OptionError("--case, --tests, --budget: belong to --confirm and --bisect; give one of these")
     paths = paths or default_paths()
     collected = collect(*history_files.read(paths))
     if not collected.series:
@@ -70,7 +92,10 @@ def show(
     with extras.needs("report", "the page of the history"):
         page = write(findings, out)
     print(as_text(findings, max(60, min(100, shutil.get_terminal_size().columns))))
-    print(f"Page written to {page}")
+    print(f"Page written to {page}", flush=True)
+    if asked:
+        print(flush=True)
+        sys.exit(confirming.confirm(findings, asked))
 
 
 @history.command("import")

@@ -71,6 +71,11 @@ class Case:
             parts.append(f"t{self.threads}")
         return "-".join(part for part in parts if part)
 
+    @property
+    def name(self) -> str:
+        """The name of a case over time: its id, and the seed unless it is the usual one, which the id leaves out."""
+        return self.id if self.seed == Case.seed else f"{self.id}-seed{self.seed}"
+
 
 def variant_parts(variant: str) -> tuple[str, ...]:
     """The parts of a variant, which are joined by ``+``."""

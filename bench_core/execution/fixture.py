@@ -14,6 +14,7 @@ from bench_core.core.errors import CaseSkipped
 from bench_core.core.records import Outcome, Record
 from bench_core.core.results import Measurement
 from bench_core.core.studies import Row
+from bench_core.core.user_tests import case_of_test
 from bench_core.execution.isolation import breaks_accelerator
 from bench_core.execution.measuring import measure_case
 from bench_core.execution.progress import format_figure
@@ -49,17 +50,9 @@ class DeviceBenchmark:
         The record is named after the test and its parameters. Returns the measurement, or ``None`` where benchmarks
         are disabled and the step was called once. Raises ``ValueError`` for fewer than one unit.
         """
-        where, _, parameters = self.test.partition("[")
         asked = self.session.request.sweep.threads or ()
-        case = Case(
-            workload=where,
-            device=device,
-            batch_size=units,
-            dtype="default",
-            setting="-".join(part for part in parameters.removesuffix("]").split("-") if part != device),
-            threads=asked[0] if len(asked) == 1 else None,
-        )
-        file = where.partition("::")[0]
+        case = case_of_test(self.test, device, units, asked[0] if len(asked) == 1 else None)
+        file = case.workload.partition("::")[0]
         labels = Labels(file, kind="op", unit="unit", summary=f"A test of {file}.", source=file)
         effort = self.session.request.effort
         return self._run(case, effort, step, lambda: run_step(step, case, units, effort, labels))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bench_core.execution.pairing.protocol import VARIABLE, VERSION, Link, ProtocolError
-from bench_core.plugin.items import HARNESS, measures, name_of, study_of
+from bench_core.plugin.items import HARNESS, case_of, measures, study_of
 
 if TYPE_CHECKING:
     from bench_core.execution.pairing.serving import Worker
@@ -90,7 +90,7 @@ class Turns:
             for item in session.items
             if measures(item) and study_of(item) is None and item.get_closest_marker(HARNESS) is None
         }
-        names = {node: name_of(item) or node for node, item in items.items()}
+        names = {node: case.name if (case := case_of(item)) else node for node, item in items.items()}
         machine = self.worker.machine()
         channel.send({"hello": VERSION, "items": names, "machine": machine, "unknown": self._unknown})
         try:

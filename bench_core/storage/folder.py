@@ -7,6 +7,7 @@ import hashlib
 import os
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
@@ -61,6 +62,36 @@ def full_commit(root: Path, name: str) -> str | None:
     ``None`` where it knows none, there is no repository, or no git.
     """
     return _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}") or None
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit: its hash, when its author wrote it (ISO 8601), and its subject."""
+
+    hexsha: str
+    written: str
+    subject: str
+
+
+def commits_after(root: Path, old: str, new: str) -> tuple[Commit, ...] | None:
+    """The commits after ``old`` up to ``new``, oldest first, along first parents: ``git rev-list --first-parent``.
+
+    So a merge counts as one commit of the branch that it was merged into. ``None`` if ``old`` is no ancestor of
+    ``new``, or git cannot tell.
+    """
+    if _git(root, "merge-base", "--is-ancestor", old, new) is None:
+        return None
+    listed = _git(root, "rev-list", "--first-parent", "--reverse", "--format=%aI %s", f"{old}..{new}", "--")
+    if listed is None:
+        return None
+    lines = listed.split("\n")
+    return tuple(_commit(*pair) for pair in zip(lines[::2], lines[1::2], strict=False))
+
+
+def _commit(header: str, facts: str) -> Commit:
+    """A commit from the two lines of ``git rev-list --format='%aI %s'``."""
+    written, _, subject = facts.partition(" ")
+    return Commit(header.removeprefix("commit "), written, subject)
 
 
 def changes_of(root: Path) -> str | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench_core.core.errors import StorageError
-from bench_core.storage.folder import check_writable, commit_of, full_commit, locked
+from bench_core.storage.folder import check_writable, commit_of, commits_after, full_commit, locked
 from tests.support.processes import run_at_once
 
 ENTER_AND_LEAVE = """
@@ -86,3 +86,33 @@ def test_the_commit_and_whether_tracked_files_changed_are_read_from_git(tmp_path
     assert commit_of(tmp_path) == (commit, False)
     (tmp_path / "tracked").write_text("two")
     assert commit_of(tmp_path) == (commit, True)
+
+
+def test_the_commits_after_another_are_listed_oldest_first_and_a_merge_is_one(tmp_path):
+    def git(*arguments):
+        identity = ("-c", "user.name=A Tester", "-c", "user.email=tester@example.org", "-c", "commit.gpgsign=false")
+        command = ["git", "-C", str(tmp_path), *identity, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    def commit(*subject):
+        allowed = ("--allow-empty", "--allow-empty-message")
+        git("commit", "--quiet", *allowed, "--date", "2026-01-02T03:04:05+00:00", *subject)
+        return git("rev-parse", "HEAD")
+
+    git("init", "--quiet", "--initial-branch", "main")
+    first = commit("--message", "first")
+    second = commit("--message", "second: commit\twith a tab\n\nand more")
+    git("checkout", "--quiet", "-b", "other")
+    aside = commit("--message", "aside")
+    git("checkout", "--quiet", "main")
+    git("merge", "--quiet", "--no-ff", "--message", "merge", "other")
+    merge, last = git("rev-parse", "HEAD"), commit("--message", "")
+    found = commits_after(tmp_path, first, last)
+    assert found is not None
+    assert [one.hexsha for one in found] == [second, merge, last]
+    assert [one.subject for one in found] == ["second: commit\twith a tab", "merge", ""]
+    assert found[0].written.startswith("2026-01-02T03:04:05")
+    assert [one.hexsha for one in commits_after(tmp_path, aside, last) or ()] == [merge, last]
+    assert commits_after(tmp_path, last, first) is None
+    assert commits_after(tmp_path, "0" * 40, last) is None
+    assert commits_after(tmp_path, last, last) == ()

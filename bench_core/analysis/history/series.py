@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench_core.core.case import Case
 from bench_core.storage.history import History
 from bench_core.storage.values import BYTES, MEMORY, SECONDS, TIME, Origin, SeriesId, Value
 
@@ -68,18 +67,13 @@ def collect(history: History, values: Iterable[Value] = ()) -> Collected:
     )
 
 
-def case_name(case: Case) -> str:
-    """The name of a case over time: its id, and the seed unless it is the usual one, which the id leaves out."""
-    return case.id if case.seed == Case(case.workload).seed else f"{case.id}-seed{case.seed}"
-
-
 def _origins(history: History) -> list[Origin]:
     return [Origin(run.started, run.commit, run.dirty, run.run_id) for run in history.runs]
 
 
 def _values(history: History, chosen: np.typing.NDArray[np.bool_]) -> Iterator[Value]:
     """The times of the chosen records, and their peak memory where it was counted."""
-    table, origins, names = history.records[chosen], _origins(history), [case_name(case) for case in history.cases]
+    table, origins, names = history.records[chosen], _origins(history), [case.name for case in history.cases]
     ids: dict[tuple[int, int, str], SeriesId] = {}
 
     def series(case: int, kind: int, metric: str, unit: str) -> SeriesId:

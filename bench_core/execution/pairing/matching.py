@@ -1,9 +1,12 @@
-"""Which test of one side is which of the other."""
+"""Which test of one side is which of the other, and which measures a case."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+from bench_core.core.errors import OptionError
+from bench_core.core.user_tests import is_of_test
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,21 @@ class Matched:
     def ids(self) -> tuple[str | None, str | None]:
         """Its ids in base and head."""
         return self.base, self.head
+
+
+def measuring(name: str, tests: Iterable[Matched]) -> Matched:
+    """The test that measures the case of this name: a case of a workload, or a test that measures user code.
+
+    A test that both sides have is preferred. Raises ``OptionError`` if there is none, or more than one of both sides.
+    """
+    found = [one for one in tests if name in (one.name, one.id) or is_of_test(name, one.id)]
+    both = [one for one in found if None not in one.ids]
+    if not found:
+        raise OptionError(f"no collected test measures {name}; choose the tests that do with --tests")
+    if len(both) > 1:
+        ids = ", ".join(one.id for one in both)
+        raise OptionError(f"several tests measure {name} ({ids}); choose one with --tests")
+    return (both or found)[0]
 
 
 def matched(base: Mapping[str, str], head: Mapping[str, str], by_place: bool = False) -> list[Matched]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench_core.core.errors import OptionError
+from bench_core.core.errors import GateError, OptionError
 from bench_core.execution.pairing.sides import Side, checked_out, commit, repository
 from bench_core.storage.naming import SHOWN
 
@@ -32,7 +32,8 @@ class Compared:
 
 @contextlib.contextmanager
 def sides(compared: Compared, folder: Path) -> Iterator[tuple[Side, Side]]:
-    """The two sides, as seen from a folder; revisions are checked out meanwhile. Raises ``OptionError``."""
+    """The two sides, as seen from a folder; revisions are checked out meanwhile. Raises ``OptionError``, and
+    ``GateError`` if a side does not have the folder."""
     if os.name != "posix":
         raise OptionError("gate: needs a system that can stop processes (Linux, macOS)")
     if compared.base is None and not compared.base_python and not compared.base_options:
@@ -63,7 +64,7 @@ def sides(compared: Compared, folder: Path) -> Iterator[tuple[Side, Side]]:
         )
         for side in (base, head):
             if not side.folder.is_dir():
-                raise OptionError(f"{side.name}: {side.title} has no folder {here}")
+                raise GateError(f"{side.name}: {side.title} has no folder {here}")
         yield base, head
 
 
@@ -78,9 +79,14 @@ def _interpreter(python: str | None) -> str:
 
 def _title(revision: str, hexsha: str | None, own: tuple[str, tuple[str, ...]], compared: Compared) -> str:
     """What a side is, for people."""
-    parts = ["the working tree" if hexsha is None else f"{revision} ({hexsha[:SHOWN]})"]
+    parts = ["the working tree" if hexsha is None else _shown(revision, hexsha)]
     if compared.base_python:
         parts.append(f"with {own[0]}")
     if compared.base_options:
         parts.append(f"with {shlex.join(own[1])}" if own[1] else "without further options")
     return " ".join(parts)
+
+
+def _shown(revision: str, hexsha: str) -> str:
+    """A revision with its commit, of which it may be the hash itself."""
+    return hexsha[:SHOWN] if hexsha.startswith(revision) else f"{revision} ({hexsha[:SHOWN]})"

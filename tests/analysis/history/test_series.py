@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench_core.analysis.history.series import LeftOut, case_name, collect
+from bench_core.analysis.history.series import LeftOut, collect
 from bench_core.core.case import Case
 from bench_core.storage.index import index
 from bench_core.storage.values import BYTES, MEMORY, SECONDS, TIME
@@ -98,8 +98,8 @@ def test_values_whose_run_is_not_known_are_all_kept():
 
 def test_cases_of_another_seed_have_another_name():
     case = Case("gemm")
-    assert case_name(case) == case.id
-    assert case_name(replace(case, seed=3)) == f"{case.id}-seed3"
+    assert case.name == case.id
+    assert replace(case, seed=3).name == f"{case.id}-seed3"
 
 
 def test_without_anything_there_are_no_series():
