@@ -52,7 +52,7 @@ class TestRegression:
 
 def verdict(rules, ratio, pairs=40, memory=(1, 1)):
     """The verdict on pairs that all have this ratio of times."""
-    same = [Pair(Figures((1.0,), memory[0]), Figures((ratio,), memory[1]))] * pairs
+    same = [Pair(Figures((1.0,) * 2, memory[0]), Figures((ratio,) * 2, memory[1]))] * pairs
     (case,) = judge({"id": "case"}, {"id": same}, {}, rules)
     return case.verdict
 
