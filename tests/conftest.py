@@ -5,7 +5,9 @@ import signal
 from collections.abc import Generator, Iterator
 from typing import Any
 
+import hypothesis
 import pytest
+from hypothesis import HealthCheck
 
 from tests.support import processes
 
@@ -36,6 +38,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gc.freeze()
     session.config.add_cleanup(gc.unfreeze)
 
+
+# On a busy machine an example may take any time.
+hypothesis.settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis.settings.load_profile("any machine")
 
 pytest_plugins = ["pytester", "tests.support.counters", "tests.support.projects"]
 

@@ -82,9 +82,15 @@ def test_environment_and_wrapper_are_those_of_the_setting(tmp_path: Path, monkey
     assert values(outcome(tmp_path, setting, code)[1], code) == ["1 2 None"]
 
 
-def test_a_folder_holds_a_copy_of_the_checkout_from_which_the_package_is_imported(tmp_path: Path) -> None:
+def test_a_folder_holds_a_copy_of_the_checkout_from_which_the_package_is_imported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     code = "import bench_core, os; print(os.getcwd()); print(bench_core.__file__)"
-    here, imported = values(outcome(tmp_path, Setting("copy", "", folder="a folder"), code)[1], code)
+    output = outcome(tmp_path, Setting("copy", "", folder="a folder"), code)[1]
+    line = capsys.readouterr().out
+    if "skipped" in line:
+        pytest.skip(line)
+    here, imported = values(output, code)
     assert Path(here).parts[-2:] == ("a folder", "checkout")
     assert Path(imported).is_relative_to(here)
     assert not Path(here).exists()

@@ -50,7 +50,7 @@ def test_added_workload_passes_the_tests_of_every_workload(checkout: Path) -> No
     (command,) = re.findall(r"^pytest (tests/.* -k softmax)$", README, re.MULTILINE)
     output = output_of("-m", "pytest", "-p", "no:cacheprovider", "-q", *command.split(), cwd=checkout)
     (passed,) = re.findall(r"(\d+) passed", output)
-    assert int(passed) >= 8
+    assert int(passed) >= 6
     assert "skipped" not in output
 
 

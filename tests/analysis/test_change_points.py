@@ -163,7 +163,7 @@ class TestNoSteps:
 
 
 class TestInvariance:
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     @given(SEEDS, st.integers(10, 70), st.floats(1e-9, 1e9))
     def test_the_unit_does_not_matter(self, seed: int, where: int, unit: float) -> None:
         values = stepped(noise(seed, 80), where, 1.1)
@@ -175,7 +175,7 @@ class TestInvariance:
             assert other.after == pytest.approx(one.after * unit)
             assert (other.recovers, other.candidate) == (one.recovers, one.candidate)
 
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     @given(SEEDS, st.integers(20, 60))
     def test_a_reversed_series_has_the_steps_mirrored(self, seed: int, where: int) -> None:
         values = stepped(noise(seed, 80), where, 1.2)
@@ -185,7 +185,7 @@ class TestInvariance:
             assert other.ratio == pytest.approx(1.0 / one.ratio)
             assert other.interval == pytest.approx((1.0 / one.interval[1], 1.0 / one.interval[0]))
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(st.lists(st.floats(min_value=0.0, exclude_min=True, allow_infinity=False), min_size=10, max_size=60))
     def test_any_positive_numbers(self, values: list[float]) -> None:
         points = change_points(values)
@@ -199,7 +199,7 @@ class TestInvariance:
             assert 0.99 - 1e-9 <= point.confidence <= 0.999 + 1e-9
             assert point.recovers is None or point.recovers in places(points)
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(st.lists(st.sampled_from([1.0, 1.01, 1.1]), min_size=10, max_size=80))
     def test_few_distinct_values(self, values: list[float]) -> None:
         assert all(math.isfinite(point.ratio) for point in change_points(values))

@@ -80,10 +80,10 @@ def _place(setting: Setting, temporary: Path) -> Place:
     base = temporary / (setting.folder or "")
     root, out = CHECKOUT, base / "out"
     out.mkdir(parents=True)
+    python, install = _python(setting, temporary)
     if setting.folder or setting.python:
         root = base / "checkout"
         copy_checkout(root)
-    python, install = _python(setting, temporary)
     environment = {name: value for name, value in os.environ.items() if name not in CLEARED}
     environment |= {"PYTHONPATH": str(root), **setting.environment}
     wrapper = setting.wrapper

@@ -21,7 +21,7 @@ def two_files(tmp_path):
     return good, path, path.read_bytes()
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_a_damaged_file_is_named_or_reads_as_valid_values_and_the_other_is_read(data, two_files):
     good, path, original = two_files

@@ -221,7 +221,7 @@ def refusal(path):
     return ""
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(damaged(SMALL_RUN))
 def test_file_with_damaged_bytes_is_read_or_refused_in_one_line(data):
     with TemporaryDirectory() as folder:

@@ -238,7 +238,7 @@ def changed(document, data):
 class TestDamagedFiles:
     """They are read or refused as bad input; nothing else is raised."""
 
-    @settings(deadline=None, max_examples=60)
+    @settings(max_examples=60)
     @given(st.data())
     def test_of_pyperf(self, data):
         with tempfile.TemporaryDirectory() as folder, contextlib.suppress(RecordError):
@@ -246,7 +246,7 @@ class TestDamagedFiles:
             path.write_text(json.dumps(changed(pyperf_suite(), data)))
             assert pyperf.read([path]).files == 1
 
-    @settings(deadline=None, max_examples=60)
+    @settings(max_examples=60)
     @given(st.data())
     def test_of_asv(self, data):
         with tempfile.TemporaryDirectory() as name, contextlib.suppress(RecordError):

@@ -302,7 +302,7 @@ def kept(tmp_path_factory):
         yield folder, history, path.read_bytes(), path
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.data())
 def test_cache_with_any_byte_changed_never_gives_another_history(kept, data):
     folder, history, good, path = kept

@@ -125,7 +125,7 @@ def is_part_of(held: Journaled, whole: Journaled) -> bool:
     return held.info == whole.info and all(entry in present for here, present in pairs for entry in here)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_no_changed_byte_changes_a_figure(data, noted, tmp_path):
     (original, whole), path = noted, tmp_path / "changed.journal"

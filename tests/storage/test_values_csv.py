@@ -43,7 +43,7 @@ def read(content, folder):
     return values_csv.read(path)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(VALUES, max_size=5))
 def test_values_are_read_as_they_were_written(values):
     with tempfile.TemporaryDirectory() as folder:
@@ -52,7 +52,7 @@ def test_values_are_read_as_they_were_written(values):
         assert values_csv.read(path) == values
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     st.text()
     | st.binary()

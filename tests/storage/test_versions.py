@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bench_core import report
@@ -231,11 +231,9 @@ def assert_one_line_about_the_file(message):
 
 
 STORED = document(SCHEMA)
-untimed = settings(deadline=None)
 
 
 class TestUnknownFields:
-    @untimed
     @given(st.sampled_from(stored_records(STORED)).flatmap(extended))
     def test_those_of_a_record_are_kept_at_any_depth(self, both):
         known, wider = both
@@ -243,7 +241,6 @@ class TestUnknownFields:
         assert record == files.decode_record(known, "file")
         assert_kept(files.encode(record), wider)
 
-    @untimed
     @given(extended(STORED[KEY]))
     def test_those_of_a_run_are_kept_at_any_depth(self, both):
         known, wider = both
@@ -256,7 +253,6 @@ class TestUnknownFields:
         wider["not_run"][1]["retries"] = {"count": 2}
         assert files.encode(files.decode_run(wider, "file"))["not_run"][1]["retries"] == {"count": 2}
 
-    @untimed
     @given(st.sampled_from(stored_records(document(1))).flatmap(extended))
     def test_those_of_an_old_record_are_kept_by_the_upgrade(self, both):
         known, wider = both
@@ -329,23 +325,19 @@ def shortened(schema):
 
 
 class TestMalformedData:
-    @untimed
     @given(broken_values)
     def test_any_json_is_decoded_or_refused(self, data):
         assert_one_line_about_the_file(refusal(files.decode_record, data))
         assert_one_line_about_the_file(refusal(files.decode_run, data))
 
-    @untimed
     @given(st.sampled_from(stored_records(document(1)) + stored_records(STORED)).flatmap(spoiled))
     def test_record_with_any_node_replaced_is_decoded_or_refused(self, data):
         assert_one_line_about_the_file(refusal(files.decode_record, data))
 
-    @untimed
     @given(st.sampled_from([document(1)[KEY], STORED[KEY]]).flatmap(spoiled))
     def test_run_with_any_node_replaced_is_decoded_or_refused(self, data):
         assert_one_line_about_the_file(refusal(files.decode_run, data))
 
-    @untimed
     @given(st.sampled_from([shortened(1), shortened(SCHEMA)]).flatmap(spoiled))
     def test_file_with_any_node_replaced_is_reported_and_compared_or_refused(self, data):
         with TemporaryDirectory() as folder:

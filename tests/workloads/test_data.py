@@ -53,7 +53,7 @@ def small_mnist(root: Path, n: int = 3) -> Path:
     return root
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(arrays(np.uint8, st.lists(st.integers(1, 6), min_size=1, max_size=3).map(tuple)))
 def test_idx_files_are_read_as_they_were_written(tmp_path: Path, array: np.ndarray) -> None:
     digits.write_idx(tmp_path / "idx", array)

@@ -34,7 +34,7 @@ class Turns:
 
     seconds: float = 0.6
     fewest: int = 6
-    most: int = 100
+    most: int = 56
     lead: float = 0.25
     timeout: float = 120.0
 

@@ -13,7 +13,7 @@ from bench_core.analysis.gate.evidence import LIMIT, interval, log_evidence
 sizes = st.floats(0.0, 2.0)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(sizes, min_size=1, max_size=8))
 def test_its_mean_over_all_signs_is_1(magnitudes):
     signs = itertools.product((-1.0, 1.0), repeat=len(magnitudes))

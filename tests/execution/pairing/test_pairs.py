@@ -85,7 +85,7 @@ class TestPair:
             assert psutil.Process(waiting).status() == psutil.STATUS_STOPPED
 
     def test_a_long_block_gets_fewer_blocks(self):
-        assert [Turns().blocks(seconds) for seconds in (0.001, 0.02, 0.03, 5.0)] == [100, 30, 20, 6]
+        assert [Turns().blocks(seconds) for seconds in (0.001, 0.02, 0.03, 5.0)] == [56, 30, 20, 6]
 
     def test_both_have_ended_afterwards(self, sides, guard, tmp_path):
         both = sides({"a": 0.001}, {"a": 0.001})
