@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -92,6 +93,7 @@ class Turns:
         }
         names = {node: case.name if (case := case_of(item)) else node for node, item in items.items()}
         machine = self.worker.machine()
+        gc.freeze()  # else each case searches the libraries' objects for garbage, which takes half a second
         channel.send({"hello": VERSION, "items": names, "machine": machine, "unknown": self._unknown})
         try:
             while asked := channel.receive():
@@ -117,7 +119,7 @@ class Turns:
                 "ended": outcome,
                 "reason": reason,
                 "memory": self.worker.memory,
-                "stray": self.worker.stray(),
+                "stray": self.worker.watch.stray(),
             }
         )
 

@@ -19,7 +19,7 @@ from bench_core.core.step import Step
 from bench_core.execution.isolation import breaks_accelerator
 from bench_core.execution.outputs import check_outputs
 from bench_core.execution.pairing.protocol import Channel, Link, Message
-from bench_core.execution.pairing.stray import stray
+from bench_core.execution.pairing.stray import Watch
 from bench_core.execution.parity.gate import affordable_batch, check_first_call
 from bench_core.execution.parity.judge import check_build
 from bench_core.execution.runner import threads
@@ -44,7 +44,7 @@ class Worker:
 
     def __init__(self, link: Link) -> None:
         self.channel = Channel(link.reads, link.writes)
-        self._avoid, self._repository = (Path(path) if path else None for path in (link.avoid, link.repository))
+        self.watch = Watch(*(Path(path) if path else None for path in (link.avoid, link.repository)))
         self.check = False
         self.memory: int | None = None
         self._before = 0
@@ -95,10 +95,6 @@ class Worker:
         """Bytes by which this process has grown at most since the case began."""
         peak = memory.peak()
         return None if peak is None else max(0, peak - self._before)
-
-    def stray(self) -> str | None:
-        """A module that this side must not load, and its file."""
-        return stray(self._avoid, self._repository)
 
 
 def _answer(asked: Message, clock: SynchronizedClock, fn: Callable[[], Any]) -> Message:

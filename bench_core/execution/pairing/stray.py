@@ -11,19 +11,35 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 
-def stray(avoid: Path | None, repository: Path | None) -> str | None:
-    """A loaded module from the folder to avoid, or from a copy of this repository that was installed; and its file."""
-    installed = {Path(path).resolve() for path in sysconfig.get_paths().values()} | {Path(sys.prefix).resolve()}
-    copied = set(_copied(repository)) if repository else set()
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        path = Path(file).resolve() if isinstance(file, str) else None
-        if path is None:
-            continue
-        avoided = avoid and path.is_relative_to(avoid) and not any(map(path.is_relative_to, installed))
-        if avoided or path in copied:
-            return f"{name} ({path})"
-    return None
+class Watch:
+    """Looks for modules that were loaded from the folder to avoid, or from an installed copy of the repository."""
+
+    def __init__(self, avoid: Path | None, repository: Path | None) -> None:
+        self._avoid = avoid
+        self._copied = frozenset(_copied(repository)) if repository else frozenset()
+        self._installed = {Path(path).resolve() for path in sysconfig.get_paths().values()} | {
+            Path(sys.prefix).resolve()
+        }
+        self._seen: set[str] = set()
+
+    def stray(self) -> str | None:
+        """The first such module among those loaded since the last call, and its file."""
+        if self._avoid is None and not self._copied:
+            return None
+        for name in sys.modules.keys() - self._seen:
+            self._seen.add(name)
+            file = getattr(sys.modules.get(name), "__file__", None)
+            path = Path(file).resolve() if isinstance(file, str) else None
+            if path and (path in self._copied or self._is_avoided(path)):
+                return f"{name} ({path})"
+        return None
+
+    def _is_avoided(self, path: Path) -> bool:
+        return (
+            self._avoid is not None
+            and path.is_relative_to(self._avoid)
+            and not any(map(path.is_relative_to, self._installed))
+        )
 
 
 def _copied(repository: Path) -> Iterator[Path]:

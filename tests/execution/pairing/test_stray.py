@@ -6,7 +6,7 @@ from importlib import import_module
 
 import pytest
 
-from bench_core.execution.pairing.stray import stray
+from bench_core.execution.pairing.stray import Watch
 
 
 @pytest.fixture
@@ -31,14 +31,15 @@ def project(tmp_path, monkeypatch):
 def test_a_copy_of_the_repository_is_stray_unless_editable(project, information, is_copy):
     repository, origin = project
     origin.write_text(json.dumps({"url": repository.as_uri(), "dir_info": information}))
-    assert stray(None, repository) is None
+    watch = Watch(None, repository)
+    assert watch.stray() is None
     module = import_module("module_of_mine")
-    assert stray(None, repository) == (f"module_of_mine ({module.__file__})" if is_copy else None)
-    assert stray(None, repository.parent / "another") is None
+    assert watch.stray() == (f"module_of_mine ({module.__file__})" if is_copy else None)
+    assert Watch(None, repository.parent / "another").stray() is None
 
 
 def test_a_module_from_the_folder_to_avoid_is_stray(project):
     repository, _ = project
     import_module("module_of_mine")
-    assert stray(repository, None) is None
-    assert "module_of_mine (" in str(stray(repository.parent, None))
+    assert Watch(repository, None).stray() is None
+    assert "module_of_mine (" in str(Watch(repository.parent, None).stray())
