@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -166,7 +167,7 @@ def test_ctrl_c_ends_the_search_and_leaves_no_process_and_no_worktree(tmp_path):
     )  # fmt: skip
     while not (tmp_path / "here" / "marker").exists():
         assert process.poll() is None
-        os.sched_yield()
+        time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     output = process.communicate(timeout=60)[0]
     assert process.returncode == 130

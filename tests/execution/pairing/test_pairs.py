@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -211,6 +212,7 @@ class TestGate:
 
 GATE = """
 import sys
+import time
 from pathlib import Path
 from bench_core.execution.pairing.gating import run_gate
 from bench_core.execution.pairing.pairs import Turns
@@ -252,7 +254,7 @@ class TestEndings:
         sides = [folder / name for name in ("base", "head")]
         while not any('"turn"' in line for line in self.lines(sides[0] / "asked") + self.lines(sides[1] / "asked")):
             assert process.poll() is None
-            os.sched_yield()
+            time.sleep(0.01)
         pids = [int(line) for side in sides for line in self.lines(side / "pids")]
         return process, worktree, pids
 
