@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
@@ -18,8 +18,10 @@ from bench_core.core.pairs import Figures, Pair
 
 DATA = Path(__file__).parent / "data"
 RECORDED = tuple(sorted(DATA.glob("gate_pairs_*.json.gz")))
-MOST = 40
-"""Pairs of a gate at most: what 8 minutes suffice for."""
+BUDGET = 8 * 60.0
+"""Seconds of a gate."""
+START = 4.3
+"""Seconds of a pair until both processes have collected their tests; the rest is shared by its cases."""
 BLOCK = 5
 """Pairs that stay together, in the order in which they were measured: what disturbed one disturbs the next."""
 
@@ -29,7 +31,8 @@ CLAIMS = (Verdict.SLOWER, Verdict.FASTER)
 
 @dataclass(frozen=True)
 class Gated:
-    """A gate of resampled pairs: its verdict on each case, the cases that were changed, and how many pairs it took.
+    """A gate of resampled pairs: its verdict on each case, the cases that were changed, how many pairs it took, and how
+    many seconds these would have taken.
 
     ``scores`` are those of other tools' rules on the same pairs, by rule and case; empty unless asked for.
     """
@@ -37,6 +40,7 @@ class Gated:
     verdicts: dict[str, Verdict]
     changed: frozenset[str]
     pairs: int
+    seconds: float
     scores: dict[str, dict[str, float]]
 
     @property
@@ -64,45 +68,49 @@ def recordings() -> tuple[Recorded, ...]:
     return tuple(map(load, RECORDED))
 
 
-def resampled(recorded: Recorded, half: int | None, draw: random.Random) -> Sequences:
-    """The pairs of a gate by case: blocks of recorded pairs that begin anywhere."""
+def resampled(recorded: Recorded, half: int | None, draw: random.Random) -> Iterator[int]:
+    """The places of the pairs of a gate: blocks of recorded pairs that begin anywhere."""
     middle = len(recorded.pairs) // 2
     places = range(len(recorded.pairs)) if half is None else (range(middle), range(middle, 2 * middle))[half]
-    chosen = [
-        places[(start + i) % len(places)]
-        for start in (draw.randrange(len(places)) for _ in range(-(-MOST // BLOCK)))
-        for i in range(BLOCK)
-    ]
-    return {case: [recorded.pairs[place][case] for place in chosen[:MOST]] for case in recorded.cases}
+    while True:
+        start = draw.randrange(len(places))
+        yield from (places[(start + i) % len(places)] for i in range(BLOCK))
 
 
-def slowed(pairs: Sequence[Pair], factor: float) -> list[Pair]:
-    """The pairs with all times of head multiplied."""
-    return [Pair(p.base, Figures(tuple(factor * t for t in p.head.times), p.head.memory)) for p in pairs]
+def slowed(pair: Pair, factor: float) -> Pair:
+    """The pair with all times of head multiplied."""
+    return Pair(pair.base, Figures(tuple(factor * t for t in pair.head.times), pair.head.memory))
 
 
-def measured(pairs: Sequences) -> tuple[Sequences, dict[str, Verdict]]:
-    """The pairs that a gate measures, one after the other until all cases are decided, and its verdicts."""
-    names = {case: case for case in pairs}
-    seen: Sequences = {case: [] for case in pairs}
+def measured(recorded: Recorded, places: Iterator[int], factors: Mapping[str, float]) -> tuple[Sequences, float]:
+    """The pairs that a gate measures, one after the other until all cases are decided or the time is spent; and its
+    seconds. ``factors`` say how much longer the cases take in head."""
+    names = {case: case for case in recorded.cases}
+    seen: Sequences = {case: [] for case in names}
     settled: set[str] = set()
-    for i in range(MOST):
-        for case in names.keys() - settled:
-            seen[case].append(pairs[case][i])
-        settled = decided(names, seen, {}, Rules())
-        if settled == names.keys():
+    spent = 0.0
+    while settled != names.keys():
+        place, cases = next(places), names.keys() - settled
+        spent += START + (recorded.seconds[place] - START) * len(cases) / len(names)
+        if spent > BUDGET:
             break
-    return seen, {case.id: case.verdict for case in judge(names, seen, {}, Rules())}
+        for case in cases:
+            pair = recorded.pairs[place][case]
+            seen[case].append(slowed(pair, factors[case]) if case in factors else pair)
+        settled = decided(names, seen, {}, Rules())
+    return seen, min(spent, BUDGET)
 
 
 def one(scene: Scene, seed: int) -> Gated:
     """A gate of a resampled sequence."""
     draw = random.Random(seed)
-    pairs = resampled(recordings()[seed % len(RECORDED)], scene.half, draw)
-    changed = frozenset(draw.sample(sorted(pairs), scene.changed))
-    seen, verdicts = measured({c: slowed(own, scene.factor) if c in changed else own for c, own in pairs.items()})
+    recorded = recordings()[seed % len(RECORDED)]
+    changed = frozenset(draw.sample(sorted(recorded.cases), scene.changed))
+    places = resampled(recorded, scene.half, draw)
+    seen, seconds = measured(recorded, places, dict.fromkeys(changed, scene.factor))
+    verdicts = {case.id: case.verdict for case in judge({case: case for case in seen}, seen, {}, Rules())}
     scores = {rule.name: {case: rule.score(own) for case, own in seen.items()} for rule in RULES if scene.peers}
-    return Gated(verdicts, changed, max(map(len, seen.values())), scores)
+    return Gated(verdicts, changed, max(map(len, seen.values())), seconds, scores)
 
 
 def gates(scene: Scene, number: int) -> list[Gated]:

@@ -1,7 +1,7 @@
 """The gate on recorded pairs of identical code: false alarms, changes of known size, and other tools' rules."""
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def test_false_alarms(print_line: PrintLine) -> None:
     print_line(
         f"gates of identical code with a false alarm: {shown(alarms, len(made))}; "
         f"SAME: {shown(verdicts.count(Verdict.SAME), len(verdicts))}; "
-        f"pairs: median {statistics.median(gate.pairs for gate in made):.0f}"
+        f"{cost(made)}"
     )
     assert alarms / len(made) <= 0.015
 
@@ -36,7 +36,7 @@ def test_power(factor: float, least: float, print_line: PrintLine) -> None:
     print_line(
         f"3 cases take {factor:.3f} times as long: {wanted} {shown(hits, count)}; "
         f"gates with a false claim on another case: {sum(gate.alarmed for gate in made)}; "
-        f"pairs: median {statistics.median(gate.pairs for gate in made):.0f}"
+        f"{cost(made)}"
     )
     assert hits / count >= least
 
@@ -61,6 +61,13 @@ def test_other_tools_rules(print_line: PrintLine) -> None:
                 f"{rule.name}, {name} ({threshold:.3g}): false alarms {shown(alarms, number)}; "
                 f"5% found {shown(*power[0])}; 3% found {shown(*power[1])}"
             )
+
+
+def cost(gated: Sequence[Gated]) -> str:
+    """The medians of pairs and minutes, and the most minutes."""
+    minutes = [gate.seconds / 60.0 for gate in gated]
+    pairs = statistics.median(gate.pairs for gate in gated)
+    return f"median {pairs:.0f} pairs, {statistics.median(minutes):.1f} min (at most {max(minutes):.1f})"
 
 
 def largest(gate: Gated, rule: str) -> float:
