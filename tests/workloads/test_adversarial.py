@@ -115,7 +115,8 @@ def test_dcgan_norms_all_but_the_output_of_the_generator_and_the_input_of_the_di
         biased = [i for i, m in enumerate(convolutions) if m.bias is not None]
         assert biased == ([3] if shape == (2, 100) else [0])
         assert sum(isinstance(m, nn.BatchNorm2d) for m in network) == (4 if shape == (2, 100) else 3)
-        assert convolutions[0].weight.std().item() == pytest.approx(0.02, rel=0.02)
+        # Of 4,800 weights drawn at random, the estimate itself has a standard error of 1%.
+        assert convolutions[0].weight.std().item() == pytest.approx(0.02, rel=0.06)
         assert network(torch.randn(shape)).shape == ((2, 3, 64, 64) if shape == (2, 100) else (2, 1))
 
 
