@@ -147,7 +147,7 @@ class _Metric:
             return None
         logs, call = self.logs[case], self.calls[case]
         base, head = np.median(np.array(self.values[case]), axis=0)
-        low, high = interval(logs)
+        low, high = interval(logs, 1.0 - 2.0 * SAME)  # so that it lies within what matters where the case is the SAME
         return Change(
             verdict=call.verdict,
             ratio=math.exp(float(np.median(logs))),

@@ -52,7 +52,7 @@ def test_slower_faster_and_same():
 
 
 def test_few_or_noisy_pairs_are_unclear_with_the_change_that_could_be_missed():
-    made = verdicts(few=pairs(1.05, 5), noisy=pairs(1.0, 20, 0.15))
+    made = verdicts(few=pairs(1.05, 4), noisy=pairs(1.0, 20, 0.15))
     assert {case.verdict for case in made.values()} == {Verdict.UNCLEAR}
     assert made["few"].time.visible == math.inf
     assert 0.03 < made["noisy"].time.visible < 0.5
