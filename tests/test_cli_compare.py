@@ -5,7 +5,6 @@ Most tests run the command in this process, since starting one takes longer than
 
 import json
 import re
-import subprocess
 from dataclasses import replace
 
 import pytest
@@ -15,6 +14,7 @@ from bench_core.cli import app
 from bench_core.core.case import Case
 from bench_core.core.errors import BenchError
 from tests.support import factory
+from tests.support.repositories import git
 from tests.test_cli import assert_refused, run
 
 LATER = "2026-02-02T00:00:00+00:00"
@@ -41,12 +41,6 @@ def verdicts(result):
 
 def compare(*arguments):
     return CliRunner().invoke(app, ["compare", *map(str, arguments)])
-
-
-def git(*arguments, here):
-    identity = ("-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false")
-    command = ["git", "-C", str(here), *identity, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def test_a_run_compared_with_itself_is_the_same_throughout_flagged_or_not(here):
@@ -91,11 +85,11 @@ def test_a_case_of_one_run_only_is_counted_and_the_exit_code_is_0(here, base):
 
 
 def test_folder_latest_and_commit_stand_for_files_and_the_first_line_names_them(here):
-    git("init", "--quiet", here=here)
+    git(here, "init", "--quiet")
     commits = []
     for day, factor in ((1, 1.0), (2, 1.5)):
-        git("commit", "--quiet", "--allow-empty", "--message", "x", here=here)
-        commits.append(git("rev-parse", "HEAD", here=here))
+        git(here, "commit", "--quiet", "--allow-empty", "--message", "x")
+        commits.append(git(here, "rev-parse", "HEAD"))
         measured = factory.run(cases(factor), started=f"2026-01-0{day}T00:00:00+00:00", commit=commits[-1])
         path = here / "results" / "machine" / f"000{day}_x.json"
         factory.store(replace(measured, info=replace(measured.info, run_id=str(day))), path)

@@ -17,6 +17,7 @@ from bench_core.core.errors import OptionError
 from bench_core.storage import values_csv
 from bench_core.storage.values import Origin, SeriesId, Value
 from tests.support.processes import python
+from tests.support.repositories import committed, git
 from tests.support.values import collected, noisy, started
 from tests.test_cli import assert_refused
 
@@ -42,17 +43,12 @@ FAST, SLOW = WORK.format(5_000), WORK.format(15_000)
 def repository(top, versions, **files):
     """A repository with these files and a commit for each of these versions of ``work.py``; the commits' hashes."""
     top.mkdir()
-    git = ("git", "-C", str(top), "-c", "user.name=n", "-c", "user.email=e@x")
-    subprocess.run([*git, "init", "-q"], check=True)
     for name, content in {"pyproject.toml": LIMITS, ".gitignore": "history*\n__pycache__\n", **files}.items():
         (top / name.replace("__", ".")).write_text(content)
     commits = []
     for number, version in enumerate(versions):
         (top / "work.py").write_text(f"{version}\n# version {number}\n")
-        subprocess.run([*git, "add", "."], check=True)
-        subprocess.run([*git, "commit", "-qm", f"Version {number}"], check=True)
-        shown = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
-        commits.append(shown.stdout.strip())
+        commits.append(committed(top, f"Version {number}"))
     return SimpleNamespace(top=top, commits=commits)
 
 
@@ -98,8 +94,7 @@ def history(project, series, *arguments):
 
 
 def worktrees(project):
-    command = ["git", "-C", str(project.top), "worktree", "list"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    return git(project.top, "worktree", "list").splitlines()
 
 
 def gone(pid):

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
@@ -11,6 +10,7 @@ import pytest
 
 from tests.support import fake_worker
 from tests.support.processes import python
+from tests.support.repositories import committed, git
 
 ROOT = Path(__file__).parents[1]
 TESTS = """
@@ -54,13 +54,10 @@ def project(tmp_path_factory):
     (top / "src").mkdir(parents=True)
     (top / ".gitignore").write_text("__pycache__\n")
     (top / "pytest.ini").write_text("[pytest]\naddopts = -n 2 --benchmark-autosave\n")
-    git = ("git", "-C", str(top), "-c", "user.name=n", "-c", "user.email=e@x")
-    subprocess.run([*git, "init", "-q"], check=True)
     for own, fine in (("old", True), ("new", False)):
         (top / "test_speed.py").write_text(TESTS.format(own=own))
         (top / "src" / "numbers_of_mine.py").write_text(MODULE.format(fine=fine))
-        subprocess.run([*git, "add", "."], check=True)
-        subprocess.run([*git, "commit", "-qm", own], check=True)
+        committed(top, own)
     return top
 
 
@@ -97,9 +94,8 @@ def test_two_commits_of_another_project_are_compared_each_with_its_own_code(proj
     assert "::notice file=test_speed.py,title=UNCLEAR" in ended.stdout
     assert summary.read_text().startswith("### bench-core gate: 1 UNCLEAR, 3 MISSING")
     assert ElementTree.parse(tmp_path / "gate.xml").getroot().attrib["tests"] == "4"
-    worktrees = subprocess.run(["git", "-C", project, "worktree", "list"], capture_output=True, text=True, check=True)
-    assert len(worktrees.stdout.splitlines()) == 1
-    assert subprocess.run(["git", "-C", project, "status", "--short"], capture_output=True, check=True).stdout == b""
+    assert len(git(project, "worktree", "list").splitlines()) == 1
+    assert git(project, "status", "--short") == ""
 
 
 def test_what_differs_may_be_the_interpreter_or_the_options(project, tmp_path):

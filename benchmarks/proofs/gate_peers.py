@@ -32,12 +32,8 @@ class Rule:
 
 def _sides(pairs: Sequence[Pair], of: Callable[[Figures], Sequence[float]]) -> tuple[Floats, Floats]:
     """The samples of base and of head."""
-    base, head = ([value for figures in side for value in of(figures)] for side in zip(*_figures(pairs), strict=True))
-    return np.array(base), np.array(head)
-
-
-def _figures(pairs: Sequence[Pair]) -> list[tuple[Figures, Figures]]:
-    return [(pair.base, pair.head) for pair in pairs]
+    base, head = ([of(pair.base) for pair in pairs], [of(pair.head) for pair in pairs])
+    return np.concatenate(base), np.concatenate(head)
 
 
 def _blocks(figures: Figures) -> Sequence[float]:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.repositories import committed
+
 PrintLine = Callable[[str], None]
 
 ROOT = Path(__file__).parents[2]
@@ -61,12 +63,9 @@ def project(tmp_path: Path) -> Path:
     tests.mkdir(parents=True)
     (package / "__init__.py").touch()
     (tests / "test_speed.py").write_text(TESTS)
-    git = ("git", "-C", str(top), "-c", "user.name=n", "-c", "user.email=e@x")
-    subprocess.run([*git, "init", "-q"], check=True)
     for count in (10, 11):
         (package / "model.py").write_text(MODULE.format(count=count))
-        subprocess.run([*git, "add", "."], check=True)
-        subprocess.run([*git, "commit", "-qm", f"{count} layers"], check=True)
+        committed(top, f"{count} layers")
     return top
 
 

@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from bench_core.core.errors import StorageError
 from bench_core.storage.folder import check_writable, commit_of, commits_after, full_commit, locked
+from tests.support import repositories
 from tests.support.processes import run_at_once
 
 ENTER_AND_LEAVE = """
@@ -64,10 +66,7 @@ def test_the_lock_is_free_again_after_an_error(tmp_path):
 
 
 def test_the_commit_and_whether_tracked_files_changed_are_read_from_git(tmp_path):
-    def git(*arguments):
-        identity = ("-c", "user.name=A Tester", "-c", "user.email=tester@example.org", "-c", "commit.gpgsign=false")
-        command = ["git", "-C", str(tmp_path), *identity, *arguments]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    git = partial(repositories.git, tmp_path)
 
     assert commit_of(tmp_path) == (None, None)
     assert full_commit(tmp_path, "HEAD") is None
@@ -89,10 +88,7 @@ def test_the_commit_and_whether_tracked_files_changed_are_read_from_git(tmp_path
 
 
 def test_the_commits_after_another_are_listed_oldest_first_and_a_merge_is_one(tmp_path):
-    def git(*arguments):
-        identity = ("-c", "user.name=A Tester", "-c", "user.email=tester@example.org", "-c", "commit.gpgsign=false")
-        command = ["git", "-C", str(tmp_path), *identity, *arguments]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    git = partial(repositories.git, tmp_path)
 
     def commit(*subject):
         allowed = ("--allow-empty", "--allow-empty-message")

@@ -1,6 +1,5 @@
 """What a user calls a stored run, and the file that is meant."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,7 @@ import pytest
 from bench_core.core.case import Case
 from bench_core.core.errors import RecordError
 from bench_core.storage import naming
-from tests.support import factory
+from tests.support import factory, repositories
 
 DAYS = [f"2026-01-{day:02d}T00:00:00+00:00" for day in range(1, 10)]
 
@@ -32,8 +31,7 @@ def store(path, day=1, **facts):
 
 
 def git(*arguments):
-    command = ["git", "-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    return repositories.git(Path.cwd(), *arguments)
 
 
 @pytest.fixture

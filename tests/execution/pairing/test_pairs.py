@@ -19,6 +19,7 @@ from bench_core.execution.pairing.guard import Guard
 from bench_core.execution.pairing.pairs import CaseTrouble, Turns, started
 from bench_core.execution.pairing.sides import checked_out
 from tests.support import fake_worker
+from tests.support.repositories import committed, git
 
 ROOT = Path(__file__).parents[3]
 FEW = Turns(seconds=0.1, fewest=4, most=8, timeout=60.0)
@@ -233,11 +234,8 @@ class TestEndings:
     def repository(self, tmp_path):
         top = tmp_path / "top"
         top.mkdir()
-        git = ("git", "-C", str(top), "-c", "user.name=n", "-c", "user.email=e@x")
-        subprocess.run([*git, "init", "-q"], check=True)
         (top / "file").touch()
-        subprocess.run([*git, "add", "."], check=True)
-        subprocess.run([*git, "commit", "-qm", "one"], check=True)
+        committed(top, "one")
         return top
 
     def running(self, repository, folder):
@@ -270,9 +268,7 @@ class TestEndings:
         output = process.communicate(timeout=60)[0]
         psutil.wait_procs([psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)], timeout=60)
         assert all(map(gone, pids))
-        listed = subprocess.run(
-            ["git", "-C", str(repository), "worktree", "list"], capture_output=True, text=True, check=True
-        ).stdout
+        listed = git(repository, "worktree", "list")
         if number == signal.SIGINT:
             assert output.strip().endswith("interrupted")
             assert len(listed.splitlines()) == 1
@@ -281,12 +277,11 @@ class TestEndings:
             assert len(listed.splitlines()) == 2
 
     def test_a_worktree_of_the_user_whose_folder_is_away_is_kept(self, repository, tmp_path):
-        git = ("git", "-C", str(repository), "worktree")
-        subprocess.run([*git, "add", "-q", "--detach", str(tmp_path / "away")], check=True)
+        git(repository, "worktree", "add", "-q", "--detach", str(tmp_path / "away"))
         shutil.rmtree(tmp_path / "away")
         with checked_out(repository, {"base": "HEAD"}):
             pass
-        listed = subprocess.run([*git, "list"], capture_output=True, text=True, check=True).stdout
+        listed = git(repository, "worktree", "list")
         assert len(listed.splitlines()) == 2
         assert str(tmp_path / "away") in listed
 
