@@ -213,7 +213,6 @@ class TestGate:
 
 GATE = """
 import sys
-import time
 from pathlib import Path
 from bench_core.execution.pairing.gating import run_gate
 from bench_core.execution.pairing.pairs import Turns
