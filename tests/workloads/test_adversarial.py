@@ -120,7 +120,8 @@ def test_dcgan_norms_all_but_the_output_of_the_generator_and_the_input_of_the_di
         assert network(torch.randn(shape)).shape == ((2, 3, 64, 64) if shape == (2, 100) else (2, 1))
 
 
-def test_dcgan_trains_as_in_the_paper() -> None:
+def test_dcgan_trains_as_in_the_paper(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw_quickly(monkeypatch)
     step = workloads.build(Case("dcgan64_step", batch_size=2))
     inputs: dict[str, list[Tensor]] = {}
     for key, module in step.modules.items():

@@ -121,17 +121,16 @@ def test_heavy_workload_runs_and_reads_no_value_on_the_host(name: str, monkeypat
     monkeypatch.setattr(BuildContext, "resident_batches", lambda ctx, _: 1)
     draw_quickly(monkeypatch)
     w = workloads.get(name)
-    for batch_size, dtype in enumerate((d for d in DTYPES if d in w.dtypes), 1):  # the calls take seconds
-        step = workloads.build(Case(name, batch_size=batch_size, dtype=dtype))
-        assert step.units == batch_size
-        if w.kind == "train":
-            assert_each_optimizer_updates_its_module(step)
-        with NoScalars.within(step), convolutions_of(dtype), FlopCounterMode(display=False) as counter:
-            output = step()
-        assert step.flops == counter.get_total_flops() or (step.flops is None and w.known_costs.flops is None)
-        for value in tensors(output).values():
-            assert value.isfinite().all()
-            assert not value.requires_grad
+    step = workloads.build(Case(name, batch_size=2))
+    assert step.units == 2
+    if w.kind == "train":
+        assert_each_optimizer_updates_its_module(step)
+    with NoScalars.within(step), FlopCounterMode(display=False) as counter:
+        output = step()
+    assert step.flops == counter.get_total_flops() or (step.flops is None and w.known_costs.flops is None)
+    for value in tensors(output).values():
+        assert value.isfinite().all()
+        assert not value.requires_grad
 
 
 class NoScalars(TorchDispatchMode):
