@@ -1,8 +1,9 @@
 """The rules by which other tools call a benchmark slower, on the pairs that a gate measured.
 
-Each gets all blocks of all pairs, as many as the gate itself took. None of them randomizes or interleaves its runs as
-these pairs were, so they fare better here than in use. A rule's score is compared with its threshold: the tool's
-default, or one that is tuned on other pairs until at most 1% of gates of identical code raise an alarm.
+Each gets all blocks of as many processes as the gate itself took. None of the tools lets two processes take turns as
+the gate's pairs do: by default they measure one version after the other. A rule's score is compared with its
+threshold: the tool's default, or one that is tuned on other pairs until at most 1% of gates of identical code raise an
+alarm.
 """
 
 from __future__ import annotations

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import starmap
 from pathlib import Path
+from typing import Literal
 
 from gate_pairs import Recorded, load
 from gate_peers import RULES
@@ -25,6 +27,8 @@ START = 4.3
 BLOCK = 5
 """Pairs that stay together, in the order in which they were measured: what disturbed one disturbs the next."""
 
+Arrangement = Literal["in turns", "one after the other"]
+"""Of the processes of two versions: the gate's pairs, or all processes of base and then all of head."""
 Sequences = dict[str, list[Pair]]
 CLAIMS = (Verdict.SLOWER, Verdict.FASTER)
 
@@ -53,13 +57,14 @@ class Gated:
 class Scene:
     """What is resampled: so many cases take ``factor`` times as long.
 
-    ``half`` chooses the first (0) or second (1) half of each recording, or all of it (``None``).
+    ``half`` chooses the first (0) or second (1) half of each recording, or all of it (``None``). ``peers`` says how the
+    processes are measured that other tools' rules see, if they are asked.
     """
 
     factor: float = 1.0
     changed: int = 0
     half: int | None = None
-    peers: bool = False
+    peers: Arrangement | None = None
 
 
 @cache
@@ -68,10 +73,15 @@ def recordings() -> tuple[Recorded, ...]:
     return tuple(map(load, RECORDED))
 
 
+def halved(recorded: Recorded, half: int | None) -> range:
+    """The places of the pairs of the first (0) or second (1) half of a recording, or of all (``None``)."""
+    middle = len(recorded.pairs) // 2
+    return range(len(recorded.pairs)) if half is None else (range(middle), range(middle, 2 * middle))[half]
+
+
 def resampled(recorded: Recorded, half: int | None, draw: random.Random) -> Iterator[int]:
     """The places of the pairs of a gate: blocks of recorded pairs that begin anywhere."""
-    middle = len(recorded.pairs) // 2
-    places = range(len(recorded.pairs)) if half is None else (range(middle), range(middle, 2 * middle))[half]
+    places = halved(recorded, half)
     while True:
         start = draw.randrange(len(places))
         yield from (places[(start + i) % len(places)] for i in range(BLOCK))
@@ -80,6 +90,22 @@ def resampled(recorded: Recorded, half: int | None, draw: random.Random) -> Iter
 def slowed(pair: Pair, factor: float) -> Pair:
     """The pair with all times of head multiplied."""
     return Pair(pair.base, Figures(tuple(factor * t for t in pair.head.times), pair.head.memory))
+
+
+def one_after_the_other(recorded: Recorded, half: int | None, number: int, draw: random.Random) -> Sequences:
+    """By case, ``number`` processes of base and then as many of head, in the order in which they were measured.
+
+    Of identical code each process may be of either version, so ``number`` recorded pairs that follow each other have
+    them all. The halves of a recording that are too short for a gate are repeated.
+    """
+    places = halved(recorded, half)
+    start = draw.randrange(len(places))
+    pairs = [recorded.pairs[places[(start + i) % len(places)]] for i in range(number)]
+    made: Sequences = {}
+    for case in recorded.cases:
+        processes = [figures for pair in pairs for figures in (pair[case].base, pair[case].head)]
+        made[case] = list(starmap(Pair, zip(processes[:number], processes[number:], strict=True)))
+    return made
 
 
 def measured(recorded: Recorded, places: Iterator[int], factors: Mapping[str, float]) -> tuple[Sequences, float]:
@@ -106,11 +132,21 @@ def one(scene: Scene, seed: int) -> Gated:
     draw = random.Random(seed)
     recorded = recordings()[seed % len(RECORDED)]
     changed = frozenset(draw.sample(sorted(recorded.cases), scene.changed))
-    places = resampled(recorded, scene.half, draw)
-    seen, seconds = measured(recorded, places, dict.fromkeys(changed, scene.factor))
+    factors = dict.fromkeys(changed, scene.factor)
+    seen, seconds = measured(recorded, resampled(recorded, scene.half, draw), factors)
     verdicts = {case.id: case.verdict for case in judge({case: case for case in seen}, seen, {}, Rules())}
-    scores = {rule.name: {case: rule.score(own) for case, own in seen.items()} for rule in RULES if scene.peers}
+    scores: dict[str, dict[str, float]] = {}
+    if scene.peers == "in turns":
+        scores = scored(seen)
+    elif scene.peers:
+        apart = one_after_the_other(recorded, scene.half, max(map(len, seen.values())), draw)
+        scores = scored({case: [slowed(p, factors.get(case, 1.0)) for p in own] for case, own in apart.items()})
     return Gated(verdicts, changed, max(map(len, seen.values())), seconds, scores)
+
+
+def scored(seen: Sequences) -> dict[str, dict[str, float]]:
+    """The scores of other tools' rules, by rule and case."""
+    return {rule.name: {case: rule.score(own) for case, own in seen.items()} for rule in RULES}
 
 
 def gates(scene: Scene, number: int) -> list[Gated]:

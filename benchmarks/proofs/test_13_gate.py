@@ -2,11 +2,12 @@
 
 import statistics
 from collections.abc import Callable, Sequence
+from typing import get_args
 
 import numpy as np
 import pytest
 from gate_peers import RULES
-from gate_resampled import RECORDED, Gated, Scene, found, gates
+from gate_resampled import RECORDED, Arrangement, Gated, Scene, found, gates
 from rates import shown
 
 from bench_core.analysis.comparison import Verdict
@@ -41,13 +42,15 @@ def test_power(factor: float, least: float, print_line: PrintLine) -> None:
     assert hits / count >= least
 
 
-def test_other_tools_rules(print_line: PrintLine) -> None:
+@pytest.mark.parametrize("peers", get_args(Arrangement))
+def test_other_tools_rules(peers: Arrangement, print_line: PrintLine) -> None:
     """Thresholds are tuned on the first half of each recording; everything is judged on the second."""
     number = 500
-    tuning, same = (gates(Scene(half=half, peers=True), number) for half in (0, 1))
-    slower = {percent: gates(Scene(1.0 + percent / 100, 3, half=1, peers=True), number) for percent in (5, 3)}
+    tuning, same = (gates(Scene(half=half, peers=peers), number) for half in (0, 1))
+    slower = {percent: gates(Scene(1.0 + percent / 100, 3, half=1, peers=peers), number) for percent in (5, 3)}
     own = [shown(sum(gate.alarmed for gate in same), number)]
     own += [shown(*found(gated, lambda gate, case: gate.verdicts[case] is Verdict.SLOWER)) for gated in slower.values()]
+    print_line(f"versions measured {peers}")
     print_line(f"bench-core gate: false alarms {own[0]}; 5% found {own[1]}; 3% found {own[2]}")
     for rule in RULES:
         tuned = float(np.quantile([largest(gate, rule.name) for gate in tuning], 0.99))
