@@ -9,6 +9,7 @@ from typing import Any
 from pytest_benchmark.storage.file import FileStorage
 from pytest_benchmark.utils import safe_dumps
 
+from bench_core.storage.checksum import with_checksum
 from bench_core.storage.numbered import number_of, write_numbered
 
 ALL_RUNS = "[0-9][0-9][0-9][0-9]*_"
@@ -30,7 +31,7 @@ class RunStorage(FileStorage):
 
     def save(self, output_json: dict[str, Any], save: str) -> None:
         """Write a run. What cannot be written is reported in one line, and the session goes on."""
-        content = safe_dumps(output_json, ensure_ascii=True, indent=4).encode()  # type: ignore[no-untyped-call]
+        content = with_checksum(safe_dumps(output_json, ensure_ascii=True, indent=4))  # type: ignore[no-untyped-call]
         try:
             self.saved = write_numbered(self.folder, save, content)
         except OSError as error:

@@ -16,6 +16,8 @@ from bench_core.core.errors import NewerSchemaError, RecordError
 from bench_core.core.records import SCHEMA, Record, Run, RunInfo, oldest_first
 from bench_core.core.schema import as_dataclass, merge_unknown
 from bench_core.core.studies import ROWS
+from bench_core.storage.checksum import KEY as CHECKSUM
+from bench_core.storage.checksum import is_damaged
 from bench_core.storage.duplicates import once_each
 from bench_core.storage.versions import upgraded_record, upgraded_run
 
@@ -119,6 +121,11 @@ def _read_json(path: Path) -> Any:
         text = path.read_bytes()
     except OSError as error:
         raise RecordError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    if is_damaged(text):
+        raise RecordError(
+            f"{path}: was changed or damaged, since it does not match its checksum; restore it from a copy, or delete "
+            f"its last key ({CHECKSUM}) to read it as it is"
+        )
     try:
         return _STORED.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

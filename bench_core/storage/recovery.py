@@ -13,6 +13,7 @@ from pytest_benchmark.stats import Stats
 
 from bench_core.core.errors import RecordError, StorageError
 from bench_core.core.records import RunInfo
+from bench_core.storage.checksum import with_checksum
 from bench_core.storage.files import KEY, encode, load
 from bench_core.storage.journal import SUFFIX, claimed, journals
 from bench_core.storage.journaled import Journaled, JournaledCase, read
@@ -127,7 +128,7 @@ def _document(journaled: Journaled) -> bytes:
         "version": pytest_benchmark_version,
         KEY: encode(info),
     }
-    return json.dumps(document, indent=4, allow_nan=False).encode()
+    return with_checksum(json.dumps(document, indent=4, allow_nan=False))
 
 
 def _benchmark(case: JournaledCase) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from bench_core.core.records import NotRun, Record, Run, RunInfo, Timing
 from bench_core.core.results import Contention, Flag, FlagCode, Gpu, Latency, Machine, Parity, Stages
 from bench_core.core.studies import LadderRung, Row, TimeToAccuracy
 from bench_core.storage import files
+from bench_core.storage.checksum import with_checksum
 
 BATCHES = (1, 8, 64, 512, 4096)
 
@@ -316,8 +317,9 @@ def document(of: Run) -> dict[str, Any]:
     }
 
 
-def store(of: Run, path: Path) -> Path:
-    """Write a run as a stored JSON file."""
+def store(of: Run, path: Path, *, checksum: bool = False) -> Path:
+    """Write a run as a stored JSON file; with a checksum as bench-core does, without one as older files are."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(document(of)), encoding="utf-8")
+    text = json.dumps(document(of))
+    path.write_bytes(with_checksum(text) if checksum else text.encode())
     return path
