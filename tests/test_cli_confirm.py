@@ -158,7 +158,8 @@ def test_ctrl_c_ends_the_search_and_leaves_no_process_and_no_worktree(tmp_path):
     path = stored(project, measured(project.commits[0], project.commits[2]))
     process = subprocess.Popen(
         [sys.executable, "-m", "bench_core", "history", str(path), "--bisect"],
-        cwd=project.top, env=environment(project), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        cwd=project.top, env=environment(project), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        encoding="utf-8",
     )  # fmt: skip
     while not (tmp_path / "here" / "marker").exists():
         assert process.poll() is None

@@ -92,7 +92,7 @@ def test_two_commits_of_another_project_are_compared_each_with_its_own_code(proj
     assert "broken in project" in trouble["reason"]
     assert "1 UNCLEAR, 3 MISSING" in ended.stdout
     assert "::notice file=test_speed.py,title=UNCLEAR" in ended.stdout
-    assert summary.read_text().startswith("### bench-core gate: 1 UNCLEAR, 3 MISSING")
+    assert summary.read_text(encoding="utf-8").startswith("### bench-core gate: 1 UNCLEAR, 3 MISSING")
     assert ElementTree.parse(tmp_path / "gate.xml").getroot().attrib["tests"] == "4"
     assert len(git(project, "worktree", "list").splitlines()) == 1
     assert git(project, "status", "--short") == ""

@@ -152,4 +152,4 @@ def test_a_damaged_file_is_named_in_the_report_of_its_folder_and_refused_alone(t
         assert_refused(result, "0002_broken.json")
     else:
         assert result.returncode == 0, result.stderr
-        assert "0002_broken.json" in (tmp_path / "out" / "index.html").read_text()
+        assert "0002_broken.json" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")

@@ -63,7 +63,8 @@ class IntervalTarget:
         n, center = len(samples), stats.median(samples)
         effective = stats.effective_size(samples)
         width = stats.relative_half_width(center, stats.median_interval(samples, self.confidence, effective))
-        look = f"look at {n} ({effective:.0f} effective): {_percent(width)}"
+        reached = "no interval" if width is None else f"half-width {_percent(width)}"
+        look = f"look at {n} ({effective:.0f} effective): {reached}"
         if width is not None and width <= self.rel_ci:
             return self._decide(0, f"{look}, target of {_percent(self.rel_ci)} met")
         if affordable < 1:
@@ -83,5 +84,5 @@ class IntervalTarget:
         return more
 
 
-def _percent(width: float | None) -> str:
-    return "no interval" if width is None else f"±{100 * width:.2g}%"
+def _percent(width: float) -> str:
+    return f"{100 * width:.2g}%"

@@ -22,7 +22,7 @@ def measurement() -> Measurement:
         effective_samples=7.0,
         inner_calls=3,
         met_target=False,
-        stop_reason="look at 7: ±4.8%, time cap reached",
+        stop_reason="look at 7: half-width 4.8%, time cap reached",
         steady=False,
         warmup_calls=30,
         cold_start=0.75,
@@ -40,7 +40,7 @@ class TestMeasurement:
     def test_it_prints_what_a_person_wants_to_know(self, measurement: Measurement) -> None:
         assert str(measurement).splitlines() == [
             "Measurement: median 12.5 ms per call, 95% CI 11.9 to 13.1 ms",
-            "  7 samples of 3 calls; look at 7: ±4.8%, time cap reached",
+            "  7 samples of 3 calls; look at 7: half-width 4.8%, time cap reached",
             "  cold start 750 ms, latency p50 12.6 ms",
             "  warning: not steady: the times went on falling",
         ]

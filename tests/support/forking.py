@@ -14,6 +14,7 @@ import json
 import os
 import runpy
 import select
+import shutil
 import socket
 import sys
 from functools import cache
@@ -47,6 +48,7 @@ def serve(listener: socket.socket) -> dict[str, Any] | None:
                 request: dict[str, Any] = json.loads(stream.readline())
             process = os.fork()
             if process == 0:
+                atexit.unregister(shutil.rmtree)  # of matplotlib's folder, which is the server's and all processes use
                 return request
             running[os.pidfd_open(process)] = process, connection
             _tell(connection, process)
@@ -125,4 +127,4 @@ if __name__ == "__main__":
     del sys.path[0]  # the folder of this file
     if request := serve(socket.socket(fileno=int(sys.argv[1]))):
         become(**request)
-    os._exit(0)
+    _exit(0)

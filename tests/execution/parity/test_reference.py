@@ -130,7 +130,7 @@ class TestWhatTheNameDependsOn:
     def change_source(self, name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         changed = importlib.import_module(f"bench_core.{name}")
         copy = folder / "changed.py"
-        copy.write_text(Path(str(changed.__file__)).read_text() + "#")
+        copy.write_bytes(Path(str(changed.__file__)).read_bytes() + b"#")
         monkeypatch.setattr(changed, "__file__", str(copy))
 
 
