@@ -1,7 +1,7 @@
 """The registry of workloads: every ``Workload`` in a module of this package is discovered automatically.
 
-The families (``dense``, ``vision``, ``adversarial``, ``series``, ``pipelines``) are built with ``kit`` from ``data``.
-May import ``hardware`` and ``core``; does not use timing or storage.
+The families (``dense``, ``vision``, ``adversarial``, ``series``, ``attention``, ``pipelines``) are built with ``kit``
+from ``data``. May import ``hardware`` and ``core``; does not use timing or storage.
 """
 
 from __future__ import annotations

@@ -10,12 +10,26 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tests.emulated_cuda.attention import ATTENTION
 from tests.emulated_cuda.operators import leaves, mapped, traits
 from tests.emulated_cuda.recurrent import CELLS
 
 Kernel = Callable[..., Any]
 
-OWN: Mapping[str, Kernel] = MappingProxyType({**CELLS})
+
+def softmax(x: Tensor, dim: int, half_to_float: bool) -> Tensor:
+    """``_softmax``, which on a GPU may read fp16 and write fp32."""
+    return torch._softmax(x.float() if half_to_float else x, dim, half_to_float=False)
+
+
+def softmax_backward(gradient: Tensor, output: Tensor, dim: int, input_dtype: torch.dtype) -> Tensor:
+    """``_softmax_backward_data``, which on a GPU may read fp32 and write fp16."""
+    return torch._softmax_backward_data(gradient, output, dim, output.dtype).to(input_dtype)
+
+
+OWN: Mapping[str, Kernel] = MappingProxyType(
+    {**CELLS, **ATTENTION, "_softmax": softmax, "_softmax_backward_data": softmax_backward}
+)
 FACTORS: Mapping[str, tuple[int, ...]] = MappingProxyType(
     {
         "convolution": (0, 1),

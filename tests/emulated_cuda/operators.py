@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tests.emulated_cuda.attention import ATTENTION
+
 aten = torch.ops.aten
 
 INDEXING = frozenset(("index", "index_put", "index_put_", "_index_put_impl_", "_unsafe_index", "_unsafe_index_put"))
@@ -60,7 +62,7 @@ def traits(func: Any) -> Traits:
         name=name,
         decomposes=func._can_decompose(),
         view=torch.Tag.inplace_view in tags or any(info is not None and not info.is_write for info in shared),
-        random=torch.Tag.nondeterministic_seeded in tags,
+        random=torch.Tag.nondeterministic_seeded in tags and name not in ATTENTION,  # there it has no dropout
         reads_back=name in UNSTATED_WAITS or not on_host.isdisjoint(tags),
         indexes=name in INDEXING,
         takes_host_numbers=name in HOST_NUMBERS or name.startswith("_foreach") or torch.Tag.pointwise in tags,

@@ -21,6 +21,7 @@ from bench_core.workloads.kit.building import build
 from bench_core.workloads.kit.definition import KnownCosts, Workload
 
 SMALL = {"gemm": 64, "activations_losses": 4096, "transfer": 4096, "csv_loader": 1024, "mnist_epoch_e2e": 64}
+SMALL |= {"reduction": 4096, "device_copy": 4096, "embedding": 64, "attention_prefill": 1}
 """Batch sizes of work that is not counted in images or series; that of others is ``BATCH``, of heavy ones 1."""
 BATCH = 4
 SIDE = 64

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from bench_core import Case, workloads
+from bench_core.core.errors import ParityError
 from bench_core.workloads.dense import activations, mlp
+from tests.support import parity
+from tests.support.feeds import Fed
+from tests.support.parity import in_float64
 
 pytestmark = pytest.mark.usefixtures("one_cache", "one_thread")
 
@@ -54,6 +59,7 @@ BY_HAND: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {
     "leaky_relu": (lambda x: torch.where(x > 0, x, 0.01 * x), F.leaky_relu),
     "tanh": (lambda x: (x.exp() - (-x).exp()) / (x.exp() + (-x).exp()), F.tanh),
     "sigmoid": (lambda x: 1 / (1 + (-x).exp()), F.sigmoid),
+    "softmax": (lambda x: x.exp() / x.exp().sum(1, keepdim=True), lambda x: F.softmax(x, 1)),
     "bce": (
         lambda x, y: -(y * x.sigmoid().log() + (1 - y) * (1 - x.sigmoid()).log()).mean(),
         lambda x, y: F.binary_cross_entropy(x.sigmoid(), y),
@@ -65,21 +71,113 @@ BY_HAND: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {
     "mse": (lambda x, y: ((x - y) ** 2).mean(), F.mse_loss),
     "mae": (lambda x, y: (x - y).abs().mean(), F.l1_loss),
 }
-FLOPS = {"relu": 1, "leaky_relu": 2, "tanh": 1, "sigmoid": 3, "bce": 9, "cross_entropy": 4, "mse": 3, "mae": 3}
+# Each gradient from the formula, of inputs x and what reaches an activation, or of x and the targets of a loss.
+GRADIENTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "relu": lambda x, g: g * (x > 0),
+    "leaky_relu": lambda x, g: torch.where(x > 0, g, 0.01 * g),
+    "tanh": lambda x, g: g / x.cosh() ** 2,
+    "sigmoid": lambda x, g: g * x.exp() / (1 + x.exp()) ** 2,
+    "softmax": lambda x, g: probabilities(x) * (g - (g * probabilities(x)).sum(1, keepdim=True)),
+    "bce": lambda x, y: (1 / (1 + (-x).exp()) - y) / x.numel(),
+    "cross_entropy": lambda x, y: (probabilities(x) - F.one_hot(y, x.shape[1])) / len(x),
+    "mse": lambda x, y: 2 * (x - y) / x.numel(),
+    "mae": lambda x, y: (x - y).sign() / x.numel(),
+}
+FLOPS = {"relu": (1, 1), "leaky_relu": (2, 2), "tanh": (1, 3), "sigmoid": (3, 3), "softmax": (5, 4)}
+FLOPS |= {"bce": (9, 5), "cross_entropy": (4, 2), "mse": (3, 2), "mae": (3, 3)}
 
 
-@pytest.mark.parametrize("setting", workloads.get("activations_losses").settings)
-def test_activations_and_losses_equal_their_formulas_and_those_of_torch(
-    setting: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    given: list[Any] = []
-    operands = activations.operands
-    monkeypatch.setattr(activations, "operands", lambda *args: given.append(operands(*args)) or given[-1])
-    step = workloads.build(Case("activations_losses", batch_size=4096, setting=setting))
-    output = step()
-    assert step.units == given[0][0].numel() == 4096
+def probabilities(x: Tensor) -> Tensor:
+    return x.exp() / x.exp().sum(1, keepdim=True)
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_activations_and_losses_equal_their_formulas_and_those_of_torch(name: str, fed: Fed) -> None:
+    step = in_float64("activations_losses", 4096, name)
+    output, given = step(), fed[0]
+    assert step.units == given[0].numel() == 4096
     classes = activations.CLASSES
-    assert given[0][0].shape == ((4096 // classes, classes) if setting == "cross_entropy" else (4096,))
-    for function in BY_HAND[setting]:
-        assert torch.allclose(output, function(*given[0]), rtol=1e-5, atol=1e-6)
-    assert step.flops == FLOPS[setting] * 4096
+    in_rows = name in ("softmax", "cross_entropy")
+    assert given[0].shape == ((4096 // classes, classes) if in_rows else (4096,))
+    for function in BY_HAND[name]:
+        assert torch.allclose(output, function(*given), rtol=1e-10, atol=1e-14)
+    assert step.flops == FLOPS[name][0] * 4096
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_gradients_of_activations_and_losses_equal_their_formulas(name: str, fed: Fed) -> None:
+    step = in_float64("activations_losses", 4096, f"{name}-forward_backward")
+    output, (x, other) = step(), fed[0]
+    assert torch.allclose(output, GRADIENTS[name](x, other), rtol=1e-10, atol=1e-14)
+    assert step.units == 4096
+    assert step.flops == sum(FLOPS[name]) * 4096
+    assert not any(tensor.requires_grad for batch in fed for tensor in batch)
+
+
+class StraightThrough(torch.autograd.Function):
+    """A ReLU whose gradient is wrong: it passes where the input was negative, too."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.clamp(min=0)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return gradients[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("relu", StraightThrough.apply),
+        ("softmax", lambda x: torch.softmax(x, 0)),
+        ("cross_entropy", lambda x, y: F.cross_entropy(x, y, reduction="sum")),
+    ],
+)
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+def test_wrong_gradient_is_caught(
+    name: str, wrong: Callable[..., Tensor], dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = Case("activations_losses", batch_size=4096, setting=f"{name}-forward_backward", dtype=dtype)
+    sound = parity.check(case)
+    assert 0 <= sound.error <= sound.tolerance
+    with monkeypatch.context() as patch:
+        patch.setitem(activations.FUNCTIONS, name, activations.FUNCTIONS[name]._replace(fn=wrong))
+        step = workloads.build(case)
+    with pytest.raises(ParityError, match="outputs: relative error"):
+        parity.check(case, step)
+
+
+def test_reduction_is_the_exact_sum(fed: Fed) -> None:
+    step = in_float64("reduction", 10_000)
+    assert float(step()) == pytest.approx(math.fsum(fed[0].tolist()), rel=1e-10)
+    assert step.units == step.flops == 10_000
+
+
+def test_sum_without_its_last_elements_is_caught(fed: Fed) -> None:
+    case = Case("reduction", batch_size=2**16)
+    step = workloads.build(case)
+    batch = fed[0]
+    with pytest.raises(ParityError, match="outputs: relative error"):
+        parity.check(case, replace(step, fn=lambda: batch[:-8].sum()))
+
+
+def test_copy_is_made_in_memory_of_its_own(fed: Fed) -> None:
+    step = workloads.build(Case("device_copy", batch_size=1000))
+    assert len(fed) > 1
+    for source, target in fed:
+        assert not torch.equal(source, target)
+        copy = step()
+        assert copy is target
+        assert copy.data_ptr() != source.data_ptr()
+        assert torch.equal(copy, source)
+    assert step.units == 1000
+
+
+def test_copy_of_a_part_is_caught(fed: Fed) -> None:
+    case = Case("device_copy", batch_size=1000)
+    step = workloads.build(case)
+    source, target = fed[0]
+    target[:-100].copy_(source[:-100])
+    with pytest.raises(ParityError, match="outputs: relative error"):
+        parity.check(case, replace(step, fn=lambda: target))

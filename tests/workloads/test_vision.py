@@ -8,14 +8,18 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench_core import Case, Step, workloads
+from bench_core.core.errors import ParityError
+from bench_core.workloads.vision import conv_transpose
 from bench_core.workloads.vision.conv import SIDE, Convolution
 from bench_core.workloads.vision.resnet import ResidualBlock, SEBlock
 from bench_core.workloads.vision.resnet20 import resnet20
 from bench_core.workloads.vision.resnet50 import resnet50, se_resnet50
 from bench_core.workloads.vision.segmentation import deeplabv3plus_r101
+from tests.support import parity
 from tests.support.weights import draw_quickly
 
 pytestmark = pytest.mark.usefixtures("one_cache", "one_thread")
@@ -78,6 +82,42 @@ def test_convolution_is_as_its_setting_says(setting: str) -> None:
     assert SIDE == 56
     assert step().shape == (2, conv.out_channels, side, side)
     assert step.flops == 2 * 2 * side**2 * kernel**2 * conv.in_channels * conv.out_channels
+
+
+def by_stretching(point: conv_transpose.TransposedConvolution, weight: Tensor, x: Tensor) -> Tensor:
+    """The equivalent direct convolution of Dumoulin & Visin, section 4.6: zeros between the inputs and around them, and
+    the kernel turned by 180 degrees."""
+    side = point.stride * (x.shape[-1] - 1) + 1
+    stretched = x.new_zeros(*x.shape[:2], side, side)
+    stretched[..., :: point.stride, :: point.stride] = x
+    before = point.kernel - point.padding - 1
+    after = before + point.added
+    return F.conv2d(F.pad(stretched, (before, after, before, after)), weight.flip(2, 3).transpose(0, 1))
+
+
+@pytest.mark.parametrize("setting", workloads.get("conv_transpose2d_grid").settings)
+def test_transposed_convolution_is_as_its_setting_says(setting: str) -> None:
+    w = workloads.get("conv_transpose2d_grid")
+    step = parity.in_float64(w.name, 2, setting)
+    layer, point = step.modules["model"], w.settings[setting]
+    x = first_input(step)
+    assert x.shape == (2, point.channels_in, conv_transpose.SIDE, conv_transpose.SIDE)
+    expected = by_stretching(point, layer.weight, x)
+    side = point.stride * (conv_transpose.SIDE - 1) + point.added + point.kernel - 2 * point.padding
+    assert side == 2 * conv_transpose.SIDE
+    assert expected.shape == (2, point.channels_out, side, side)
+    assert torch.allclose(layer(x), expected, rtol=1e-10, atol=1e-12)
+    assert step.flops == 2 * 2 * conv_transpose.SIDE**2 * point.kernel**2 * point.channels_in * point.channels_out
+
+
+def test_transposed_convolution_with_a_turned_kernel_is_caught() -> None:
+    case = Case("conv_transpose2d_grid", batch_size=1)
+    assert parity.check(case).error < 1e-5
+    step = workloads.build(case)
+    layer = step.modules["model"]
+    layer.weight.data = layer.weight.data.flip(2, 3)
+    with pytest.raises(ParityError, match="outputs: relative error"):
+        parity.check(case, step)
 
 
 def test_cnn_gives_logits() -> None:

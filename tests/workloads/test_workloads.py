@@ -41,9 +41,12 @@ LEARNING = {
 COUNTED_BY_TORCH = (
     *("gan_step", "cgan_step", "gemm", "mlp_train", "mlp_infer", "ann_train", "custom_autograd_mlp"),
     *("ar_ols_batched", "cnn_mnist_train", "conv2d_grid", "resblock_identity", "resblock_projection"),
+    *("conv_transpose2d_grid",),
 )
+# Torch's counter also counts the products that a causal mask makes superfluous.
+MASKED = ("attention_prefill",)
 # Settings that would take longer than what they could show is worth.
-SKIPPED = {"T80h64", "T5h1024", "k3s1p1-256x256", "k7s1p3-64x64"}
+SKIPPED = {"T80h64", "T5h1024", "k3s1p1-256x256", "k7s1p3-64x64", "k4s2p1-512x128", "T2048"}
 SETTINGS = [
     (name, setting)
     for name in LIGHT
@@ -72,7 +75,7 @@ def loss(output: Any) -> Tensor:
 
 def assert_flops_agree(step: Step, w: Workload, by_torch: int) -> None:
     """Step and workload state the FLOPs that torch counts, or more where torch does not see all."""
-    if step.flops is not None:
+    if step.flops is not None and w.name not in MASKED:
         assert step.flops >= by_torch
     if w.name in COUNTED_BY_TORCH or (step.flops is not None and w.known_costs.flops is None):
         assert step.flops == by_torch
@@ -270,7 +273,9 @@ def test_training_step_does_not_wait_for_the_gpu(name: str, synchronizing_is_an_
 
 
 @pytest.mark.parametrize("variant", ["eager", "channels_last"])
-@pytest.mark.parametrize("name", ["conv2d_grid", "resblock_projection", "se_block", "resnet20_cifar_train"])
+@pytest.mark.parametrize(
+    "name", ["conv2d_grid", "conv_transpose2d_grid", "resblock_projection", "se_block", "resnet20_cifar_train"]
+)
 def test_memory_layout_of_images_follows_the_variant(name: str, variant: str) -> None:
     inputs: list[Tensor] = []
     step = workloads.build(Case(name, batch_size=2, variant=variant))

@@ -1,1 +1,1 @@
-"""Matrix products, multilayer perceptrons, activations and losses."""
+"""Matrix products, multilayer perceptrons, activations and losses, sums and copies, an optimizer's step."""

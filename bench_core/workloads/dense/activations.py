@@ -1,6 +1,6 @@
 """Activations and losses by themselves: they read and write memory and compute little."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -11,32 +11,60 @@ from bench_core.hardware import precision
 from bench_core.workloads.kit import BuildContext, KnownCosts, Step, workload
 
 CLASSES = 1024
+"""The length of a row of softmax and cross_entropy."""
 
 
 class Elementwise(NamedTuple):
-    """A function of tensors and its cost in FLOPs per element.
+    """A function of tensors and its cost in FLOPs per element: of its forward pass, and of its backward pass.
 
-    A comparison, sum, product, quotient, absolute value, exponential, logarithm or hyperbolic tangent counts as one.
+    A comparison, sign, sum, product, quotient, absolute value, exponential, logarithm or hyperbolic tangent counts as
+    one.
     """
 
     fn: Callable[..., Tensor]
     flops: int
+    backward: int
 
 
+class Passes(NamedTuple):
+    """What a setting measures of a function: the forward pass, or with ``backward`` both."""
+
+    function: str
+    backward: bool
+
+
+def softmax(rows: Tensor) -> Tensor:
+    """Softmax of each row."""
+    return torch.softmax(rows, dim=1)
+
+
+# Softmax subtracts a row's maximum, exponentiates, and divides by the sum. The gradient g that reaches an activation
+# y(x) goes on as g [x > 0], as g (1 - y^2) for tanh, g y (1 - y) for sigmoid and y (g - sum(g y)) for softmax.
 ACTIVATIONS = {
-    "relu": Elementwise(torch.relu, 1),
-    "leaky_relu": Elementwise(F.leaky_relu, 2),
-    "tanh": Elementwise(torch.tanh, 1),
-    "sigmoid": Elementwise(torch.sigmoid, 3),
+    "relu": Elementwise(torch.relu, 1, 1),
+    "leaky_relu": Elementwise(F.leaky_relu, 2, 2),
+    "tanh": Elementwise(torch.tanh, 1, 3),
+    "sigmoid": Elementwise(torch.sigmoid, 3, 3),
+    "softmax": Elementwise(softmax, 5, 4),
 }
 # Each ends with a sum for the mean. On logits, BCE is max(x, 0) - x y + log(1 + exp(-|x|)). Cross-entropy finds the
-# maximum of a row, subtracts it, exponentiates and sums; operations done once per row are not counted.
+# maximum of a row, subtracts it, exponentiates and sums; operations done once per row are not counted. The gradients
+# are, times 1/n: sigmoid(x) - y; softmax(x) - y, where the forward pass leaves the logarithm of softmax; 2 (x - y);
+# sign(x - y).
 LOSSES = {
-    "bce": Elementwise(F.binary_cross_entropy_with_logits, 9),
-    "cross_entropy": Elementwise(F.cross_entropy, 4),
-    "mse": Elementwise(F.mse_loss, 3),
-    "mae": Elementwise(F.l1_loss, 3),
+    "bce": Elementwise(F.binary_cross_entropy_with_logits, 9, 5),
+    "cross_entropy": Elementwise(F.cross_entropy, 4, 2),
+    "mse": Elementwise(F.mse_loss, 3, 2),
+    "mae": Elementwise(F.l1_loss, 3, 3),
 }
+FUNCTIONS = ACTIVATIONS | LOSSES
+IN_ROWS = ("softmax", "cross_entropy")
+SETTINGS = {
+    f"{name}{suffix}": Passes(name, backward)
+    for name in FUNCTIONS
+    for suffix, backward in (("", False), ("-forward_backward", True))
+}
+_IN_DEFAULT_SWEEP = ("relu", "cross_entropy")
 
 
 @workload(
@@ -49,31 +77,58 @@ LOSSES = {
         "cuda": (2**12, 2**14, 2**16, 2**18, 2**20, 2**22, 2**24),
     },
     reference_batch=2**20,
-    settings=ACTIVATIONS | LOSSES,
+    settings=SETTINGS,
+    full_settings={
+        "cpu": tuple(s for s, (name, backward) in SETTINGS.items() if backward and name not in _IN_DEFAULT_SWEEP)
+    },
     variants=("eager", "compile", "cuda_graph"),
-    known_costs=KnownCosts("the results equal the formulas", flops=1),
+    known_costs=KnownCosts("the results and the gradients equal the formulas", flops=1),
     regime="Large inputs: memory bandwidth, since each element is read, used in a few operations and written; on a CPU "
-    "the exponentials of tanh, sigmoid, bce and cross_entropy also cost arithmetic. Small inputs: the fixed cost of a "
-    "call, which is Python and, on a GPU, a launch; the GPU wins once the CPU needs longer than a launch",
+    "the exponentials of tanh, sigmoid, softmax, bce and cross_entropy also cost arithmetic. A backward pass reads the "
+    "incoming gradient and what the forward pass saved, and writes a gradient. Small inputs: the fixed cost of a call, "
+    "which is Python and, on a GPU, a launch; the GPU wins once the CPU needs longer than a launch",
 )
 def activations_losses(ctx: BuildContext) -> Step:
-    """An activation, or a loss averaged over all elements; losses on probabilities take logits, which is stable."""
-    name = ctx.case.setting
-    elementwise: Elementwise = ctx.setting
+    """An activation, or a loss averaged over all elements, forward only or with its gradient; losses take logits."""
+    name, backward = ctx.setting
+    elementwise = FUNCTIONS[name]
     shape: tuple[int, ...] = (ctx.batch_size,)
-    if name == "cross_entropy":
+    if name in IN_ROWS:
         shape = (-(-ctx.batch_size // CLASSES), CLASSES)
     elements = torch.Size(shape).numel()
-    count = ctx.resident_batches(4 * elements * (1 if name in ACTIVATIONS else 2))
-    feed = ctx.feed([operands(ctx, name, shape) for _ in range(count)])
+    reached = backward and name in ACTIVATIONS
+    count = ctx.resident_batches(4 * elements * (2 if reached or name in LOSSES else 1))
+    draw = reached_operands if reached else operands
+    feed = ctx.feed([draw(ctx, name, shape) for _ in range(count)])
     apply = ctx.forward(elementwise.fn)
 
-    def run() -> Tensor:
+    def forward() -> Tensor:
         with torch.inference_mode(), ctx.autocast():
             result: Tensor = apply(*next(feed))
         return result
 
-    return ctx.step(run, units=elements, flops=elementwise.flops * elements, data="normal random numbers")
+    return ctx.step(
+        gradient(ctx, apply, feed, loss=name in LOSSES) if backward else forward,
+        units=elements,
+        flops=elements * (elementwise.flops + (elementwise.backward if backward else 0)),
+        data="normal random numbers",
+    )
+
+
+def gradient(
+    ctx: BuildContext, apply: Callable[..., Tensor], feed: Iterator[tuple[Tensor, ...]], *, loss: bool
+) -> Callable[[], Tensor]:
+    """A function that returns the gradient of the next batch's inputs, of which the second tensor is the targets of a
+    loss, or the gradient that reaches an activation."""
+
+    def run() -> Tensor:
+        inputs, other = next(feed)
+        leaf = inputs.detach().requires_grad_()
+        with ctx.autocast():
+            result = apply(leaf, other) if loss else apply(leaf)
+        return torch.autograd.grad(result, leaf, None if loss else other)[0]
+
+    return run
 
 
 def operands(ctx: BuildContext, name: str, shape: tuple[int, ...]) -> tuple[Tensor, ...]:
@@ -89,3 +144,9 @@ def operands(ctx: BuildContext, name: str, shape: tuple[int, ...]) -> tuple[Tens
     if name == "bce":
         return inputs, ctx.tensor(ctx.rng.integers(0, 2, shape).astype(float))
     return inputs, ctx.normal(*shape)
+
+
+def reached_operands(ctx: BuildContext, name: str, shape: tuple[int, ...]) -> tuple[Tensor, ...]:
+    """The inputs of an activation, and the gradient that reaches it, in the same dtype."""
+    (inputs,) = operands(ctx, name, shape)
+    return inputs, ctx.normal(*shape).to(inputs.dtype)

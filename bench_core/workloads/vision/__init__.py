@@ -1,1 +1,1 @@
-"""Convolutions, residual networks and segmentation."""
+"""Convolutions and their transposes, residual networks and segmentation."""

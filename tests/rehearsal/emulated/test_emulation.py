@@ -64,6 +64,30 @@ def test_recurrent_layers_agree_with_the_cpu(layer, bias):
     assert_alike_on_both(model, torch.randn(2, 4, 3), lambda outputs: outputs[0])
 
 
+@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_attention_agrees_with_the_cpu(dtype, causal):
+    torch.manual_seed(0)
+    given = [torch.randn(2, 4, 8, 16).to(dtype) for _ in range(3)]
+    exact = nn.functional.scaled_dot_product_attention(*(t.double() for t in given), is_causal=causal)
+    on_gpu = nn.functional.scaled_dot_product_attention(*(t.cuda() for t in given), is_causal=causal)
+    assert on_gpu.dtype == dtype
+    assert (on_gpu.cpu().double() - exact).norm() < torch.finfo(dtype).eps * exact.norm()
+
+
+def test_softmax_in_half_precision_may_give_fp32():
+    torch.manual_seed(0)
+    rows = torch.randn(4, 16).half().cuda().requires_grad_()
+    with torch.autocast("cuda", torch.float16):
+        probabilities = torch.softmax(rows, 1)
+    probabilities.square().sum().backward()
+    exact = rows.detach().cpu().double().requires_grad_()
+    exact.softmax(1).square().sum().backward()
+    assert (probabilities.dtype, rows.grad.dtype) == (torch.float32, torch.float16)
+    assert torch.allclose(probabilities.cpu().double(), exact.softmax(1), atol=1e-6)
+    assert torch.allclose(rows.grad.cpu().double(), exact.grad, atol=1e-4)
+
+
 def assert_alike_on_both(model, inputs, chosen):
     """Outputs and all gradients on the CPU and the GPU."""
     results = []

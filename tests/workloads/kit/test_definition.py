@@ -158,6 +158,17 @@ class TestSettings:
             kernel, stride, padding = point.kernel, point.stride, point.padding
             assert setting == f"k{kernel}s{stride}p{padding}-{point.channels_in}x{point.channels_out}"
 
+    def test_transposed_convolution_is_named_by_its_value(self) -> None:
+        for setting, point in workloads.get("conv_transpose2d_grid").settings.items():
+            kernel, stride, padding, added = point.kernel, point.stride, point.padding, point.added
+            name = f"k{kernel}s{stride}p{padding}" + (f"a{added}" if added else "")
+            assert setting == f"{name}-{point.channels_in}x{point.channels_out}"
+
+    @pytest.mark.parametrize("name", ["attention_prefill", "attention_decode"])
+    def test_length_of_attention_is_named_by_its_value(self, name: str) -> None:
+        for setting, length in workloads.get(name).settings.items():
+            assert setting == f"T{length}"
+
     @pytest.mark.parametrize("name", ["lstm_ar_train", "rnn_ar_train", "gru_ar_train"])
     def test_recurrent_size_is_named_by_its_value(self, name: str) -> None:
         for setting, size in workloads.get(name).settings.items():

@@ -1,0 +1,1 @@
+"""Attention, and the embeddings of words that it is given."""
