@@ -7,13 +7,19 @@ import pytest
 from bench_core.core.case import Sources
 from bench_core.core.studies import TimeToAccuracy
 from bench_core.execution.fixture import DeviceBenchmark
+from bench_core.execution.studies.course import course_summary, run_course
 from bench_core.execution.studies.ladder import ladder_summary, run_ladder
 from bench_core.execution.studies.learning import TARGETS, learning_summary, measure_time_to_accuracy
-from bench_core.execution.studies.tutorial import WORKLOAD
+from bench_core.execution.studies.tutorial import NETWORKS, WORKLOAD
 
 LEARNING = [
     pytest.param(name, marks=pytest.mark.bench_study("learning", workload=name, seconds=target.expected, sweep="full"))
     for name, target in TARGETS.items()
+]
+
+COURSE = [
+    pytest.param(name, marks=pytest.mark.bench_study("course", workload=name, seconds=60, sweep=""))
+    for name in NETWORKS
 ]
 
 
@@ -28,3 +34,8 @@ def test_learning(workload: str, bench_device: str, device_benchmark: DeviceBenc
         return (measure_time_to_accuracy(workload, bench_device, sources),)
 
     device_benchmark.study(train, learning_summary)
+
+
+@pytest.mark.parametrize("workload", COURSE)
+def test_course(workload: str, bench_device: str, device_benchmark: DeviceBenchmark) -> None:
+    device_benchmark.study(partial(run_course, workload, bench_device), course_summary)

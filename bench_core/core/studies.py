@@ -84,9 +84,7 @@ class TimeToAccuracy:
 
     def __post_init__(self) -> None:
         _check(self.device, self.seconds)
-        for name in ("batch_size", "test_size", "steps", "eval_interval", "units"):
-            if getattr(self, name) < 1:
-                raise RecordError(f"{name}: {getattr(self, name)} is not a whole number above 0")
+        _check_whole(self, "batch_size", "test_size", "steps", "eval_interval", "units")
         for name in ("target", "accuracy"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise RecordError(f"{name}: {getattr(self, name)} is not a share of 0 to 1")
@@ -94,7 +92,58 @@ class TimeToAccuracy:
             raise RecordError(f"met: is {self.met}, but the accuracy is {self.accuracy} and the target {self.target}")
 
 
-ROWS: tuple[type[LadderRung] | type[TimeToAccuracy], ...] = (LadderRung, TimeToAccuracy)
+@dataclass(frozen=True)
+class CourseRun:
+    """A training of some ``epochs`` as courses time it on a device, and what its time consists of, in seconds.
+
+    Single measurements: ``seconds`` is what the course's clock reports for all ``steps``, ``unfinished`` how long the
+    device still worked after the clock was read, ``first`` the time to place the model and do the first step on a
+    device that was not in use. Medians with confidence intervals (``None`` if there were too few samples): ``load``,
+    ``copy`` and ``train``, the parts of a step, each measured alone. ``contended`` marks a run during which other work
+    took the CPU. Raises ``RecordError`` for a device that is not a real one, and for impossible values.
+    """
+
+    STUDY: ClassVar[str] = "course"
+
+    workload: str
+    device: str
+    device_model: str
+    threads: int
+    batch_size: int
+    data: str
+    epochs: int
+    steps: int
+    seconds: float
+    unfinished: float
+    first: float
+    load: float
+    load_interval: tuple[float, float] | None
+    copy: float
+    copy_interval: tuple[float, float] | None
+    train: float
+    train_interval: tuple[float, float] | None
+    contended: bool = False
+
+    def __post_init__(self) -> None:
+        _check(self.device, self.seconds)
+        _check_whole(self, "batch_size", "epochs", "steps")
+        if not 0.0 <= self.unfinished < math.inf:
+            raise RecordError(f"unfinished: {self.unfinished} is not a number of 0 or more")
+        for name in ("first", "load", "copy", "train"):
+            if not is_positive(getattr(self, name)):
+                raise RecordError(f"{name}: {getattr(self, name)} is not a number above 0")
+        for name in ("load", "copy", "train"):
+            interval = getattr(self, f"{name}_interval")
+            if interval and not 0.0 < interval[0] <= getattr(self, name) <= interval[1] < math.inf:
+                raise RecordError(f"{name}_interval: {interval} does not contain {getattr(self, name)}")
+
+    @property
+    def explained(self) -> float:
+        """What the parts add up to, one after the other: the first step, and the parts of all other steps."""
+        return self.first + self.steps * self.load + (self.steps - 1) * (self.copy + self.train)
+
+
+ROWS: tuple[type[LadderRung] | type[TimeToAccuracy] | type[CourseRun], ...] = (LadderRung, TimeToAccuracy, CourseRun)
 STUDIES = tuple(kind.STUDY for kind in ROWS)
 """The studies that this bench-core knows."""
 
@@ -104,3 +153,9 @@ def _check(device: str, seconds: float) -> None:
         raise RecordError(f"device: {device!r} is not a real device; there are: {', '.join(DEVICES)}")
     if not is_positive(seconds):
         raise RecordError(f"seconds: {seconds} is not a number above 0")
+
+
+def _check_whole(row: StudyRow, *names: str) -> None:
+    for name in names:
+        if getattr(row, name) < 1:
+            raise RecordError(f"{name}: {getattr(row, name)} is not a whole number above 0")

@@ -28,7 +28,7 @@ class Selection:
         self.request = request
         self.left_out: list[NotRun] = []
         self._workloads: dict[Case, Workload] = {}
-        self._studies_left = Counter[str]()
+        self._studies_left = Counter[tuple[str, str]]()
 
     def cases_of(self, family: str | None = None) -> list[Case]:
         """The cases of a family (or of all) that can be built here; the others are noted with their reasons.
@@ -80,21 +80,23 @@ class Selection:
         """Whether this run includes a study of a workload.
 
         If it was asked for, and its workload was; or in a sweep of everything, if the study belongs to a sweep of that
-        kind. Those that only a full sweep of everything includes are counted.
+        kind. Those that a sweep of everything leaves out are counted.
         """
         if self.request.studies:
             return name in self.request.studies and workload in (w.name for w in self.request.workloads)
         if NARROWING.intersection(self.request.given):
             return False
-        left = sweep == "full" and self.request.sweep.kind != "full"
-        self._studies_left[name] += left
-        return not left
+        if sweep not in SWEEPS[: SWEEPS.index(self.request.sweep.kind) + 1]:
+            self._studies_left[name, sweep] += 1
+            return False
+        return True
 
     def note_absences(self, cases: Iterable[Case]) -> None:
         """Note the studies that were left out, and what a GPU would add to a sweep of these cases."""
-        for name, count in (+self._studies_left).items():
+        for (name, sweep), count in self._studies_left.items():
             what = f"{name} ({counted(count, 'study', 'studies')})"
-            self._skip(what, f"measured with --bench-study {name} or --bench-sweep {SWEEPS[-1]}", study=name)
+            also = f" or --bench-sweep {sweep}" if sweep in SWEEPS else ""
+            self._skip(what, f"measured with --bench-study {name}{also}", study=name)
         absent = self._gpu_cases(cases) if device.present() == ("cpu",) else 0
         if absent and "--bench-device" not in self.request.given:
             absence = device.absence("cuda") or ""

@@ -23,12 +23,12 @@ def add_markers(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         f"{STUDY}(name, workload, seconds, sweep='default'): a study of a workload, which takes about so many seconds, "
-        "in every sweep or with sweep='full' in a full one only (bench-core).",
+        "in every sweep, with sweep='full' in a full one only, with sweep='' only if it is asked for (bench-core).",
     )
 
 
 class Study(NamedTuple):
-    """The arguments of the marker of a study."""
+    """The arguments of the marker of a study; ``sweep`` is empty for a study that is made only if it is asked for."""
 
     name: str
     workload: str

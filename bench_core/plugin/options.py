@@ -27,7 +27,11 @@ OPTIONS = (
     ("max-time", "SECONDS", f"Seconds of samples per case (heavy workloads: 8 times). Default: {Effort.max_time:g}."),
     ("budget", "MINUTES", "End the sweep within this time. Default: none; every case gets the time it needs."),
     ("study", "NAME,...", f"Studies: {', '.join(STUDIES)}. Default: those of a sweep of everything."),
-    ("data", "DIR", "Folder with real data sets: MNIST as torchvision stores it. Default: digits stand-in."),
+    (
+        "data",
+        "DIR",
+        "Folder with real data sets: MNIST as torchvision stores it, CIFAR-10 binary. Default: digits stand-in.",
+    ),
     ("weights", "DIR", "Folder with torchvision's weights, such as resnet50-*.pth. Default: random weights."),
     (
         "timeout",

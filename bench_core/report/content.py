@@ -13,6 +13,7 @@ from bench_core.report.answers import answer
 from bench_core.report.glossary import METHOD, TERMS
 from bench_core.report.plots.charts import Plot, overview_plot, threads_plot, variant_plots, workload_plots
 from bench_core.report.plots.series import MachineLabels
+from bench_core.report.sections.course import course
 from bench_core.report.sections.ladder import ladder
 from bench_core.report.sections.learning import learning
 from bench_core.report.sections.parity import parity
@@ -157,6 +158,7 @@ def _studies(analysis: Analysis, columns: Columns) -> Iterable[Study | None]:
     yield pipelines(analysis.pooled.results, columns)
     yield learning(analysis.runs, analysis.labels)
     yield ladder(analysis.runs, analysis.labels)
+    yield course(analysis.runs, analysis.labels)
 
 
 def _families(analysis: Analysis, columns: Columns) -> Mapping[str, tuple[Section, ...]]:

@@ -186,10 +186,20 @@ def test_studies_belong_to_a_sweep_of_everything(tmp_path):
     everything = BenchSession(request(tmp_path)).selection
     assert everything.takes_study("ladder", "mlp_train", "default")
     assert not everything.takes_study("learning", "gemm", "full")
+    assert not everything.takes_study("course", "mlp_train", "")
     everything.note_absences([])
-    (entry,) = [entry for entry in everything.left_out if entry.study]
+    entry, other = [entry for entry in everything.left_out if entry.study]
     assert (entry.what, entry.outcome, entry.study) == ("learning (1 study)", Outcome.SKIPPED, "learning")
-    assert BenchSession(request(tmp_path, sweep="full")).selection.takes_study("learning", "gemm", "full")
+    assert entry.reason == "measured with --bench-study learning or --bench-sweep full"
+    assert (other.what, other.reason) == ("course (1 study)", "measured with --bench-study course")
+    full = BenchSession(request(tmp_path, sweep="full")).selection
+    assert full.takes_study("learning", "gemm", "full")
+    assert not full.takes_study("course", "mlp_train", "")
+
+
+def test_a_study_on_request_is_made_only_if_it_is_asked_for(tmp_path):
+    assert BenchSession(request(tmp_path, study="course")).selection.takes_study("course", "mlp_train", "")
+    assert not BenchSession(request(tmp_path, study="ladder")).selection.takes_study("course", "mlp_train", "")
 
 
 @pytest.mark.parametrize("narrower", [{"workload": "mlp_train"}, {"batch_size": "64"}, {"dtype": "bf16"}])

@@ -17,7 +17,7 @@ from bench_core.core import stats
 from bench_core.core.case import Case
 from bench_core.core.records import NotRun, Record, Run, RunInfo, Timing
 from bench_core.core.results import Contention, Flag, FlagCode, Gpu, Latency, Machine, Parity, Stages
-from bench_core.core.studies import LadderRung, Row, TimeToAccuracy
+from bench_core.core.studies import CourseRun, LadderRung, Row, TimeToAccuracy
 from bench_core.storage import files
 from bench_core.storage.checksum import with_checksum
 
@@ -230,6 +230,39 @@ def learning(devices: Sequence[str] = ("cpu", "cuda"), **changes: Any) -> tuple[
     return tuple(trainings)
 
 
+COURSES = {"mlp_train": ((28.0, 21.0), (4e-4, 2e-4)), "cnn_mnist_train": ((40.0, 22.5), (3e-3, 5e-4))}
+"""Synthetic seconds by a course's clock, and of a training step, on the CPU and on the GPU."""
+
+
+def course(devices: Sequence[str] = ("cpu", "cuda"), **changes: Any) -> tuple[CourseRun, ...]:
+    """Runs as in courses on these devices."""
+    runs = []
+    for device in devices:
+        for name, (seconds, train) in COURSES.items():
+            on_gpu = device != "cpu"
+            timed = CourseRun(
+                workload=name,
+                device=device,
+                device_model="Synthetic GPU" if on_gpu else "Synthetic CPU",
+                threads=16,
+                batch_size=64,
+                data="digits stand-in",
+                epochs=5,
+                steps=4690,
+                seconds=seconds[on_gpu],
+                unfinished=2e-4 if on_gpu else 1e-6,
+                first=1.4 if on_gpu else 0.03,
+                load=4e-3,
+                load_interval=(3.9e-3, 4.1e-3),
+                copy=5e-5 if on_gpu else 1e-6,
+                copy_interval=(5e-5, 5e-5) if on_gpu else (1e-6, 1e-6),
+                train=train[on_gpu],
+                train_interval=(0.99 * train[on_gpu], 1.01 * train[on_gpu]),
+            )
+            runs.append(replace(timed, **changes))
+    return tuple(runs)
+
+
 def run(
     records: Iterable[Record] | None = None,
     on: Machine | None = None,
@@ -240,16 +273,18 @@ def run(
     path: Path = Path("results/synthetic/0001_run.json"),
     ladder: Sequence[LadderRung] = (),
     learning: Sequence[TimeToAccuracy] = (),
+    course: Sequence[CourseRun] = (),
     **changes: Any,
 ) -> Run:
     """A run of these records (by default one sweep) on a machine (by default the one with a GPU).
 
-    ``ladder`` and ``learning`` are the rows of its studies.
+    ``ladder``, ``learning`` and ``course`` are the rows of its studies.
     """
     on = on or machine()
     kept = tuple(sweep(devices=("cpu", "cuda") if on.gpus else ("cpu",)) if records is None else records)
     items = [f"ladder-{rung.device}" for rung in ladder]
     items += [f"learning-{training.workload}-{training.device}" for training in learning]
+    items += [f"course-{timed.workload}-{timed.device}" for timed in course]
     info = RunInfo(
         run_id=f"synthetic-{started}-{on.torch}",
         started=started,
@@ -261,7 +296,7 @@ def run(
         planned=len(kept) + len(not_run) + (3 if partial else 0),
         partial=partial,
         not_run=tuple(not_run),
-        studies=studies(*ladder, *learning),
+        studies=studies(*ladder, *learning, *course),
         studied=tuple(dict.fromkeys(items)),
     )
     return Run(path, replace(info, **changes), kept, tuple(skipped))

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.distributions import Bernoulli, Normal, kl_divergence
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from bench_core import Case, workloads
+from bench_core import Case, Step, workloads
 from bench_core.core.errors import ParityError
-from bench_core.workloads.dense import activations, mlp
+from bench_core.execution.parity.gate import check_first_call
+from bench_core.hardware.device import resolve
+from bench_core.timing.clock import SynchronizedClock
+from bench_core.workloads.data.digits import mnist
+from bench_core.workloads.dense import activations, mlp, vae
+from bench_core.workloads.dense.vae import divergence
+from bench_core.workloads.kit import building
 from tests.support import parity
 from tests.support.feeds import Fed
 from tests.support.parity import in_float64
@@ -52,6 +62,120 @@ def test_custom_autograd_trains_as_the_plain_network() -> None:
     ours, plain = (workloads.build(Case(name, batch_size=16)) for name in ("custom_autograd_mlp", "mlp_train"))
     for _ in range(5):
         assert torch.equal(ours(), plain())
+
+
+def exact(name: str, batch_size: int, setting: str = "") -> Step:
+    """A step in float64."""
+    return building.build_anywhere(
+        workloads.get(name), Case(name, batch_size=batch_size, setting=setting), storage=torch.float64
+    )
+
+
+class TestAccuracy:
+    @pytest.mark.parametrize("setting", ["batched", "per-sample"])
+    def test_it_is_the_share_of_digits_whose_largest_logit_is_that_of_their_class(self, setting: str) -> None:
+        step = exact("mlp_accuracy", 200, setting)
+        first, second = (weight.detach().numpy() for weight in step.modules["model"].parameters() if weight.ndim == 2)
+        biases = [weight.detach().numpy() for weight in step.modules["model"].parameters() if weight.ndim == 1]
+        digits = mnist(train=False)
+        rows = np.resize(np.random.default_rng(0).permutation(len(digits.images)), (8, 200))
+        shares = []
+        for chosen in rows[:3]:
+            output = step()
+            pixels = digits.images[chosen].reshape(200, 784) / 127.5 - 1
+            logits = np.maximum(pixels @ first.T + biases[0], 0) @ second.T + biases[1]
+            assert np.abs(logits - output["logits"].numpy()).max() <= 1e-10
+            assert output["accuracy"].item() == (logits.argmax(1) == digits.labels[chosen]).mean()
+            shares.append(output["accuracy"].item())
+        assert len(set(shares)) > 1, "the digits rotate"
+
+    @pytest.mark.parametrize(("setting", "reads"), [("batched", 1), ("per-sample", 50)])
+    def test_the_host_reads_a_number_for_each_batch_or_for_each_sample(self, setting: str, reads: int) -> None:
+        step = workloads.build(Case("mlp_accuracy", batch_size=50, setting=setting))
+        with Reads() as seen:
+            step()
+        assert seen.count == reads
+
+    @pytest.mark.parametrize("setting", ["batched", "per-sample"])
+    def test_a_wrong_count_fails_the_check_against_float64(self, setting: str) -> None:
+        w, case = workloads.get("mlp_accuracy"), Case("mlp_accuracy", batch_size=64, setting=setting)
+        right = w.settings[setting]
+        step, wrong = (
+            building.build(replace(w, settings={setting: count}), case)
+            for count in (right, lambda logits, labels: right(-logits, labels))
+        )
+        clock = SynchronizedClock(resolve(("cpu",)))
+        assert check_first_call(w, case, step, clock).parity.error < 1e-5
+        with pytest.raises(ParityError, match="outputs: relative error"):
+            check_first_call(w, case, wrong, clock)
+
+
+class Reads(TorchDispatchMode):
+    """Counts the numbers that the host reads."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += func in (torch.ops.aten.item.default, torch.ops.aten._local_scalar_dense.default)
+        return func(*args, **(kwargs or {}))
+
+
+class TestVariationalAutoencoder:
+    @staticmethod
+    def bound(model: nn.Module, pixels: Tensor, noise: Tensor) -> Tensor:
+        """The bound of each image, by torch.distributions."""
+        hidden = model.encoder(pixels)
+        posterior = Normal(model.mean(hidden), model.log_variance(hidden).exp().sqrt())
+        drawn = posterior.loc + posterior.scale * noise
+        likelihood = Bernoulli(model.decoder(drawn).sigmoid(), validate_args=False).log_prob(pixels).sum(1)
+        return likelihood - kl_divergence(posterior, Normal(0.0, 1.0)).sum(1)
+
+    def test_loss_and_gradients_are_those_of_the_bound_by_distributions(self) -> None:
+        step, given = exact("vae_train", 5), []
+        model = step.modules["model"]
+        twin = copy.deepcopy(model)
+        model.register_forward_pre_hook(lambda _, inputs: given.append(inputs))
+        loss = step()
+        ((pixels, noise),) = given
+        by_hand = -self.bound(twin, pixels, noise).mean()
+        by_hand.backward()
+        assert abs(loss - by_hand) <= 1e-10 * abs(by_hand)
+        for ours, theirs in zip(model.parameters(), twin.parameters(), strict=True):
+            assert torch.linalg.norm(ours.grad - theirs.grad) <= 1e-10 * torch.linalg.norm(theirs.grad)
+
+    def test_divergence_is_that_of_torch_and_zero_only_at_the_standard_normal(self) -> None:
+        mean, log_variance = torch.randn(2, 6, 20, dtype=torch.float64)
+        torchs = kl_divergence(Normal(mean, (log_variance / 2).exp()), Normal(0.0, 1.0)).sum(1)
+        assert (vae.divergence(mean, log_variance) - torchs).abs().max() <= 1e-10
+        assert vae.divergence(mean, log_variance).min() > 0
+        assert torch.equal(vae.divergence(0 * mean, 0 * log_variance), torch.zeros(6))
+
+    def test_inputs_are_pixels_of_0_to_1_and_normal_noise_which_rotate(self) -> None:
+        step, given = workloads.build(Case("vae_train", batch_size=100)), []
+        step.modules["model"].register_forward_pre_hook(lambda _, inputs: given.append(inputs))
+        step()
+        step()
+        (pixels, noise), (others, fresh) = given
+        assert (pixels.shape, noise.shape) == ((100, 784), (100, 20))
+        assert (pixels.min(), pixels.max()) == (0, 1)
+        assert (noise.mean().item(), noise.std().item()) == pytest.approx((0, 1), abs=0.1)
+        assert not torch.equal(pixels, others)
+        assert not torch.equal(noise, fresh)
+        assert step.optimizers["model"].defaults["lr"] == 0.001
+
+    @pytest.mark.parametrize("wrong", [lambda m, v: 0 * m.sum(1), lambda m, v: -divergence(m, v)])
+    def test_a_wrong_divergence_fails_the_check_against_float64(
+        self, wrong: Callable[[Tensor, Tensor], Tensor], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        w, case, clock = (
+            workloads.get("vae_train"),
+            Case("vae_train", batch_size=8),
+            SynchronizedClock(resolve(("cpu",))),
+        )
+        check_first_call(w, case, building.build(w, case), clock)
+        monkeypatch.setattr(vae, "divergence", wrong)
+        with pytest.raises(ParityError, match="relative error"):
+            check_first_call(w, case, building.build(w, case), clock)
 
 
 BY_HAND: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {

@@ -64,7 +64,10 @@ def test_parameters_and_multiply_adds_of_a_network(
     [
         ("mlp_infer", 101_770, 2 * 101_632),
         ("mlp_train", 101_770, 2 * (2 * 101_632 + 1_280)),
+        ("mlp_accuracy", 101_770, 2 * (784 * 128 + 128 * 10)),
         ("custom_autograd_mlp", 101_770, 2 * (2 * 101_632 + 1_280)),
+        # 784-400, 400-20 twice, 20-400, 400-784: forward, for the weights, and back through all but the first layer.
+        ("vae_train", 652_824, 2 * (2 * (2 * 784 * 400 + 3 * 400 * 20) + 784 * 400 + 3 * 400 * 20)),
         ("ann_train", 59_210, 2 * (2 * 59_008 + 59_008 - 784 * 64)),
         ("cnn_mnist_train", 32_998, None),
         ("resblock_identity", 73_984, 2 * 2 * 56**2 * 9 * 64 * 64),
@@ -111,6 +114,13 @@ def test_costs_of_a_recurrent_network(cell: str, gates: int, length: int, hidden
     step = workloads.build(Case(f"{cell}_ar_train", batch_size=7, setting=f"T{length}h{hidden}"))
     assert step.flops == 2 * 7 * (forward + backward)
     assert step.parameters == gates * hidden * (1 + hidden + 2) + hidden + 1
+
+
+@pytest.mark.parametrize(("setting", "forecasts"), [("next", 7), ("rolling20", 140)])
+def test_costs_of_a_forecast_are_the_same_in_both_settings(setting: str, forecasts: int) -> None:
+    step = workloads.build(Case("lstm_ar_infer", batch_size=7, setting=setting))
+    assert step.units == forecasts
+    assert step.flops == forecasts * 2 * (5 * 4 * 64 * (1 + 64) + 64)
 
 
 def test_flops_of_an_epoch_are_those_of_its_images() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import TensorDataset
@@ -159,12 +160,17 @@ class Colors(nn.Module):
 
 class TestSegmentation:
     @pytest.fixture
-    def step(self, monkeypatch: pytest.MonkeyPatch) -> Step:
+    def small(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(segmentation, "SIDE", 32)
         monkeypatch.setattr(segmentation, "deeplabv3_r50", Colors)
+
+    @pytest.fixture
+    def step(self, small: None) -> Step:
         return workloads.build(Case("segmentation_pipeline", batch_size=2))
 
-    def test_stages_do_the_work_of_a_call(self, step: Step) -> None:
+    @pytest.mark.parametrize("setting", workloads.get("segmentation_pipeline").settings)
+    def test_stages_do_the_work_of_a_call(self, small: None, setting: str) -> None:
+        step = workloads.build(Case("segmentation_pipeline", batch_size=2, setting=setting))
         called = [step() for _ in range(3)]
         assert list(step.stages) == ["decode", "preprocess", "to device", "infer", "argmax", "to host"]
         for whole in called:  # two of three photos a call, so the first again after three
@@ -179,6 +185,29 @@ class TestSegmentation:
         image = normalized(segmentation_pipeline.squared(photo, 32)[None])
         logits = step.modules["model"](torch.from_numpy(image).float())["out"]
         assert torch.equal(classes[0], logits.argmax(1)[0])
+
+    def test_photos_are_resized_to_256_and_cropped_to_224_as_by_torchvision(self) -> None:
+        photos_of = segmentation_pipeline.photo_files().values()
+        photographs = [segmentation_pipeline.decoded(data) for data in photos_of]
+        prepared = segmentation_pipeline.ResizedAndCropped(224)
+        assert prepared.label == "Resize(256), CenterCrop(224)"
+        images = prepared(photographs)
+        assert images.shape == (3, 3, 224, 224)
+        for photo, image in zip(photographs, images, strict=True):
+            scale = 256 / min(photo.size)
+            resized = photo.resize([int(scale * length) for length in photo.size], Image.Resampling.BILINEAR)
+            left, top = (round((length - 224) / 2) for length in resized.size)
+            cropped = np.asarray(resized)[top : top + 224, left : left + 224]
+            assert np.allclose(image, normalized(cropped[None])[0], atol=1e-5)
+        squared = segmentation_pipeline.Squared(224)(photographs)
+        assert torch.linalg.norm(images - squared) > 0.05 * torch.linalg.norm(squared), "more of the photo is seen"
+
+    def test_data_say_how_photos_are_prepared(self, small: None) -> None:
+        labels = [
+            workloads.build(Case("segmentation_pipeline", setting=setting)).data.rpartition("flower.jpg, ")[2]
+            for setting in ("square224", "resize256-crop224")
+        ]
+        assert labels == ["center square resized to 32", "Resize(256), CenterCrop(32)"]
 
     def test_files_contain_the_sample_photos(self) -> None:
         files = segmentation_pipeline.photo_files()
@@ -196,18 +225,38 @@ class TestTable:
         assert features.shape == (4_000, 16)
         assert features.mean(0).abs().max() < 1e-4
         assert (features.std(0) - 1).abs().max() < 1e-3
-        rows = csv_loader.Rows(pipeline._table, pipeline.training_rows)
-        assert torch.equal(features[:, 0].sort().values, rows.features[:, 0].sort().values)
-        assert not torch.equal(features, rows.features), "shuffled"
+        rows = torch.from_numpy(csv_loader.Rows(pipeline._table, pipeline.training_rows).features).float()
+        assert torch.equal(features[:, 0].sort().values, rows[:, 0].sort().values)
+        assert not torch.equal(features, rows), "shuffled"
+
+    def test_both_settings_give_the_same_batches(self) -> None:
+        loaded = []
+        for setting in ("prepared", "tensors-per-item"):
+            pipeline = csv_loader.Pipeline(context("csv_loader", 64, setting))
+            pipeline()
+            loaded.append(pipeline._batches)
+        for ours, theirs in zip(*loaded, strict=True):
+            for part, same in zip(ours, theirs, strict=True):
+                assert part.dtype == same.dtype
+                assert torch.equal(part, same)
+
+    def test_tensors_are_made_once_or_for_each_item(self) -> None:
+        rows = csv_loader.Rows(csv_loader.made_up(np.random.default_rng(0)), np.arange(100))
+        prepared, each = (kind(rows, torch.float32) for kind in (csv_loader.Prepared, csv_loader.TensorsPerItem))
+        assert len(prepared) == len(each) == 100
+        assert prepared[3][0].data_ptr() == prepared.features[3].data_ptr()
+        one, again = each[3][0], each[3][0]
+        assert torch.equal(one, again)
+        assert one.data_ptr() != again.data_ptr()
 
     def test_scaler_sees_the_training_part_only(self) -> None:
         rng = np.random.default_rng(0)
         table, training = csv_loader.made_up(rng), np.arange(4_000)
         plain = csv_loader.Rows(table, training)
         table.iloc[4_500, 3] = 1e12  # in the test part
-        assert torch.equal(csv_loader.Rows(table, training).features, plain.features)
+        assert np.array_equal(csv_loader.Rows(table, training).features, plain.features)
         table.iloc[100, 3] = 1e12
-        assert not torch.equal(csv_loader.Rows(table, training).features, plain.features)
+        assert not np.array_equal(csv_loader.Rows(table, training).features, plain.features)
 
     def test_file_is_deleted_with_the_pipeline(self) -> None:
         pipeline = csv_loader.Pipeline(context("csv_loader", 1024))

@@ -243,6 +243,47 @@ def test_lstm_learns_the_series(monkeypatch: pytest.MonkeyPatch) -> None:
     assert torch.stack([step() for _ in range(epoch)]).mean() < 0.0100
 
 
+def lstm_by_hand(cell: torch.nn.LSTM, series: Tensor) -> Tensor:
+    """The last output of a layer over (batch, T, 1): Hochreiter & Schmidhuber with a forget gate, gate by gate."""
+    hidden = state = series.new_zeros(len(series), cell.hidden_size)
+    for value in series.unbind(1):
+        gates = value @ cell.weight_ih_l0.T + cell.bias_ih_l0 + hidden @ cell.weight_hh_l0.T + cell.bias_hh_l0
+        enter, forget, candidate, leave = gates.chunk(4, 1)
+        state = forget.sigmoid() * state + enter.sigmoid() * candidate.tanh()
+        hidden = leave.sigmoid() * state.tanh()
+    return hidden
+
+
+def exact_forecasts(setting: str) -> tuple[Tensor, torch.nn.Module, Tensor]:
+    """Forecasts of three series in float64: the outputs of a call, its network, and its windows."""
+    case, seen = Case("lstm_ar_infer", batch_size=3, setting=setting), []
+    step = building.build_anywhere(workloads.get(case.workload), case, storage=torch.float64)
+    step.modules["model"].register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    outputs = step()
+    assert isinstance(outputs, Tensor)
+    assert len(seen) == outputs.shape[1], "the network runs once for each forecast"
+    assert not outputs.requires_grad
+    return outputs, step.modules["model"], seen[0]
+
+
+@pytest.mark.parametrize(("setting", "horizon"), [("next", 1), ("rolling20", 20)])
+def test_forecasts_are_fed_back_into_the_window(setting: str, horizon: int) -> None:
+    outputs, model, window = exact_forecasts(setting)
+    assert outputs.shape == (3, horizon)
+    for forecast in outputs.detach().unbind(1):
+        expected = lstm_by_hand(model.recurrent, window) @ model.head.weight.T + model.head.bias
+        assert (expected[:, 0] - forecast).abs().max() <= 1e-10
+        window = torch.cat((window[:, 1:], expected.detach()[:, None]), 1)
+
+
+def test_forecasts_that_are_not_fed_back_differ() -> None:
+    outputs, model, window = exact_forecasts("rolling20")
+    with torch.no_grad():
+        unmoved = model(window).expand(3, 20)
+    assert torch.equal(unmoved[:, 0], outputs[:, 0])
+    assert torch.linalg.norm(unmoved - outputs) > 1e-3 * torch.linalg.norm(outputs)
+
+
 def test_batch_larger_than_the_series_repeats_its_windows() -> None:
     step, inputs = workloads.build(Case("lstm_ar_train", batch_size=2048)), []
     step.modules["model"].register_forward_pre_hook(lambda _, given: inputs.append(given[0]))

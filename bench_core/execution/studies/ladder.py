@@ -7,16 +7,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import cycle, islice
-from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,10 +20,9 @@ import torch
 from bench_core.core import text
 from bench_core.core.busy import BESIDE_OTHER_WORK
 from bench_core.core.case import DEVICES, NO_SOURCES, Sources
-from bench_core.core.errors import CaseSkipped
-from bench_core.core.schema import as_dataclass
 from bench_core.core.stats import Interval
 from bench_core.core.studies import LadderRung
+from bench_core.execution.studies.fresh import forked, rows_of
 from bench_core.execution.studies.tutorial import BATCH, WORKLOAD, DigitsTraining
 from bench_core.hardware.contention import ContentionWatch
 from bench_core.hardware.device import Device, find
@@ -220,18 +214,9 @@ def run_ladder(
     Raises ``CaseSkipped`` where processes cannot be forked, and ``RuntimeError`` with the last line that the process
     printed, if it fails.
     """
-    if "fork" not in get_all_start_methods():
-        raise CaseSkipped("each rung starts in a fork of a process that has imported torch; this system cannot fork")
-    command = [sys.executable, "-m", __name__, "--device", device, "--steps", str(steps), "--max-time", str(max_time)]
-    command += ["--data", str(sources.data)] if sources.data else []
-    # If bench-core is not installed, the subprocess finds this package only with the checkout on its path.
-    paths = (str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", ""))
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=TIME_LIMIT)
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        raise RuntimeError(f"the ladder on {device} failed: {last}")
-    return tuple(as_dataclass(LadderRung, json.loads(line))[0] for line in done.stdout.splitlines() if line[:1] == "{")
+    arguments = ["--device", device, "--steps", str(steps), "--max-time", str(max_time)]
+    arguments += ["--data", str(sources.data)] if sources.data else []
+    return rows_of(LadderRung, f"the ladder on {device}", __name__, arguments, TIME_LIMIT)
 
 
 def ladder_summary(rungs: Sequence[LadderRung]) -> str:
@@ -267,8 +252,7 @@ def main() -> None:
     import torchvision.datasets  # noqa: F401 - imported once: every rung's process starts as a copy of this one
 
     for rung in RUNGS:
-        with ProcessPoolExecutor(1, mp_context=get_context("fork")) as fresh:
-            timed = fresh.submit(run_rung, rung, asked.device, sources, asked.steps, asked.max_time).result()
+        timed = forked(run_rung, rung, asked.device, sources, asked.steps, asked.max_time)
         print(json.dumps(asdict(timed)), flush=True)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,6 +15,7 @@ from bench_core import workloads
 from bench_core.core import text
 from bench_core.core.busy import BESIDE_OTHER_WORK
 from bench_core.core.case import NO_SOURCES, Case, Sources
+from bench_core.core.errors import CaseSkipped
 from bench_core.core.step import Step
 from bench_core.core.studies import TimeToAccuracy
 from bench_core.execution.runner import threads
@@ -21,6 +23,7 @@ from bench_core.execution.skips import machine_limits_are_skips
 from bench_core.hardware.contention import ContentionWatch
 from bench_core.hardware.device import resolve
 from bench_core.timing.clock import SynchronizedClock
+from bench_core.workloads.data.cifar import has_cifar10
 from bench_core.workloads.data.digits import STAND_IN, mnist
 from bench_core.workloads.dense.mlp import normalized
 from bench_core.workloads.kit.building import build
@@ -45,7 +48,8 @@ class AccuracyTarget:
 
     The accuracy is evaluated after every ``eval_interval`` steps; after ``max_steps`` the training is stopped.
     ``prepare`` prepares test images as the workload prepares training images. ``expected`` is the expected time in
-    seconds, which is announced before a sweep.
+    seconds, which is announced before a sweep. The target is one for digits: ``takes_others`` says whether the workload
+    would take other data from a folder of the user.
     """
 
     workload: str
@@ -55,6 +59,7 @@ class AccuracyTarget:
     max_steps: int
     expected: float
     prepare: Callable[[NDArray[np.uint8]], NDArray[np.float64]] = normalized
+    takes_others: Callable[[Path], bool] = lambda _: False
 
 
 # The targets are our choice: a correct training reaches them in seconds; one that does not learn stays near 10%. The
@@ -70,6 +75,7 @@ _TARGETS = (
         max_steps=1_000,
         expected=60,
         prepare=cifar_shaped,
+        takes_others=has_cifar10,
     ),
 )
 TARGETS = {target.workload: target for target in _TARGETS}
@@ -78,9 +84,12 @@ TARGETS = {target.workload: target for target in _TARGETS}
 def measure_time_to_accuracy(workload: str, device: str, sources: Sources = NO_SOURCES) -> TimeToAccuracy:
     """Train a workload's model with its own step in fp32 until the target is met, on ``cpu`` (all cores) or ``cuda``.
 
-    Raises ``KeyError`` for a workload without a target, and ``CaseSkipped`` if there is not enough memory.
+    Raises ``KeyError`` for a workload without a target, and ``CaseSkipped`` if there is not enough memory, or if the
+    workload would train on other data than the target is for.
     """
     target = TARGETS[workload]
+    if sources.data is not None and target.takes_others(sources.data):
+        raise CaseSkipped(f"the target of {workload} is one for digits, and {sources.data} has other data for it")
     case = Case(workload, device, target.batch_size)
     trained = workloads.get(workload)
     with threads(case.threads), machine_limits_are_skips():

@@ -8,7 +8,6 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ import numpy as np
 
 from bench_core.core.cache import cache_dir
 from bench_core.core.errors import DataError
+from bench_core.workloads.data.labeled import LabeledImages
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,20 +31,11 @@ _MARK = "digits-stand-in"
 _VERSION = 1
 
 
-@dataclass(frozen=True)
-class Digits:
-    """Labeled images of handwritten digits: (n, 28, 28) of 0 to 255, their (n,) classes, and the data's name."""
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-    source: str
-
-
-def mnist(data_dir: Path | None = None, *, train: bool) -> Digits:
+def mnist(data_dir: Path | None = None, *, train: bool) -> LabeledImages:
     """MNIST's training or test part from ``data_dir``, or that of the digits stand-in without ``data_dir``.
 
-    ``data_dir`` has the layout that ``torchvision.datasets.MNIST`` expects. Nothing is ever downloaded. Raises
-    ``DataError`` (a ``ValueError``) for a folder without usable files.
+    The images are (n, 28, 28). ``data_dir`` has the layout that ``torchvision.datasets.MNIST`` expects. Nothing is ever
+    downloaded. Raises ``DataError`` (a ``ValueError``) for a folder without usable files.
     """
     root, source = mnist_root(data_dir)
     from torchvision import datasets
@@ -56,7 +47,7 @@ def mnist(data_dir: Path | None = None, *, train: bool) -> Digits:
             raise ValueError(f"{len(labels)} labels for images of shape {images.shape}")
     except Exception as error:  # a damaged file raises almost any exception, from AssertionError to TypeError
         raise DataError(f"cannot read the MNIST files in {root} (damaged or cut short?); {_fix(data_dir)}") from error
-    return Digits(images, labels, source)
+    return LabeledImages(images, labels, source)
 
 
 def mnist_root(data_dir: Path | None = None) -> tuple[Path, str]:

@@ -7,9 +7,8 @@ from torch import Tensor
 from bench_core.workloads.data.photos import photo_crops, photos
 from bench_core.workloads.kit import BuildContext
 
-# Mean and standard deviation of ImageNet's channels, as torchvision's weights expect.
-_MEAN = np.array((0.485, 0.456, 0.406))
-_DEVIATION = np.array((0.229, 0.224, 0.225))
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Mean and standard deviation of ImageNet's channels, as torchvision's weights expect."""
 
 
 def photo_batches(ctx: BuildContext, side: int) -> list[tuple[Tensor, Tensor]]:
@@ -25,5 +24,5 @@ def photo_batches(ctx: BuildContext, side: int) -> list[tuple[Tensor, Tensor]]:
 
 def normalized(images: NDArray[np.uint8]) -> NDArray[np.float64]:
     """(batch, side, side, 3) of 0 to 255 as (batch, 3, side, side), normalized by ImageNet's mean and deviation."""
-    scaled: NDArray[np.float64] = (images / 255 - _MEAN) / _DEVIATION
+    scaled: NDArray[np.float64] = (images / 255 - np.array(MEAN)) / np.array(DEVIATION)
     return scaled.transpose(0, 3, 1, 2)

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import SGD, Adam, Optimizer
 
-from bench_core.workloads.data.digits import Digits, mnist
+from bench_core.workloads.data.digits import mnist
+from bench_core.workloads.data.labeled import LabeledImages
 from bench_core.workloads.kit import (
     BuildContext,
     KnownCosts,
@@ -155,16 +156,22 @@ def digits_training(
 
 
 def normalized(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Images (batch, 28, 28) of 0 to 255 as (batch, 1, 28, 28) of -1 to 1, that is (x / 255 - .5) / .5."""
-    return ((images / 255 - 0.5) / 0.5)[:, None]
+    """Images (batch, 28, 28) of 0 to 255 as (batch, 1, 28, 28) of -1 to 1."""
+    return scaled(images)[:, None]
+
+
+def scaled(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Pixels of 0 to 255 as -1 to 1, that is (x / 255 - .5) / .5."""
+    values: NDArray[np.float64] = (pixels / 255 - 0.5) / 0.5
+    return values
 
 
 def batches(
     ctx: BuildContext,
-    digits: Digits,
+    data: LabeledImages,
     prepare: Callable[[NDArray[np.uint8]], NDArray[np.float64]] = normalized,
     shape: tuple[int, ...] = SHAPE,
 ) -> list[tuple[Tensor, Tensor]]:
     """A few batches of images, each image prepared to this shape, and their classes, on the case's device."""
-    rows = ctx.draw_rows(len(digits.images), row_bytes=4 * prod(shape))
-    return [(ctx.tensor(prepare(digits.images[r])), ctx.tensor(digits.labels[r])) for r in rows]
+    rows = ctx.draw_rows(len(data.images), row_bytes=4 * prod(shape))
+    return [(ctx.tensor(prepare(data.images[r])), ctx.tensor(data.labels[r])) for r in rows]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,19 +27,66 @@ LABEL = "class"
 Batch = tuple[Tensor, Tensor]
 
 
+class Rows:
+    """Rows of a table: its features, scaled to mean 0 and deviation 1 over these rows, and its class.
+
+    A scaler that was also fitted on the test rows would leak them to the model.
+    """
+
+    def __init__(self, table: pd.DataFrame, rows: NDArray[np.intp]) -> None:
+        from sklearn.preprocessing import StandardScaler
+
+        chosen = table.iloc[rows]
+        self.scaler = StandardScaler().fit(chosen.drop(columns=LABEL).to_numpy())
+        self.features: NDArray[np.float64] = self.scaler.transform(chosen.drop(columns=LABEL).to_numpy())
+        self.classes = chosen[LABEL].to_numpy(np.int64, copy=True)
+
+
+class Prepared(Dataset[Batch]):
+    """Rows as tensors that were made once."""
+
+    def __init__(self, rows: Rows, dtype: torch.dtype) -> None:
+        self.features, self.classes = torch.from_numpy(rows.features).to(dtype), torch.from_numpy(rows.classes)
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    def __getitem__(self, row: int) -> Batch:
+        return self.features[row], self.classes[row]
+
+
+class TensorsPerItem(Dataset[Batch]):
+    """Rows as arrays; each item is made into two tensors when it is requested."""
+
+    def __init__(self, rows: Rows, dtype: torch.dtype) -> None:
+        self._rows, self._dtype = rows, dtype
+
+    def __len__(self) -> int:
+        return len(self._rows.classes)
+
+    def __getitem__(self, row: int) -> Batch:
+        return torch.tensor(self._rows.features[row], dtype=self._dtype), torch.tensor(self._rows.classes[row])
+
+
 @workload(
     family="pipeline",
     kind="pipeline",
     unit="row",
     source="PyTorch tutorials, Datasets and DataLoaders, Creating a Custom Dataset for your files, on a table: "
-    "pandas.read_csv, scikit-learn's StandardScaler fitted on the training part, a Dataset of rows, DataLoader",
+    "pandas.read_csv, scikit-learn's StandardScaler fitted on the training part, a Dataset of rows, DataLoader. "
+    "prepared: the Dataset makes its tensors once and gives rows of them; tensors-per-item: it keeps arrays, and makes "
+    "two tensors for each item, torch.tensor(row) and torch.tensor(label), as in beginners' courses",
     batches={"cpu": (64, 1024), "cuda": (64, 1024)},
     reference_batch=64,
     dtypes=("fp32",),
     variants=("eager",),
-    known_costs=KnownCosts("float32 features and int64 classes; the scaler is fitted on the training part only"),
-    regime="Python: rows are selected and stacked one by one, and text is parsed to numbers on one core. A GPU only "
-    "adds copies",
+    settings={"prepared": Prepared, "tensors-per-item": TensorsPerItem},
+    known_costs=KnownCosts(
+        "float32 features and int64 classes; the scaler is fitted on the training part only; both settings give the "
+        "same batches"
+    ),
+    regime="Python: rows are selected (or made into tensors) and stacked one by one, and text is parsed to numbers on "
+    "one core. A GPU only adds copies",
 )
 def csv_loader(ctx: BuildContext) -> Step:
     """A CSV file, read, scaled and loaded in shuffled batches: 4,000 training rows of 16 features and a class."""
@@ -85,39 +133,18 @@ class Pipeline:
 
     def scale(self) -> None:
         """Fit the scaler on the training part and scale that part."""
-        self._rows = Rows(self._table, self.training_rows, self._ctx.storage)
+        make: Callable[[Rows, torch.dtype], Dataset[Batch]] = self._ctx.setting
+        self._items = make(Rows(self._table, self.training_rows), self._ctx.storage)
 
     def batch(self) -> None:
         """Select and stack all rows, in the same shuffled order in each call."""
         order = torch.Generator().manual_seed(self._ctx.case.seed)
-        self._batches: list[Batch] = list(DataLoader(self._rows, self._ctx.batch_size, shuffle=True, generator=order))
+        self._batches: list[Batch] = list(DataLoader(self._items, self._ctx.batch_size, shuffle=True, generator=order))
 
     def transfer(self) -> dict[str, Tensor]:
         """Move all batches to the device."""
         moved = [[part.to(self._ctx.device) for part in batch] for batch in self._batches]
         return {"features": moved[-1][0]}
-
-
-class Rows(Dataset[Batch]):
-    """Rows of a table: its features, scaled to mean 0 and deviation 1 over these rows, and its class.
-
-    A scaler that was also fitted on the test rows would leak them to the model.
-    """
-
-    def __init__(self, table: pd.DataFrame, rows: NDArray[np.intp], dtype: torch.dtype = torch.float32) -> None:
-        from sklearn.preprocessing import StandardScaler
-
-        chosen = table.iloc[rows]
-        self.scaler = StandardScaler().fit(chosen.drop(columns=LABEL).to_numpy())
-        scaled = self.scaler.transform(chosen.drop(columns=LABEL).to_numpy())
-        self.features = torch.from_numpy(scaled).to(dtype)
-        self.classes = torch.from_numpy(chosen[LABEL].to_numpy(np.int64, copy=True))
-
-    def __len__(self) -> int:
-        return len(self.classes)
-
-    def __getitem__(self, row: int) -> Batch:
-        return self.features[row], self.classes[row]
 
 
 def made_up(rng: np.random.Generator) -> pd.DataFrame:

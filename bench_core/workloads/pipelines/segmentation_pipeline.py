@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from io import BytesIO
 from itertools import cycle, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bench_core.workloads.data.photo_batches import normalized
+from bench_core.workloads.data.photo_batches import DEVIATION, MEAN, normalized
 from bench_core.workloads.data.photos import PHOTOS_LABEL
 from bench_core.workloads.kit import BuildContext, KnownCosts, Step, forward_flops, workload
 from bench_core.workloads.vision import segmentation
@@ -23,15 +23,65 @@ from bench_core.workloads.vision import segmentation
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+RESIZED = 256
+"""The shorter side of a resized photo, in pixels, before it is cropped."""
+
+
+class Preprocessing(Protocol):
+    """From photos to normalized images (batch, 3, side, side) on the host; ``label`` says how, for people."""
+
+    label: str
+
+    def __init__(self, side: int) -> None: ...
+
+    def __call__(self, photos: Sequence[Image]) -> Tensor:
+        """The images of the photos."""
+        ...
+
+
+class Squared:
+    """The largest square in the center of each photo, resized; the batch is normalized at once."""
+
+    def __init__(self, side: int) -> None:
+        self._side, self.label = side, f"center square resized to {side}"
+
+    def __call__(self, photos: Sequence[Image]) -> Tensor:
+        """The images, in float64."""
+        return torch.from_numpy(normalized(np.stack([squared(photo, self._side) for photo in photos])))
+
+
+class ResizedAndCropped:
+    """Each photo resized to a shorter side of 256, cropped in the center and normalized by torchvision.transforms."""
+
+    def __init__(self, side: int) -> None:
+        from torchvision import transforms
+
+        self.label = f"Resize({RESIZED}), CenterCrop({side})"
+        self._each = transforms.Compose(
+            [
+                *(transforms.Resize(RESIZED), transforms.CenterCrop(side)),
+                *(transforms.ToTensor(), transforms.Normalize(MEAN, DEVIATION)),
+            ]
+        )
+
+    def __call__(self, photos: Sequence[Image]) -> Tensor:
+        """The images, in float32."""
+        return torch.stack([self._each(photo) for photo in photos])
+
 
 @workload(
     family="pipeline",
     kind="pipeline",
     unit="image",
     source="The inference loop of common segmentation tutorials (PyTorch Hub, DeepLabv3): a JPEG file, PIL, resize and "
-    "crop to 224x224, ImageNet's mean and deviation, argmax, .cpu(); the network is that of deeplabv3_r50_infer",
+    "crop to 224x224, ImageNet's mean and deviation, argmax, .cpu(); the network is that of deeplabv3_r50_infer. "
+    "square224: the largest square in the center, resized to 224x224, and arithmetic of NumPy on the whole batch; "
+    "resize256-crop224: torchvision.transforms on each photo, as in notebooks: Resize(256), CenterCrop(224), ToTensor, "
+    "Normalize",
     batches={"cpu": (1,), "cuda": (1, 4, 16)},
     reference_batch=1,
+    settings={"square224": Squared, "resize256-crop224": ResizedAndCropped},
+    full_settings={"cpu": ("resize256-crop224",)},
     weights="deeplabv3_resnet50_coco",
     heavy=True,
     known_costs=KnownCosts(
@@ -52,7 +102,7 @@ def segmentation_pipeline(ctx: BuildContext) -> Step:
         pipeline,
         units=ctx.batch_size,
         flops=forward_flops(pipeline.model, (ctx.batch_size, 3, pipeline.side, pipeline.side)),
-        data=PHOTOS_LABEL.removeprefix("crops of "),
+        data=f"{PHOTOS_LABEL.removeprefix('crops of ')}, {pipeline.prepared.label}",
         modules={"model": pipeline.model},
         stages={
             "decode": pipeline.decode,
@@ -75,6 +125,8 @@ class Pipeline:
         self.side = segmentation.SIDE
         self.model = ctx.model(ctx.pretrained(segmentation.deeplabv3_r50), train=False)
         self._ctx, self._forward = ctx, ctx.forward(self.model)
+        prepare: type[Preprocessing] = ctx.setting
+        self.prepared = prepare(self.side)
         self._files = cycle(photo_files().values())
 
     def __call__(self) -> Tensor:
@@ -91,9 +143,8 @@ class Pipeline:
         self._photos = [decoded(data) for data in islice(self._files, self._ctx.batch_size)]
 
     def preprocess(self) -> None:
-        """Crop the largest square in the center of each photo, resize and normalize it: (batch, 3, side, side)."""
-        crops = np.stack([squared(photo, self.side) for photo in self._photos])
-        self._host = torch.from_numpy(normalized(crops)).to(self._ctx.storage).contiguous()
+        """Crop, resize and normalize the photos: (batch, 3, side, side)."""
+        self._host = self.prepared(self._photos).to(self._ctx.storage).contiguous()
 
     def to_device(self) -> None:
         """Move the images to the device, in the memory layout of the variant."""

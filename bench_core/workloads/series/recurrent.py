@@ -1,6 +1,6 @@
 """Recurrent networks that forecast a short series: many dependent small steps, the hardest case for a GPU."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -9,7 +9,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bench_core.workloads.data.series import AR1_LABEL, ar1, windows
-from bench_core.workloads.kit import BuildContext, KnownCosts, Step, training, training_flops, workload
+from bench_core.workloads.kit import (
+    BuildContext,
+    KnownCosts,
+    Step,
+    forward_flops,
+    inference,
+    training,
+    training_flops,
+    workload,
+)
 
 
 class Size(NamedTuple):
@@ -19,8 +28,10 @@ class Size(NamedTuple):
     hidden: int
 
 
-# The first is the source's. Each other one differs in either the length of the sequence or the hidden size.
-_SIZES = ((5, 64), (20, 64), (80, 64), (5, 256), (5, 1024))
+LENGTH, HIDDEN = 5, 64
+"""The length and the hidden size of the source."""
+# Each of the others differs in either the length of the sequence or the hidden size.
+_SIZES = ((LENGTH, HIDDEN), (20, 64), (80, 64), (5, 256), (5, 1024))
 _SETTINGS = {f"T{size.length}h{size.hidden}": size for size in map(Size._make, _SIZES)}
 _BATCHES = (1, 8, 32, 256, 2048)
 _FEWER = (1, 32, 2048)
@@ -71,6 +82,42 @@ def gru_ar_train(ctx: BuildContext) -> Step:
     return forecast_training(ctx, nn.GRU)
 
 
+@workload(
+    family="recurrent",
+    kind="infer",
+    unit="forecast",
+    source="The prediction loops of common PyTorch courses, on the network and the series of lstm_ar_train: next "
+    "forecasts the value after a window; rolling20 forecasts the next 20 values, each from a window that was shifted "
+    "by one to take in the forecast before it. As in the courses, the whole network runs again over each window, and "
+    "no hidden state is carried over. Unlike there, no forecast is read on the host",
+    batches={"cpu": (1, 32, 2048), "cuda": (1, 32, 2048, 16_384, 65_536)},
+    reference_batch=1,
+    settings={"next": 1, "rolling20": 20},
+    variants=("eager", "compile", "cuda_graph"),
+    known_costs=KnownCosts(
+        "17,217 parameters; 83,264 multiply-adds per forecast, in both settings; a call of rolling20 makes 20 "
+        "forecasts of each series",
+        17_217,
+        166_528,
+    ),
+    regime="Few series: launches and Python. The 5 steps of a window depend on each other, and so do the 20 windows "
+    "of rolling20: 100 small steps, one after another. Arithmetic only with thousands of series",
+)
+def lstm_ar_infer(ctx: BuildContext) -> Step:
+    """Forecasts of an AR(1) series by lstm_ar_train's LSTM: one step ahead, or 20 steps, each from those before it."""
+    horizon: int = ctx.setting
+    inputs, _ = windows(ar1(), LENGTH)
+    batches = [ctx.tensor(inputs[r][..., None]) for r in ctx.draw_rows(len(inputs), row_bytes=4 * LENGTH)]
+    model = ctx.model(lambda: Forecaster(nn.LSTM, HIDDEN), train=False)
+    return ctx.step(
+        inference(ctx, model, batches) if horizon == 1 else rolling(ctx, model, batches, horizon),
+        units=ctx.batch_size * horizon,
+        flops=horizon * forward_flops(model, (ctx.batch_size, LENGTH, 1)),
+        data=AR1_LABEL,
+        modules={"model": model},
+    )
+
+
 class Forecaster(nn.Module):
     """A recurrent layer over (batch, T, 1) and a linear map of its last output to (batch, 1)."""
 
@@ -102,3 +149,27 @@ def forecast_training(ctx: BuildContext, cell: Callable[..., nn.Module]) -> Step
         modules={"model": model},
         optimizers={"model": optimizer},
     )
+
+
+def rolling(ctx: BuildContext, model: nn.Module, batches: Sequence[Tensor], horizon: int) -> Callable[[], Tensor]:
+    """A function that forecasts ``horizon`` values after each series of the next batch: (batch, horizon)."""
+    forecast = ctx.autocasted(partial(forecasts, ctx.forward(model), horizon))
+    feed = ctx.feed(batches)
+
+    def run() -> Tensor:
+        with torch.inference_mode():
+            return forecast(next(feed))  # type: ignore[no-any-return]
+
+    return run
+
+
+def forecasts(forward: Callable[[Tensor], Tensor], horizon: int, window: Tensor) -> Tensor:
+    """The values after each window (batch, T, 1), each from the window that ends with the one before: (batch, horizon).
+
+    ``forward`` maps windows to the value after each, (batch, 1).
+    """
+    values = [forward(window)]
+    for _ in range(horizon - 1):
+        window = torch.cat((window[:, 1:], values[-1][:, None]), 1)
+        values.append(forward(window))
+    return torch.cat(values, 1)

@@ -1,13 +1,18 @@
 """ResNet-20 on small images (He et al. 2016, section 4.2)."""
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import SGD
 
+from bench_core.core.errors import DataError
+from bench_core.workloads.data.cifar import FOLDER, cifar10, has_cifar10
 from bench_core.workloads.data.digits import mnist
-from bench_core.workloads.dense.mlp import batches, normalized
+from bench_core.workloads.data.labeled import LabeledImages
+from bench_core.workloads.dense.mlp import batches, normalized, scaled
 from bench_core.workloads.kit import BuildContext, KnownCosts, Step, training, training_flops, workload
 from bench_core.workloads.vision.resnet import ResidualBlock
 
@@ -22,7 +27,10 @@ _PAPER_BATCH = 128
     unit="image",
     source="He, Zhang, Ren & Sun, Deep Residual Learning for Image Recognition, CVPR 2016, section 4.2 (n = 3, batch "
     "128, SGD .1, momentum .9, decay .0001), but with projection shortcuts (option B of 4.1); learning rate "
-    "proportional to the batch: Goyal et al., arXiv:1706.02677, section 2.1",
+    "proportional to the batch: Goyal et al., arXiv:1706.02677, section 2.1. The data are CIFAR-10 if the folder of "
+    "--bench-data has its binary version (cifar-10-batches-bin), else digits with a margin and three equal channels; "
+    "pixels are scaled to -1 to 1. There is no augmentation: a few fixed batches are used in turn, so that all calls "
+    "are the same work",
     batches={"cpu": (1, 16), "cuda": (1, 16, 128, 1024)},
     full_batches={"cpu": (128,)},
     reference_batch=_PAPER_BATCH,
@@ -33,18 +41,38 @@ _PAPER_BATCH = 128
     "channels. CPU: arithmetic, most of it in convolutions",
 )
 def resnet20_cifar_train(ctx: BuildContext) -> Step:
-    """Training of the ResNet-20 for CIFAR, on handwritten digits in the shape of CIFAR's images."""
-    digits = mnist(ctx.data_dir, train=True)
+    """Training of the ResNet-20 for CIFAR, on the user's CIFAR-10 or on digits in the shape of its images."""
+    data, inputs = small_images(ctx)
     model = ctx.model(resnet20, train=True)
     optimizer = scaled_sgd(model, ctx.batch_size / _PAPER_BATCH)
     return ctx.step(
-        training(ctx, model, optimizer, F.cross_entropy, batches(ctx, digits, cifar_shaped, SHAPE)),
+        training(ctx, model, optimizer, F.cross_entropy, inputs),
         units=ctx.batch_size,
         flops=training_flops(model, (ctx.batch_size, *SHAPE)),
-        data=f"{digits.source}, 3 channels of 32x32",
+        data=data,
         modules={"model": model},
         optimizers={"model": optimizer},
     )
+
+
+def small_images(ctx: BuildContext) -> tuple[str, list[tuple[Tensor, Tensor]]]:
+    """The name of the data, and a few batches of images (batch, 3, 32, 32) and their classes (batch,).
+
+    Raises ``DataError`` if the user's folder has neither CIFAR-10 nor MNIST, or damaged files.
+    """
+    if ctx.data_dir is not None and has_cifar10(ctx.data_dir):
+        images = cifar10(ctx.data_dir, train=True)
+        return images.source, batches(ctx, images, scaled, SHAPE)
+    digits = user_digits(ctx.data_dir) if ctx.data_dir else mnist(train=True)
+    return f"{digits.source}, 3 channels of 32x32", batches(ctx, digits, cifar_shaped, SHAPE)
+
+
+def user_digits(data_dir: Path) -> LabeledImages:
+    """MNIST's training part from a folder without CIFAR-10."""
+    try:
+        return mnist(data_dir, train=True)
+    except DataError as error:
+        raise DataError(f"no {FOLDER} in {data_dir}, and {error}") from error
 
 
 def resnet20() -> nn.Sequential:

@@ -18,7 +18,7 @@ from bench_core.core.case import Case, Sources
 from bench_core.core.errors import CaseSkipped, RecordError
 from bench_core.core.studies import LadderRung
 from bench_core.execution.runner import threads
-from bench_core.execution.studies import ladder
+from bench_core.execution.studies import fresh, ladder
 from bench_core.execution.studies.ladder import (
     AS_IN_TUTORIALS,
     LOADER_OUT,
@@ -221,7 +221,7 @@ class TestTutorial:
         assert (rung.rung, rung.contended) == ("loader taken out", contended)
 
     def test_a_system_that_cannot_fork_skips_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(ladder, "get_all_start_methods", lambda: ["spawn"])
+        monkeypatch.setattr(fresh, "get_all_start_methods", lambda: ["spawn"])
         with pytest.raises(CaseSkipped, match="this system cannot fork"):
             ladder.run_ladder("cpu")
 

@@ -2,13 +2,17 @@
 
 import pytest
 
+from bench_core import Case, workloads
 from bench_core.workloads.kit.building import build
 from tests.rehearsal.rehearse import cases, on_cuda, shrink, waits_of
 
 pytestmark = pytest.mark.usefixtures("one_cache", "one_thread")
 
-ALLOWED: dict[str, dict[str, str]] = {}
-"""Waits of workloads that compute, by name: what waits and where, and why it has to."""
+ACCURACY = "bench_core/workloads/dense/accuracy.py"
+ALLOWED: dict[str, dict[tuple[str, str], str]] = {
+    "mlp_accuracy": {("item", ACCURACY): "the waits are the subject: one for a batch, or one for each image"},
+}
+"""Waits of workloads that compute, by name: what waits and in which file, and why it has to."""
 LOADERS = {
     "csv_loader": {"copy from host"},
     "mnist_epoch_e2e": {"copy from host"},
@@ -43,7 +47,14 @@ def parameters(moves_data):
 def test_work_does_not_wait(w, case, monkeypatch):
     shrink(monkeypatch)
     monkeypatch.setattr("bench_core.workloads.kit.feeds.RESTORE_EVERY", 2)  # nor does what restores the weights
-    assert waits_of(build(w, case)).keys() == ALLOWED.get(w.name, {}).keys()
+    places = {tuple(wait.rpartition(":")[0].split(" at ")) for wait in waits_of(build(w, case))}
+    assert places == ALLOWED.get(w.name, {}).keys()
+
+
+@pytest.mark.parametrize(("setting", "waits"), [("batched", 1), ("per-sample", 4)])
+def test_an_accuracy_waits_once_for_a_batch_or_for_each_image(setting, waits):
+    step = build(workloads.get("mlp_accuracy"), Case("mlp_accuracy", "cuda", 4, setting=setting))
+    assert list(waits_of(step, calls=3).values()) == [3 * waits]
 
 
 @pytest.mark.parametrize(("w", "case"), parameters(moves_data=True))
