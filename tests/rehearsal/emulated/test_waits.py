@@ -37,7 +37,7 @@ def parameters(moves_data):
             plain = case.dtype == "fp32" and case.variant in ("eager", "cuda_graph") and not workers
             if plain and (w.family == "pipeline") == moves_data:
                 light = (not w.heavy and w.name != "arima_fit") or w.name == "mnist_epoch_e2e"
-                short = light and (moves_data or case.setting in ("", w.first_setting))
+                short = light and case.variant == "eager" and (moves_data or case.setting in ("", w.first_setting))
                 marks = [] if short else [pytest.mark.rehearsal]
                 found.append(pytest.param(w, case, id=case.id, marks=marks))
     return found
