@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench_core.analysis.comparison import TOLERANCE, Comparison, Verdict, compare_runs
 from bench_core.analysis.slowdown import is_too_slow
-from bench_core.core.case import Case
+from bench_core.core.case import Case, without_autocast
 from bench_core.core.errors import RecordError
 from bench_core.core.records import NotRun, Run
 
@@ -56,6 +56,12 @@ class RunComparison:
         return {note: tuple(of_note) for note, of_note in cases.items()}
 
     @property
+    def cast_otherwise(self) -> tuple[tuple[Case, Case], ...]:
+        """The cases of base and of head that are the same but for autocast: they are not compared, as what casts its
+        numbers in each call is other work than what has them stored in 16 bits."""
+        return cast_otherwise(self.only_base, self.only_head)
+
+    @property
     def without_figure(self) -> tuple[tuple[NotRun, ...], tuple[NotRun, ...]]:
         """Why cases that only the other run has are without a figure: in base, and in head."""
         return _not_run(self.base, self.only_head), _not_run(self.head, self.only_base)
@@ -79,6 +85,13 @@ def compare_two(base: Run, head: Run, limit: float | None = None, tolerance: flo
         tolerance=tolerance,
         limit=limit,
     )
+
+
+def cast_otherwise(base: Iterable[Case], head: Iterable[Case]) -> tuple[tuple[Case, Case], ...]:
+    """Pairs of cases that are the same but for autocast."""
+    heads = {replace(case, variant=without_autocast(case.variant)): case for case in head}
+    plain = {case: replace(case, variant=without_autocast(case.variant)) for case in base}
+    return tuple((case, heads[same]) for case, same in plain.items() if same in heads)
 
 
 def _not_run(run: Run, cases: Iterable[Case]) -> tuple[NotRun, ...]:

@@ -15,7 +15,7 @@ from bench_core.analysis.comparison import (
 )
 from bench_core.analysis.crossover import Crossover, crossover
 from bench_core.core.busy import BESIDE_OTHER_WORK
-from bench_core.core.case import DTYPES, VARIANTS, Case, cpu_dtype, cpu_variant
+from bench_core.core.case import AUTOCAST, DTYPES, VARIANTS, Case, cpu_dtype, cpu_variant
 from bench_core.core.records import Run, oldest_first
 
 
@@ -161,7 +161,9 @@ def best_against_best(pooled: Pool, tolerance: float = TOLERANCE) -> tuple[Compa
     """
     sides: dict[tuple[str, Case], dict[int, Result]] = defaultdict(dict)
     for result in pooled.results:
-        free = replace(result.case, batch_size=0, variant="", threads=None)
+        # What casts in each call is other work than what has its numbers stored in 16 bits.
+        casting = AUTOCAST if AUTOCAST in result.case.variant_parts else ""
+        free = replace(result.case, batch_size=0, variant=casting, threads=None)
         best = sides[result.machine.hardware, free].setdefault(0, result)
         if time_rank(result) < time_rank(best):
             sides[result.machine.hardware, free][0] = result

@@ -16,9 +16,15 @@ DEVICE_TITLES: Mapping[str, str] = MappingProxyType(
 DEVICES = tuple(DEVICE_TITLES)
 DTYPES = ("fp32", "default", "tf32", "bf16", "fp16")
 VARIANTS = ("eager", "channels_last", "compile", "cuda_graph")
+"""The variants that workloads declare."""
+AUTOCAST = "autocast"
+"""A variant of every inference and operator in 16 bits, and of nothing else: see ``modes.Casting``."""
+ALL_VARIANTS = (*VARIANTS, AUTOCAST)
 CACHES = ("hot", "cold")
 SWEEPS = ("default", "full")
 
+HALF_DTYPES = ("bf16", "fp16")
+"""The dtypes of 16 bits."""
 INFERENCE_ONLY_DTYPES = ("fp16",)
 """Training in these dtypes needs a gradient scaler, which no workload has."""
 
@@ -80,6 +86,17 @@ class Case:
 def variant_parts(variant: str) -> tuple[str, ...]:
     """The parts of a variant, which are joined by ``+``."""
     return tuple(variant.split("+"))
+
+
+def with_autocast(variant: str) -> str:
+    """A variant under autocast: ``autocast`` for ``eager``, ``compile+autocast`` for ``compile``."""
+    parts = (part for part in variant_parts(variant) if part not in (VARIANTS[0], AUTOCAST))
+    return "+".join((*parts, AUTOCAST))
+
+
+def without_autocast(variant: str) -> str:
+    """A variant without autocast."""
+    return "+".join(part for part in variant_parts(variant) if part != AUTOCAST) or VARIANTS[0]
 
 
 def device_title(device: str) -> str:

@@ -12,10 +12,10 @@ from typing import Any
 from bench_core.core import stats
 from bench_core.core.case import Case
 from bench_core.core.errors import RecordError
+from bench_core.core.modes import Casts, Compilation
 from bench_core.core.results import (
     LARGEST,
     SMALLEST,
-    Compilation,
     Contention,
     Flag,
     FlagCode,
@@ -30,7 +30,7 @@ from bench_core.core.results import (
 from bench_core.core.schema import NOT_STORED, Unknown, as_dataclass
 from bench_core.core.studies import Row
 
-SCHEMA = 2
+SCHEMA = 3
 """The major version of stored data. New optional fields do not raise it; ``storage/versions.py`` has the history."""
 MAX_SAMPLES = 256
 CONTENDED = frozenset({FlagCode.CONTENTION, FlagCode.STOLEN_TIME, FlagCode.INTERRUPTED})
@@ -105,7 +105,8 @@ class Record:
 
     ``summary`` describes the work in one sentence, ``source`` says where it comes from, ``data`` describes its input.
     ``units`` and ``flops`` are per call. ``threads`` is the number of CPU threads torch used. ``stages`` holds the
-    stages of a pipeline. A value that could not be measured is ``None``; ``unavailable`` gives the reason, by field.
+    stages of a pipeline. ``casts`` says how a case of 16 bits computes; it is ``None`` for other dtypes. A value that
+    could not be measured is ``None``; ``unavailable`` gives the reason, by field.
     ``unknown`` keeps the fields that a newer bench-core of the same schema has written.
     """
 
@@ -130,6 +131,7 @@ class Record:
     parity: Parity | None
     flags: tuple[Flag, ...]
     stages: Stages | None = None
+    casts: Casts | None = None
     unavailable: dict[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
     unknown: Unknown = field(default_factory=dict, compare=False, metadata=NOT_STORED)

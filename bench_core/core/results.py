@@ -154,15 +154,6 @@ class Contention:
 
 
 @dataclass(frozen=True)
-class Compilation:
-    """What compiling a case cost: seconds spent in the compiler (``None`` if this torch does not report them), and the
-    number of graph breaks."""
-
-    seconds: float | None
-    graph_breaks: int
-
-
-@dataclass(frozen=True)
 class Parity:
     """The errors of a case's first call against a float64 reference, relative to the norm of the reference.
 

@@ -52,12 +52,13 @@ def _interruption_flags(contention: Contention, m: Measurement) -> tuple[Flag, .
 
 
 def _dtype_flags(case: Case) -> tuple[Flag, ...]:
-    if case.dtype == "bf16" and case.device_type == "cpu" and not _native_bf16():
+    if case.dtype == "bf16" and case.device_type == "cpu" and not native_bf16():
         return (Flag(FlagCode.EMULATED_DTYPE, "this CPU has no bf16 instructions: bf16 is emulated"),)
     return ()
 
 
-def _native_bf16() -> bool:
+def native_bf16() -> bool:
+    """Whether this CPU has instructions for bf16; without them, torch emulates it."""
     return any(getattr(torch.cpu, name, bool)() for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
 
 

@@ -8,7 +8,18 @@ from pathlib import Path
 from typing import TypeVar
 
 from bench_core import workloads
-from bench_core.core.case import CACHES, DEVICES, DTYPES, SWEEPS, VARIANTS, Effort, Sources, variant_parts
+from bench_core.core.case import (
+    ALL_VARIANTS,
+    AUTOCAST,
+    CACHES,
+    DEVICES,
+    DTYPES,
+    SWEEPS,
+    Effort,
+    Sources,
+    variant_parts,
+    with_autocast,
+)
 from bench_core.core.errors import OptionError
 from bench_core.core.studies import STUDIES
 from bench_core.hardware import device, machine
@@ -97,10 +108,11 @@ def _words(name: str, given: Mapping[str, str], there_are: Sequence[str]) -> tup
 def _variants(given: Mapping[str, str]) -> tuple[str, ...]:
     words = _split("variant", given)
     for part in (part for word in words for part in variant_parts(word)):
-        if part not in VARIANTS:
-            there_are = f"{', '.join(VARIANTS)}, or several joined by '+'"
+        if part not in ALL_VARIANTS:
+            there_are = f"{', '.join(ALL_VARIANTS)}, or several joined by '+'"
             raise OptionError(f"{_option('variant')}: no variant {part!r}; there are: {there_are}")
-    return tuple(words)
+    ordered = (with_autocast(word) if AUTOCAST in variant_parts(word) else word for word in words)
+    return tuple(dict.fromkeys(ordered))
 
 
 def _devices(given: Mapping[str, str]) -> tuple[str, ...]:

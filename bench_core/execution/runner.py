@@ -13,9 +13,11 @@ import torch
 
 from bench_core.core.case import NO_SOURCES, Case, Effort, Sources
 from bench_core.core.errors import OptionError
+from bench_core.core.modes import Casting, Casts, Compilation
 from bench_core.core.records import Record, Timing
-from bench_core.core.results import Compilation, Contention, Measurement, Parity, Stages
+from bench_core.core.results import Contention, Measurement, Parity, Stages
 from bench_core.core.step import Step
+from bench_core.execution.casting import HIDDEN, casts_of
 from bench_core.execution.flags import flags_of
 from bench_core.execution.outputs import calls_to_check, check_outputs
 from bench_core.execution.parity.gate import affordable_batch, check_at_batch, check_first_call
@@ -60,6 +62,7 @@ class _Figures:
     peak_memory: int | None
     compilation: Compilation | None
     stages: Stages | None
+    casts: Casts | None
 
 
 def run_case(
@@ -89,7 +92,7 @@ def run_case(
         elif batch == case.batch_size:
             checked = check_first_call(workload, case, step, SynchronizedClock(devices), sources)
             cold_start, parity = checked.seconds, checked.parity
-        figures = _measured(step, case, effort, cold_start)
+        figures = _measured(step, case, effort, cold_start, workload.casting_of(case))
         if not parity and batch is not None and batch != case.batch_size:
             parity = check_at_batch(workload, case, batch, step, sources)
         seconds = built, time.perf_counter() - started
@@ -118,18 +121,23 @@ def run_step(
         return figures.measurement, _record(step, case, labels, figures, None, USER_CODE, seconds)
 
 
-def _measured(step: Step, case: Case, effort: Effort, cold_start: float | None = None) -> _Figures:
+def _measured(
+    step: Step, case: Case, effort: Effort, cold_start: float | None = None, casting: Casting | None = None
+) -> _Figures:
     watch = ContentionWatch()
     m = measure(step.fn, step.devices, effort.rel_ci, effort.confidence, effort.max_time, cold_start=cold_start)
     contention = watch.read()
     peak = resolve(step.devices)[0].peak_memory()
     check_outputs(step, calls_to_check(m, effort.max_time))
+    stages = time_stages(step, step.devices, effort.max_time / 4) if step.stages else None
     return _Figures(
         measurement=m,
         contention=contention,
         peak_memory=peak,
-        compilation=compilation() if "compile" in case.variant_parts else None,
-        stages=time_stages(step, step.devices, effort.max_time / 4) if step.stages else None,
+        # From here on nothing is timed, and what was compiled is discarded.
+        compilation=compilation(step) if "compile" in case.variant_parts else None,
+        stages=stages,
+        casts=casts_of(step, case, casting),
     )
 
 
@@ -162,6 +170,7 @@ def _record(
         parity=parity,
         flags=flags_of(case, m, figures.contention, figures.stages, parity),
         stages=figures.stages,
+        casts=figures.casts,
         unavailable=_unavailable(step, figures, no_parity),
     )
 
@@ -176,10 +185,15 @@ def _unavailable(step: Step, figures: _Figures, no_parity: str) -> dict[str, str
         "latency": None if m.latency else "a single call takes over a quarter of the time budget",
         "peak_memory": None if figures.peak_memory is not None else "torch does not count host memory",
         "parity": no_parity,
+        "casts": f"calls of {' and '.join(HIDDEN)} do not show single operators" if _not_counted(figures) else None,
         "flops": None if step.flops is not None else "not defined for this work",
         "parameters": None if step.parameters else "no trainable parameters",
     }
     return {name: reason for name, reason in reasons.items() if reason}
+
+
+def _not_counted(figures: _Figures) -> bool:
+    return figures.casts is not None and figures.casts.others is None
 
 
 def _no_device_time(step: Step) -> str:

@@ -9,8 +9,9 @@ import torch
 
 from bench_core.core.errors import CaseSkipped, MissingExtraError
 
-UNSUPPORTED = ("could not create a primitive", "not implemented for")
-"""Phrases of the errors by which oneDNN and torch report that they have no kernel for an operation and a dtype here."""
+UNSUPPORTED = ("could not create a primitive", "not implemented for", "Low precision dtypes not supported")
+"""Phrases of the errors by which oneDNN, torch and torch.linalg report that they have no kernel for an operation and a
+dtype here."""
 NO_COMPILER = ("InvalidCxxCompiler", "TritonMissing", "GPUTooOldForTriton")
 """The names of the exceptions by which torch.compile reports that it has no compiler for the generated code."""
 

@@ -16,7 +16,7 @@ import torch
 
 R = TypeVar("R")
 
-AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 BACKENDS: Mapping[str, Any] = MappingProxyType(
     {
         "cuda.matmul": torch.backends.cuda.matmul,
@@ -99,7 +99,7 @@ def guarded(fn: Callable[[], R], dtype: str) -> Callable[[], R]:
 
 
 def autocast(dtype: str, device_type: str) -> contextlib.AbstractContextManager[Any]:
-    """The autocast context of a dtype; for a dtype that does not use autocast, a context that does nothing."""
-    if dtype not in AUTOCAST:
+    """The autocast context of a dtype; for a dtype that does not have 16 bits, a context that does nothing."""
+    if dtype not in HALF:
         return contextlib.nullcontext()
-    return torch.autocast(device_type, dtype=AUTOCAST[dtype])
+    return torch.autocast(device_type, dtype=HALF[dtype])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bench_core.core.case import CACHES, DTYPES, SWEEPS, VARIANTS, Effort
+from bench_core.core.case import ALL_VARIANTS, CACHES, DTYPES, SWEEPS, VARIANTS, Effort
 from bench_core.core.errors import BenchError
 from bench_core.core.studies import STUDIES
 
@@ -19,7 +19,7 @@ OPTIONS = (
     ("device", "cpu,cuda", "Devices to measure on. Default: all that are present."),
     ("batch-size", "1,64", "Batch sizes. Default: each workload's own."),
     ("dtype", "fp32,bf16", f"Number formats: {', '.join(DTYPES)}. Default: {DTYPES[0]}."),
-    ("variant", "eager,...", f"Variants: {', '.join(VARIANTS)}, or several joined by '+'. Default: {VARIANTS[0]}."),
+    ("variant", "eager,...", f"Variants: {', '.join(ALL_VARIANTS)}, or several joined by '+'. Default: {VARIANTS[0]}."),
     ("caches", "|".join(CACHES), "Keep inputs in the cache, or rotate over so many that none is in it. Default: hot."),
     ("workload", "NAME,...", "Workloads. Default: all; `bench-core list` shows them."),
     ("threads", "1,2", "CPU threads. Default: all usable cores, and one thread at each reference batch."),

@@ -11,6 +11,7 @@ import pytest
 
 from bench_core.execution.pairing.protocol import VARIABLE, VERSION, Link, ProtocolError
 from bench_core.plugin.items import HARNESS, case_of, measures, study_of
+from bench_core.plugin.options import session_of
 
 if TYPE_CHECKING:
     from bench_core.execution.pairing.serving import Worker
@@ -91,10 +92,13 @@ class Turns:
             for item in session.items
             if measures(item) and study_of(item) is None and item.get_closest_marker(HARNESS) is None
         }
-        names = {node: case.name if (case := case_of(item)) else node for node, item in items.items()}
+        cases = {node: case for node, item in items.items() if (case := case_of(item))}
+        names = {node: cases[node].name if node in cases else node for node in items}
+        stored = [node for node, case in cases.items() if self.worker.is_stored(case, session_of(session.config))]
         machine = self.worker.machine()
         gc.freeze()  # else each case searches the libraries' objects for garbage, which takes half a second
-        channel.send({"hello": VERSION, "items": names, "machine": machine, "unknown": self._unknown})
+        hello = {"hello": VERSION, "items": names, "machine": machine, "unknown": self._unknown, "stored": stored}
+        channel.send(hello)
         try:
             while asked := channel.receive():
                 if asked["open"] in items:

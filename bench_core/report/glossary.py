@@ -26,7 +26,16 @@ TERMS: tuple[tuple[str, str], ...] = (
     ("target missed", "The time limit came first; the half-width reached is larger than the target."),
     ("fp32", "32-bit floating point with TF32 switched off everywhere."),
     ("tf32", "A faster, less precise 32-bit mode of GPUs. CPUs do not have it; the CPU side is fp32."),
-    ("bf16, fp16", "16-bit floating point by autocast: faster, less precise."),
+    (
+        "bf16, fp16",
+        "16-bit floating point: faster, less precise. Inference and operators have their weights and inputs stored in "
+        "it; training runs under autocast.",
+    ),
+    (
+        "autocast",
+        "torch.autocast: weights and inputs are stored in fp32 and cast to 16 bits in each call. The column 16 bits "
+        "says how many numbers a call casts. Its figures are not compared with those of stored numbers.",
+    ),
     ("default", "The dtype and precision settings of torch as installed."),
     ("eager", "PyTorch's default: operation by operation."),
     ("compile", "The variant that uses torch.compile."),
@@ -103,7 +112,13 @@ TERMS: tuple[tuple[str, str], ...] = (
         "Blocks with twice the calls should take twice the time; if they do not, the case is flagged.",
     ),
     ("compile time", "The seconds that torch.compile took for the case; they are part of its cold start."),
+    ("graphs", "What torch.compile compiled, each without interruption."),
     ("graph breaks", "Places that torch.compile could not compile, and that ran as plain Python."),
+    (
+        "compiled",
+        "The share of the operators of the forward pass that are in compiled graphs. Below half, or without a graph, "
+        "the case is skipped.",
+    ),
     ("peak memory", "The most memory that torch allocated on the device during the case."),
     ("FLOP", "A floating-point operation; a multiply-add counts as two. 1.22M FLOP are 1,220,000."),
     (

@@ -7,6 +7,8 @@ History of ``schema``:
 2. Flags are a code and a text. Studies are named tables in ``studies``, their items listed in ``studied``; an entry of
    ``not_run`` names the study it is about. Renamed: ``parity.untold`` to ``inconclusive``; of the study ``learning``
    ``tested``, ``reached`` and ``every`` to ``test_size``, ``accuracy`` and ``eval_interval``; new is ``stand_in``.
+3. Inference and operators in bf16 and fp16 have weights and inputs stored in the dtype; before, they ran under
+   autocast, as the variant ``autocast`` does now. Training in bf16 runs under autocast as before. New is ``casts``.
 
 A new optional field, and a new study, do not raise the number: readers keep fields that they do not know. Whatever
 readers must not overlook raises it, gets a function here, and a golden file in ``tests/data/``.
@@ -18,6 +20,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from bench_core.core.case import HALF_DTYPES, with_autocast
+from bench_core.core.modes import Casting
 from bench_core.core.results import FlagCode
 
 Json = dict[str, Any]
@@ -35,6 +39,8 @@ _FLAGS_OF_1 = (
 """How the texts of schema 1 began, by the code that they have now."""
 _STUDIES_OF_1 = ("ladder", "learning")
 _LEARNING_OF_1 = {"tested": "test_size", "reached": "accuracy", "every": "eval_interval"}
+_TRAININGS_OF_2 = ("mnist_epoch_e2e",)
+"""The workloads of schema 2 that trained under another kind than ``train``."""
 
 
 def upgraded_record(data: Json) -> Json:
@@ -90,6 +96,22 @@ def _learning_of_1(row: Json) -> Json:
     return _renamed(row, _LEARNING_OF_1) | {"stand_in": str(row.get("data", "")).startswith("digits stand-in")}
 
 
+def _record_from_2(data: Json) -> Json:
+    changed = {**data, "schema": 3}
+    case = data.get("case")
+    if not isinstance(case, dict) or case.get("dtype") not in HALF_DTYPES:
+        return changed
+    changed["casts"] = {"mode": str(Casting.AUTOCAST)}
+    training = data.get("kind") == "train" or case.get("workload") in _TRAININGS_OF_2
+    if not training and isinstance(variant := case.get("variant"), str):
+        changed["case"] = {**case, "variant": with_autocast(variant)}
+    return changed
+
+
+def _run_from_2(data: Json) -> Json:
+    return {**data, "schema": 3}
+
+
 def _objects(data: Any) -> list[Json]:
     return [row for row in data if isinstance(row, dict)] if isinstance(data, list) else []
 
@@ -98,5 +120,5 @@ def _renamed(data: Json, names: Mapping[str, str]) -> Json:
     return {names.get(name, name): value for name, value in data.items()}
 
 
-_RECORD_STEPS: Mapping[int, Callable[[Json], Json]] = MappingProxyType({1: _record_from_1})
-_RUN_STEPS: Mapping[int, Callable[[Json], Json]] = MappingProxyType({1: _run_from_1})
+_RECORD_STEPS: Mapping[int, Callable[[Json], Json]] = MappingProxyType({1: _record_from_1, 2: _record_from_2})
+_RUN_STEPS: Mapping[int, Callable[[Json], Json]] = MappingProxyType({1: _run_from_1, 2: _run_from_2})

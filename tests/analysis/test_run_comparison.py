@@ -53,3 +53,20 @@ def test_reasons_are_given_for_cases_that_only_the_other_run_has():
     base, head = run_of({"a": 1.0, "b": 1.0}), run_of({"a": 1.0}, LATER, not_run=[failed, elsewhere])
     assert compare_two(base, head).without_figure == ((), (failed,))
     assert compare_two(head, base).without_figure == ((failed,), ())
+
+
+def test_what_one_run_has_under_autocast_and_the_other_stored_is_not_compared_and_named():
+    def run(variant, started):
+        return factory.run(
+            [
+                factory.record(Case("infer", batch_size=8, dtype="bf16", variant=variant)),
+                factory.record(Case("infer", batch_size=8)),
+            ],
+            started=started,
+        )
+
+    runs = compare_two(run("autocast", "2026-01-01T00:00:00+00:00"), run("eager", LATER))
+    assert [row.case.dtype for row in runs.rows] == ["fp32"]
+    ((base, head),) = runs.cast_otherwise
+    assert (base.variant, head.variant) == ("autocast", "eager")
+    assert compare_two(run("eager", "2026-01-01T00:00:00+00:00"), run("eager", LATER)).cast_otherwise == ()

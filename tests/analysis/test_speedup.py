@@ -248,6 +248,17 @@ class TestBestAgainstBest:
         assert len(rows) == 4
         assert [case_of(row.base) for row in rows] == [replace(row.case, device="cpu") for row in rows]
 
+    def test_numbers_cast_in_each_call_are_no_match_for_stored_ones(self):
+        half = replace(CPU_CASE, dtype="bf16")
+        run = one_run(
+            factory.record(half, 4e-3),
+            factory.record(replace(half, variant="autocast"), 1e-3),
+            factory.record(replace(half, device="cuda"), 1e-4),
+        )
+        row = only(best_against_best(pool([run])))
+        assert (row.base.case.variant, row.contender.case.variant) == ("eager", "eager")
+        assert only(curves(pool([run]))).rows[0].base.case.variant == "eager"
+
     def test_gpu_without_a_cpu_result_is_missing(self):
         assert only(best_against_best(pool([one_run(factory.record(GPU_CASE))]))).verdict is Verdict.MISSING
 

@@ -19,7 +19,8 @@ INDEXING = frozenset(("index", "index_put", "index_put_", "_index_put_impl_", "_
 HOST_NUMBERS = frozenset((*INDEXING, "masked_fill", "masked_fill_", "fill", "fill_"))
 """Besides pointwise and ``_foreach`` operators, these take a tensor of a single number that is on the host."""
 UNSTATED_WRITES: Mapping[str, frozenset[str]] = {"native_batch_norm": frozenset(("running_mean", "running_var"))}
-UNSTATED_WAITS = frozenset(("_linalg_check_errors",))
+UNSTATED_WAITS = frozenset(("_linalg_check_errors", "cholesky_solve"))
+"""What waits without a tag. Torch 2.11 passes ``cholesky_solve`` to MAGMA, which allocates, waits and frees."""
 
 Args = tuple[Any, ...]
 Kwargs = Mapping[str, Any]

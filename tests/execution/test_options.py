@@ -91,3 +91,8 @@ def test_any_text_is_accepted_or_refused_in_one_line(name, text):
         lines = str(error).splitlines()
     assert len(lines) == 1
     assert lines[0].startswith(f"{option}: ")
+
+
+def test_autocast_comes_last_in_a_variant_and_takes_the_place_of_eager():
+    given = {"variant": "autocast,eager+autocast,autocast+compile,compile"}
+    assert parse(given, Path()).sweep.variants == ("autocast", "compile+autocast", "compile")

@@ -6,7 +6,7 @@ is marked ``rehearsal`` takes minutes and runs on request: make rehearse.
 
 from tests.emulated_cuda import active
 
-ORDINARY = ["test_emulated_gpu.py", "test_estimate.py", "test_fake_tensors.py"]
+ORDINARY = ["test_compiling.py", "test_emulated_gpu.py", "test_estimate.py", "test_fake_tensors.py"]
 """Tests that need no emulated GPU, and are not run where there is one."""
 collect_ignore = ORDINARY if active() else ["emulated"]
 

@@ -1,14 +1,15 @@
 """Stored data of every schema stay readable, and fields that this bench-core does not know survive.
 
 The files in ``tests/data/runs`` are frozen: ``schema_1.json`` is a real run stored by the first version, with a flag of
-each kind; ``schema_2.json`` is the same run, loaded and written by the version that introduced schema 2.
+each kind; ``schema_2.json`` and ``schema_3.json`` are the same run, loaded and written by the version that introduced
+that schema.
 """
 
 import contextlib
 import copy
 import json
 import math
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,8 +21,9 @@ from hypothesis import strategies as st
 from bench_core import report
 from bench_core.analysis.comparison import Verdict, compare_runs
 from bench_core.core.errors import BenchError, NewerSchemaError, RecordError
+from bench_core.core.modes import Casting, Casts, Compilation
 from bench_core.core.records import SCHEMA, Record, RunInfo
-from bench_core.core.results import Compilation, FlagCode, Latency, Stages
+from bench_core.core.results import FlagCode, Latency, Stages
 from bench_core.core.studies import LadderRung, TimeToAccuracy
 from bench_core.report.content import analyze, content
 from bench_core.storage import files
@@ -303,6 +305,43 @@ class TestMissingFields:
         for entry in stored["not_run"]:
             del entry["study"]
         assert [entry.study for entry in files.decode_run(stored, "file").not_run] == [None, None]
+
+
+def in_half(dtype="bf16", variant="eager", kind="op", name="gemm"):
+    """A record of schema 2 in a dtype of 16 bits."""
+    stored = copy.deepcopy(stored_records(document(2))[0])
+    stored["case"] |= {"workload": name, "dtype": dtype, "variant": variant}
+    return files.decode_record(stored | {"kind": kind}, "file")
+
+
+class TestSixteenBitsOfSchema2:
+    """Everything in 16 bits ran under autocast."""
+
+    @pytest.mark.parametrize("kind", ["op", "infer", "pipeline"])
+    @pytest.mark.parametrize("dtype", ["bf16", "fp16"])
+    @pytest.mark.parametrize(
+        ("variant", "now"), [("eager", "autocast"), ("channels_last+compile", "channels_last+compile+autocast")]
+    )
+    def test_inference_is_the_variant_autocast(self, kind, dtype, variant, now):
+        record = in_half(dtype, variant, kind)
+        assert (record.case.variant, record.casts) == (now, Casts(Casting.AUTOCAST))
+
+    @pytest.mark.parametrize(("kind", "name"), [("train", "mlp_train"), ("pipeline", "mnist_epoch_e2e")])
+    def test_training_is_what_it_is_now(self, kind, name):
+        record = in_half(kind=kind, name=name)
+        assert (record.case.variant, record.casts) == ("eager", Casts(Casting.AUTOCAST))
+
+    @pytest.mark.parametrize("dtype", ["fp32", "tf32", "default"])
+    def test_other_dtypes_are_not_concerned(self, dtype):
+        record = in_half(dtype)
+        assert (record.case.variant, record.casts) == ("eager", None)
+
+    def test_a_present_record_keeps_its_variant(self):
+        record = in_half()
+        again = files.decode_record(files.encode(record), "file")
+        assert again == record
+        stored = replace(record, case=replace(record.case, variant="eager"), casts=Casts(Casting.STORED, 0, 0))
+        assert files.decode_record(files.encode(stored), "file") == stored
 
 
 class TestNewerSchema:

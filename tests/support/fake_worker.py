@@ -16,16 +16,17 @@ from bench_core.execution.pairing.protocol import VARIABLE, VERSION, Channel, Li
 ROOT = Path(__file__).parents[2]
 
 
-def side(name, folder, items, version=VERSION, avoid=None, starts=None, unknown=()):
+def side(name, folder, items, version=VERSION, avoid=None, starts=None, unknown=(), stored=()):
     """A side whose workers behave as ``items`` says: seconds per call, or a word for what goes wrong.
 
-    Only the first ``starts`` of them start, unless it is ``None``; ``unknown`` are arguments that they do not know.
+    Only the first ``starts`` of them start, unless it is ``None``; ``unknown`` are arguments that they do not know,
+    ``stored`` the items whose numbers are stored in 16 bits.
     """
     from bench_core.execution.pairing.sides import Side  # imports libraries, which a worker does without
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "behavior.json").write_text(
-        json.dumps({"items": items, "version": version, "starts": starts, "unknown": unknown})
+        json.dumps({"items": items, "version": version, "starts": starts, "unknown": unknown, "stored": stored})
     )
     python = folder / "python"
     python.write_text(f"#!/bin/sh\nPYTHONPATH={str(ROOT)!r} exec {sys.executable!r} -S {__file__!r}\n")
@@ -59,7 +60,8 @@ def main():
     link = Link.decode(os.environ[VARIABLE])
     channel = Channel(link.reads, link.writes)
     names = {item: f"name of {item}" for item in items}
-    channel.send({"hello": behavior["version"], "items": names, "machine": "m", "unknown": behavior["unknown"]})
+    others = {name: behavior[name] for name in ("unknown", "stored")}
+    channel.send({"hello": behavior["version"], "items": names, "machine": "m", **others})
     item = None
     while True:
         try:

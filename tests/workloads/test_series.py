@@ -117,6 +117,17 @@ def test_residuals_are_conditional_on_the_first_values(order: css.Order) -> None
         assert fit.sigma2[i].item() == pytest.approx((e**2).mean())
 
 
+@pytest.mark.parametrize("count", [1, 4, 20])
+def test_systems_are_solved_as_by_lu_factorization(count: int) -> None:
+    generator = torch.Generator().manual_seed(count)
+    rows = torch.randn(7, count, 3 * count, dtype=torch.float64, generator=generator)
+    gram, right = rows @ rows.mT, rows[:, :, 0]
+    solved = css.solve(gram, right)
+    assert torch.allclose(solved, torch.linalg.solve(gram, right).T, rtol=1e-10, atol=1e-12)
+    factors = torch.linalg.cholesky(gram)
+    assert torch.allclose(solved, torch.cholesky_solve(right[:, :, None], factors)[:, :, 0].T, rtol=1e-10, atol=1e-12)
+
+
 @EACH_FORMULATION
 def test_slope_equals_that_of_autograd(formulation: Formulation) -> None:
     order, w = css.Order(2, 0, 3), double(np.random.default_rng(0).standard_normal((40, 2)))

@@ -54,6 +54,8 @@ class Gating:
             if None in one.ids:
                 side = "head" if one.head is None else "base"
                 self.troubles[case] = Trouble(side, "missing", "there is no such test")
+            elif (one.base in base.stored) != (one.head in head.stored):
+                self.troubles[case] = Trouble("base", "skipped", OTHER_CASTING)
         if not self.cases:
             raise GateError("base and head have no test that uses device_benchmark; name some")
 
@@ -61,6 +63,8 @@ class Gating:
         """The cases that are still to be measured."""
         return [one for case, one in self.cases.items() if case not in decided and case not in self.troubles]
 
+
+OTHER_CASTING = "not the same work: one side has its numbers stored in 16 bits, the other casts them in each call"
 
 STARTS = 2
 """How often in a row a pair may fail to start, after the first one."""

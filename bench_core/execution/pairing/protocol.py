@@ -22,13 +22,14 @@ Message = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Hello:
-    """A worker's first message: the version it speaks, what each of its tests measures, by id, its machine, and the
-    arguments that name no test of its side."""
+    """A worker's first message: the version it speaks, what each of its tests measures, by id, its machine, the
+    arguments that name no test of its side, and the tests of which numbers are stored in 16 bits (``Casting``)."""
 
     hello: int
     items: dict[str, str]
     machine: str
     unknown: tuple[str, ...] = ()
+    stored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

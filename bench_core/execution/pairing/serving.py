@@ -15,6 +15,7 @@ from pytest_benchmark.fixture import PauseInstrumentation
 
 from bench_core.core.case import Case
 from bench_core.core.errors import CaseSkipped, OptionError
+from bench_core.core.modes import Casting
 from bench_core.core.step import Step
 from bench_core.execution.isolation import breaks_accelerator
 from bench_core.execution.outputs import check_outputs
@@ -32,6 +33,7 @@ from bench_core.hardware.machine import fingerprint
 from bench_core.timing.clock import SynchronizedClock
 from bench_core.timing.sampling import calibrate
 from bench_core.workloads.kit.building import build
+from bench_core.workloads.kit.compiling import check_compiled
 
 BROKEN = 70
 """The exit code after an error that made the accelerator unusable."""
@@ -61,6 +63,11 @@ class Worker:
         """The machine and its software, for people."""
         here = fingerprint()
         return f"{here.label}; {here.software}"
+
+    @staticmethod
+    def is_stored(case: Case, session: BenchSession) -> bool:
+        """Whether a case has its numbers stored in 16 bits."""
+        return session.selection.workload_of(case).casting_of(case) is Casting.STORED
 
     def serve(self, step: Step) -> None:
         """Time blocks of calls for the parent until it closes the step.
@@ -143,6 +150,8 @@ class TurnsBenchmark:
             affordable = not workload.no_parity and affordable_batch(workload, case, step) == case.batch_size
             if self.worker.check and affordable:
                 check_first_call(workload, case, step, SynchronizedClock(devices), sources)
+                if "compile" in case.variant_parts:
+                    check_compiled()
             self._serve(step)
 
     def _serve(self, step: Step) -> None:

@@ -62,7 +62,13 @@ def only_in(c: RunComparison, quote: Quote) -> Iterable[str]:
 
 def notes(c: NamedComparison, quote: Quote) -> list[str]:
     """What else a reader should know: how the runs differ, and what was skipped or has no figure."""
-    return [*_differences(c.runs, quote), *_partial(c.runs), *_skipped(c, quote), *_without_figure(c.runs, quote)]
+    return [
+        *_differences(c.runs, quote),
+        *_cast_otherwise(c.runs, quote),
+        *_partial(c.runs),
+        *_skipped(c, quote),
+        *_without_figure(c.runs, quote),
+    ]
 
 
 def interval(row: Comparison) -> str:
@@ -109,6 +115,17 @@ def _differences(c: RunComparison, quote: Quote) -> Iterable[str]:
 def _where(cases: Sequence[Case], c: RunComparison, quote: Quote) -> str:
     """In which cases, unless it is all of them."""
     return "" if len(cases) == len(c.rows) else f" in {len(cases)} of {len(c.rows)} cases ({_names(cases, quote)})"
+
+
+def _cast_otherwise(c: RunComparison, quote: Quote) -> Iterable[str]:
+    """One line on what only one run has because it casts its numbers in each call."""
+    if pairs := c.cast_otherwise:
+        names = [quote(f"{base.id} with {head.id}") for base, head in pairs[:MAX_NAMES]]
+        more = ["..."] if len(names) < len(pairs) else []
+        yield (
+            f"Note: not compared, since autocast casts numbers in each call and the other run has them stored in "
+            f"16 bits: {', '.join([*names, *more])}"
+        )
 
 
 def _partial(c: RunComparison) -> Iterable[str]:

@@ -84,8 +84,11 @@ class Columns:
             Column(
                 "Relative error", lambda r: text.small(r.record.parity.error if r.record.parity else None), numeric=True
             ),
-            Column("Compile time", _compile_time, numeric=True),
-            Column("Graph breaks", _graph_breaks, numeric=True),
+            Column("Compile time", lambda r: text.seconds(_compilation(r, "seconds")), numeric=True),
+            Column("Graphs", lambda r: text.whole(_compilation(r, "graphs")), numeric=True),
+            Column("Graph breaks", lambda r: text.whole(_compilation(r, "graph_breaks")), numeric=True),
+            Column("Compiled", _compiled_share, numeric=True),
+            Column("16 bits", _casts),
         )
 
     def matched(self, unit: str) -> tuple[Column[Comparison], ...]:
@@ -201,14 +204,24 @@ def _latency(result: Result, name: str) -> str:
     return text.seconds(getattr(latency, name) if latency else None)
 
 
-def _compile_time(result: Result) -> str:
-    compilation = result.record.compilation
-    return text.seconds(compilation.seconds if compilation else None)
+def _compilation(result: Result, name: str) -> float | None:
+    figure: float | None = getattr(result.record.compilation, name, None)
+    return figure
 
 
-def _graph_breaks(result: Result) -> str:
-    compilation = result.record.compilation
-    return text.whole(compilation.graph_breaks if compilation else None)
+def _compiled_share(result: Result) -> str:
+    share = _compilation(result, "share")
+    return text.NONE if share is None else text.share(share)
+
+
+def _casts(result: Result) -> str:
+    """How a case of 16 bits computes, and how many numbers its calls cast."""
+    casts = result.record.casts
+    if casts is None:
+        return text.NONE
+    if casts.weights is None or casts.others is None:
+        return str(casts.mode)
+    return f"{casts.mode}, {text.whole(casts.weights + casts.others)} numbers cast"
 
 
 def _latency_calls(result: Result) -> str:

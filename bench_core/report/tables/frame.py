@@ -36,7 +36,7 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
 
 def _result_row(result: Result) -> dict[str, Any]:
     record, timing, latency = result.record, result.record.timing, result.record.timing.latency
-    parity = record.parity
+    parity, compilation, casts = record.parity, record.compilation, record.casts
     low, high = result.interval or (None, None)
     return {
         "workload": result.case.workload,
@@ -71,6 +71,13 @@ def _result_row(result: Result) -> dict[str, Any]:
         "parity_quantity": parity and parity.quantity,
         "parity_error": parity and parity.error,
         "parity_tolerance": parity and parity.tolerance,
+        "compile_seconds": compilation and compilation.seconds,
+        "compiled_graphs": compilation and compilation.graphs,
+        "graph_breaks": compilation and compilation.graph_breaks,
+        "compiled_share": compilation and compilation.share,
+        "casting": casts and str(casts.mode),
+        "cast_weights": casts and casts.weights,
+        "cast_others": casts and casts.others,
         "contended": record.contended,
         "flags": "; ".join(flag.text for flag in record.flags),
         "run_id": result.info.run_id,

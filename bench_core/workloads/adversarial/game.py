@@ -14,6 +14,12 @@ from torch.optim import Optimizer
 
 from bench_core.workloads.kit import BuildContext, Step, flop_counter, restorer
 
+FROZEN_MASKS = (
+    "unlike in the paper, the masks of dropout are drawn once and shared by the batch, since random numbers differ by "
+    "device: a call draws none"
+)
+"""For the sources of workloads with ``DrawnDropout``."""
+
 Optimize = Callable[[Iterator[nn.Parameter]], Optimizer]
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD
 
-from bench_core.workloads.adversarial.game import DrawnDropout, adversarial_step, alternate
+from bench_core.workloads.adversarial.game import FROZEN_MASKS, DrawnDropout, adversarial_step, alternate
 from bench_core.workloads.data.digits import mnist
 from bench_core.workloads.kit import BuildContext, KnownCosts, Step, workload
 
@@ -29,7 +29,7 @@ _gan = partial(
 
 @_gan(
     source="Goodfellow et al., Generative Adversarial Nets, NIPS 2014: algorithm 1, log D as in section 3; ReLU and "
-    f"sigmoid in the generator, maxout and dropout in the discriminator as in section 5; {_MAXOUT}",
+    f"sigmoid in the generator, maxout and dropout in the discriminator as in section 5; {_MAXOUT}; {FROZEN_MASKS}",
     known_costs=KnownCosts("247,440 parameters in G, 1,169,409 in D", 1_416_849, 16_610_304),
     regime="Small batches: launches and Python, in five forward and four backward passes through small networks, one "
     "after another. Large batches: arithmetic, on a GPU with thousands of images, on a CPU from a few tens",
@@ -41,7 +41,8 @@ def gan_step(ctx: BuildContext) -> Step:
 
 @_gan(
     source="Mirza & Osindero, Conditional Generative Adversarial Nets, arXiv:1411.1784: objective 3.2, layers, batch "
-    f"100, SGD of momentum .5 and dropout 4.1; {_MAXOUT}",
+    f"100, SGD of momentum .5 and dropout 4.1; {_MAXOUT}; {FROZEN_MASKS}; the learning rate is .001 instead of the "
+    "paper's .1, at which both games diverge here within 60 rounds",
     known_costs=KnownCosts("2,413,984 parameters in G, 1,224,351 in D", 3_638_335, 34_999_240),
     regime="As gan_step, with one more layer in each network and twice the arithmetic. Small batches: launches and "
     "Python. Large batches: arithmetic, on a GPU with thousands of images, on a CPU from a few tens",
@@ -141,6 +142,5 @@ def digits_game(
         noise = ctx.rng.random((2, ctx.batch_size, NOISE))
         given = [np.eye(CLASSES)[digits.labels[rows]]] if conditional else []
         batches.append(tuple(ctx.tensor(part) for part in (pixels, *noise, *given)))
-    # At the .1 of Mirza & Osindero (4.1) both games diverge here within 60 rounds.
     optimize = partial(SGD, lr=0.001, momentum=0.5)
     return adversarial_step(ctx, alternate, generator, discriminator, optimize, batches, digits.source)

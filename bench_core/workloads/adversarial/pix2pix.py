@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Adam
 
-from bench_core.workloads.adversarial.game import DrawnDropout, Game, adversarial_step, cross_entropy
+from bench_core.workloads.adversarial.game import FROZEN_MASKS, DrawnDropout, Game, adversarial_step, cross_entropy
 from bench_core.workloads.data.photos import PHOTOS_LABEL, photo_crops
 from bench_core.workloads.kit import BuildContext, KnownCosts, Step, forward_flops, inference, workload
 
@@ -26,7 +26,7 @@ _SOURCE = (
 
 @_pix2pix(
     kind="train",
-    source=f"{_SOURCE}, objective 3.1, U-Net and PatchGAN 3.2, optimization 3.3; batch 1 as in 6.2",
+    source=f"{_SOURCE}, objective 3.1, U-Net and PatchGAN 3.2, optimization 3.3; batch 1 as in 6.2; {FROZEN_MASKS}",
     batches={"cpu": (1,), "cuda": (1, 4, 16)},
     heavy=True,
     known_costs=KnownCosts(
@@ -46,7 +46,7 @@ def pix2pix256_step(ctx: BuildContext) -> Step:
 
 @_pix2pix(
     kind="infer",
-    source=f"{_SOURCE}.1; dropout and the batch's own statistics stay on at test time, inference 3.3",
+    source=f"{_SOURCE}.1; dropout and the batch's own statistics stay on at test time, inference 3.3; {FROZEN_MASKS}",
     batches={"cpu": (1,), "cuda": (1, 4, 16, 64)},
     full_batches={"cpu": (4,)},
     heavy=True,

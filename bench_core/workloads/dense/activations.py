@@ -134,9 +134,9 @@ def gradient(
 def operands(ctx: BuildContext, name: str, shape: tuple[int, ...]) -> tuple[Tensor, ...]:
     """Inputs of a shape, and for a loss their targets: classes, zeros and ones, or real numbers."""
     inputs = ctx.normal(*shape)
-    if ctx.case.dtype in precision.AUTOCAST:
+    if ctx.case.dtype in precision.HALF:
         # Under autocast a layer outputs this dtype; the functions measured here keep the dtype of their inputs.
-        inputs = inputs.to(precision.AUTOCAST[ctx.case.dtype])
+        inputs = inputs.to(precision.HALF[ctx.case.dtype])
     if name in ACTIVATIONS:
         return (inputs,)
     if name == "cross_entropy":

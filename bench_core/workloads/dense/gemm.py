@@ -1,5 +1,7 @@
 """Matrix product: the control workload, whose cost is known exactly."""
 
+from typing import Any
+
 import torch
 
 from bench_core.workloads.kit import BuildContext, KnownCosts, Step, workload
@@ -23,11 +25,11 @@ def gemm(ctx: BuildContext) -> Step:
     """Product of two n x n matrices; the batch size is n, and the unit is a floating-point operation."""
     n = ctx.batch_size
     pairs = [(ctx.normal(n, n), ctx.normal(n, n)) for _ in range(ctx.resident_batches(2 * 4 * n * n))]
-    feed = ctx.feed(pairs)
+    feed, multiply = ctx.feed(pairs), ctx.autocasted(torch.matmul)
 
-    def run() -> torch.Tensor:
+    def run() -> Any:
         left, right = next(feed)
-        with torch.inference_mode(), ctx.autocast():
-            return torch.matmul(left, right)
+        with torch.inference_mode():
+            return multiply(left, right)
 
     return ctx.step(run, units=2 * n**3, flops=2 * n**3, data="normal random numbers")

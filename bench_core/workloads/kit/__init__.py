@@ -4,6 +4,7 @@ Most files of workloads import only the names below and data. May import ``hardw
 """
 
 from bench_core.core.errors import CaseSkipped
+from bench_core.core.modes import Casting
 from bench_core.core.step import Step
 from bench_core.workloads.kit.context import BuildContext
 from bench_core.workloads.kit.definition import KnownCosts, Workload, workload
@@ -14,6 +15,7 @@ from bench_core.workloads.kit.loops import inference, training
 __all__ = [
     "BuildContext",
     "CaseSkipped",
+    "Casting",
     "KnownCosts",
     "Step",
     "Workload",

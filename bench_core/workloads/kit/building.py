@@ -9,10 +9,21 @@ from typing import Any
 import torch
 
 from bench_core.core import extras
-from bench_core.core.case import CACHES, DEVICES, DTYPES, NO_SOURCES, VARIANTS, Case, Sources
+from bench_core.core.case import (
+    ALL_VARIANTS,
+    AUTOCAST,
+    CACHES,
+    DEVICES,
+    DTYPES,
+    HALF_DTYPES,
+    NO_SOURCES,
+    Case,
+    Sources,
+)
 from bench_core.core.errors import CaseError
+from bench_core.core.modes import Casting
 from bench_core.core.step import Step
-from bench_core.hardware import device
+from bench_core.hardware import device, precision
 from bench_core.workloads.kit.context import BuildContext
 from bench_core.workloads.kit.definition import Workload
 
@@ -33,7 +44,10 @@ def build_anywhere(workload: Workload, case: Case, **options: Any) -> Step:
     """Like ``build``, without checking whether the case is supported on its device."""
     resolved = resolve_case(workload, case)
     setting = workload.settings.get(resolved.setting)
-    context = BuildContext(resolved, setting=setting, weights=workload.weights, **options)
+    casting = workload.casting_of(resolved)
+    if casting is Casting.STORED:
+        options = {"storage": precision.HALF[resolved.dtype]} | options
+    context = BuildContext(resolved, setting=setting, weights=workload.weights, casting=casting, **options)
     with extras.needs("workloads", f"workload {workload.name}"):
         return workload.build(context)
 
@@ -100,10 +114,15 @@ def _a(case: Case) -> str:
 
 def _variant_reasons(w: Workload, case: Case) -> Iterator[str]:
     for part in case.variant_parts:
-        if part not in VARIANTS:
-            yield f"no variant {part!r}; there are: {', '.join(VARIANTS)}, or several joined by '+'"
-        if part not in w.variants:
+        if part not in ALL_VARIANTS:
+            yield f"no variant {part!r}; there are: {', '.join(ALL_VARIANTS)}, or several joined by '+'"
+        if part not in (*w.variants, AUTOCAST):
             yield f"{w.name} has no variant {part!r}; it has: {', '.join(w.variants)}"
+    if AUTOCAST in case.variant_parts:
+        if case.dtype not in HALF_DTYPES:
+            yield f"autocast is a variant of {' and '.join(HALF_DTYPES)}, not of {case.dtype}"
+        if w.casting is Casting.AUTOCAST:
+            yield f"{w.name} trains: in {case.dtype} it runs under autocast in every variant"
     if "cuda_graph" not in case.variant_parts:
         return
     if not (case.device_type in device.ACCELERATORS and device.ACCELERATORS[case.device_type].has_graphs):

@@ -31,6 +31,9 @@ This page is generated from the declarations in `bench_core/workloads/` by
   than the operation itself.
 - **float64**: the first call of a case is checked against the same work in float64 on a CPU. If a workload cannot be
   checked, its entry says why.
+- **16 bits**: in bf16 and fp16, inference and operators have their weights and inputs stored in the dtype, as they are
+  deployed, and a call casts nothing. Training in bf16 runs under `torch.autocast`, which casts weights and inputs in
+  each call. The variant `autocast` runs inference and operators under autocast, too.
 - **Sweeps**: the default sweep runs every case in fp32 and eager mode on all CPU cores. A full sweep runs every setting
   at every batch size. Other dtypes and variants run on request. Unless stated otherwise, a workload has the dtypes
   {dtypes} (for training without fp16) and the variants

@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 
 from bench_core.core.case import NO_SOURCES, Case, Sources
 from bench_core.core.errors import CaseSkipped, DefinitionError
+from bench_core.core.modes import Casting
 from bench_core.core.step import Step
 from bench_core.hardware import precision
 from bench_core.hardware.device import find
@@ -31,6 +32,7 @@ MAX_HOT_BATCHES = 8
 """Input batches of a case with hot caches, at most."""
 RESIDENT_BYTES = 64 * 2**20
 """Device memory that the input batches of a case with hot caches may use, unless a single batch needs more."""
+FP32_BYTES = 4
 MAX_BATCHES = 4096
 """Input batches of a case with cold caches, at most."""
 
@@ -42,7 +44,8 @@ class BuildContext:
     ``setting`` is the value that the workload declared for the case's setting. Weights and inputs are drawn once in
     float64 on the CPU from the case's seed, and then cast and moved. Random number generators differ by dtype and
     device; this way every device and dtype gets the same numbers. If ``significand`` is given, they are rounded to that
-    many bits. With hot caches there are at most ``max_batches`` batches of inputs. With ``full_epochs``, a training
+    many bits. ``casting`` says how the case computes in 16 bits, and ``storage`` is the dtype of all numbers that are
+    not integers. With hot caches there are at most ``max_batches`` batches of inputs. With ``full_epochs``, a training
     that takes its rows from ``draw_rows`` repeats the whole data set, shuffled each time, and is never restored to its
     first state. ``sources`` is what the user brings, and ``weights`` the name of the weights that the workload takes of
     it. ``capture`` captures the work of the variant ``cuda_graph``.
@@ -51,6 +54,7 @@ class BuildContext:
     case: Case
     setting: Any = None
     weights: str = ""
+    casting: Casting | None = None
     storage: torch.dtype = torch.float32
     sources: Sources = NO_SOURCES
     significand: int | None = None
@@ -159,10 +163,12 @@ class BuildContext:
     def resident_batches(self, batch_bytes: int) -> int:
         """How many input batches of this size to keep on the device and rotate over.
 
+        ``batch_bytes`` is the size in fp32; where numbers are stored in 16 bits, a batch counts as half of it.
         With hot caches, one to ``max_batches``. With cold caches, so many that together they exceed twice the
         last-level cache, so that each batch has left the cache when it is used again. Raises ``CaseSkipped`` if that
         would be more than ``MAX_BATCHES``.
         """
+        batch_bytes = max(1, batch_bytes * min(self.storage.itemsize, FP32_BYTES) // FP32_BYTES)
         self._rotated.append(batch_bytes)
         if self.case.caches == "hot":
             return max(1, min(self.max_batches, RESIDENT_BYTES // batch_bytes))
@@ -191,14 +197,19 @@ class BuildContext:
 
     @cached_property
     def _autocast(self) -> contextlib.AbstractContextManager[Any]:
+        if self.casting is not Casting.AUTOCAST:
+            return contextlib.nullcontext()
         return precision.autocast(self.case.dtype, self.device.type)
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
-        """The autocast context of the case's dtype, created once: creating it in each call takes microseconds."""
+        """The autocast context of a case that runs under autocast; for others a context that does nothing.
+
+        It is created once: creating it in each call takes microseconds.
+        """
         return self._autocast
 
     def autocasted(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        """``fn`` under autocast; ``fn`` itself for other dtypes: even an empty context slows down a short call."""
+        """``fn`` under autocast; ``fn`` itself for other cases: even an empty context slows down a short call."""
         context = self.autocast()
         return context(fn) if isinstance(context, torch.autocast) else fn
 
@@ -206,8 +217,11 @@ class BuildContext:
         """A step on the case's device; ``parts`` are further fields of ``Step``. ``data`` gets the weights' names.
 
         Raises ``CaseSkipped`` for cold caches if the number of input batches does not come from ``resident_batches``,
-        and for ``cuda_graph`` if the batches do not come from ``feed``.
+        and for ``cuda_graph`` if the batches do not come from ``feed``; ``DefinitionError`` for training with weights
+        stored in 16 bits, which needs copies of them in fp32.
         """
+        if self.casting is Casting.STORED and parts.get("optimizers"):
+            raise DefinitionError(f"workload {self.case.workload}: it trains; declare casting=Casting.AUTOCAST")
         if self.case.caches == "cold" and not self._rotated:
             raise CaseSkipped(f"cold caches are not defined for {self.case.workload}: its inputs are not rotated")
         if "cuda_graph" in self.case.variant_parts:

@@ -6,8 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, get_args
 
-from bench_core.core.case import DEVICES, DTYPES, INFERENCE_ONLY_DTYPES, SWEEPS, VARIANTS
+from bench_core.core.case import (
+    AUTOCAST,
+    DEVICES,
+    DTYPES,
+    HALF_DTYPES,
+    INFERENCE_ONLY_DTYPES,
+    SWEEPS,
+    VARIANTS,
+    Case,
+)
 from bench_core.core.errors import CaseError, DefinitionError
+from bench_core.core.modes import Casting
 
 if TYPE_CHECKING:
     from bench_core.core.step import Step
@@ -49,7 +59,7 @@ class Facts:
 
     - ``settings``: the workload's own choices by name (a kernel size, a sequence length); ``ctx.setting`` is the value.
     - ``dtypes``: default all; for training all except ``fp16``, which needs a gradient scaler. ``variants``: default
-      all.
+      all. ``casting``: how it computes in 16 bits; default under autocast for training, and stored for all other kinds.
     - ``heavy``: one CPU step takes longer than about 0.2 s. Such work gets more time per case, and its single-thread
       case is measured only in a full sweep.
     - ``full_batches``: further batch sizes for a full sweep, too heavy for the default one. ``full_settings``: settings
@@ -69,6 +79,7 @@ class Facts:
     settings: Mapping[str, Any] = field(default_factory=dict)
     dtypes: tuple[str, ...] = ()
     variants: tuple[str, ...] = VARIANTS
+    casting: Casting | None = None
     heavy: bool = False
     full_batches: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     full_settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -82,6 +93,8 @@ class Facts:
     def __post_init__(self) -> None:
         if not self.dtypes:
             object.__setattr__(self, "dtypes", default_dtypes(self.kind))
+        if self.casting is None:
+            object.__setattr__(self, "casting", Casting.AUTOCAST if self.kind == "train" else Casting.STORED)
 
     def batch_sizes(self, device_type: str, sweep: str = SWEEPS[0]) -> tuple[int, ...]:
         """The batch sizes of a sweep (``default`` or ``full``) on a device type (``cpu``, ``cuda``, ...); none if the
@@ -93,6 +106,12 @@ class Facts:
             raise CaseError(f"no device {device_type!r}; there are: {', '.join(DEVICES)}")
         further = entry(self.full_batches, device_type) if sweep == "full" else ()
         return tuple(sorted((*entry(self.batches, device_type), *further)))
+
+    def casting_of(self, case: Case) -> Casting | None:
+        """How a case computes; ``None`` in dtypes that do not have 16 bits."""
+        if case.dtype not in HALF_DTYPES:
+            return None
+        return Casting.AUTOCAST if AUTOCAST in case.variant_parts else self.casting
 
     @property
     def gpu_only(self) -> bool:

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset, RandomSampler, TensorDataset
 
 from bench_core.workloads.data.digits import mnist, mnist_root
 from bench_core.workloads.dense.mlp import SHAPE, normalized, perceptron
-from bench_core.workloads.kit import BuildContext, KnownCosts, Step, restorer, training_flops, workload
+from bench_core.workloads.kit import BuildContext, Casting, KnownCosts, Step, restorer, training_flops, workload
 
 IMAGES = 60_000
 """Images per epoch."""
@@ -65,6 +65,7 @@ Batches = Iterator[tuple[Tensor, Tensor]]
     full_settings={"cpu": ("w2", "w4", *_PIL), "cuda": ("w4", "w4-pinned", *_PIL)},
     gpu_settings=_PINNED,
     dtypes=("fp32", "default", "tf32", "bf16"),
+    casting=Casting.AUTOCAST,
     variants=("eager", "compile"),
     heavy=True,
     known_costs=KnownCosts(

@@ -83,6 +83,7 @@ class ResizedAndCropped:
     settings={"square224": Squared, "resize256-crop224": ResizedAndCropped},
     full_settings={"cpu": ("resize256-crop224",)},
     weights="deeplabv3_resnet50_coco",
+    variants=("eager", "channels_last", "compile"),  # a graph would leave out decoding and the copies
     heavy=True,
     known_costs=KnownCosts(
         "39,638,869 parameters and 31.31 billion multiply-adds per image, those of deeplabv3_r50_infer; the stages add "

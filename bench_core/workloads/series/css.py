@@ -145,8 +145,11 @@ def regressed(products: Tensor, damping: Tensor) -> Tensor:
 
 def solve(gram: Tensor, right: Tensor) -> Tensor:
     """x (k, series) of G x = r for positive definite G (series, k, k) and r (series, k), without synchronizing."""
-    factors = torch.linalg.cholesky_ex(gram).L
-    return torch.cholesky_solve(right[:, :, None], factors)[:, :, 0].T
+    lower = torch.linalg.cholesky_ex(gram).L
+    # torch.cholesky_solve would allocate, wait and free on a GPU in each call: torch 2.11 passes it to MAGMA there.
+    half = torch.linalg.solve_triangular(lower, right[:, :, None], upper=False)
+    x: Tensor = torch.linalg.solve_triangular(lower.mT, half, upper=True)[:, :, 0].T
+    return x
 
 
 def admissible(parameters: Tensor, order: Order) -> Tensor:

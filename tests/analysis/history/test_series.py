@@ -105,3 +105,14 @@ def test_cases_of_another_seed_have_another_name():
 def test_without_anything_there_are_no_series():
     found = collected()
     assert (found.series, found.runs, found.span) == ((), 0, None)
+
+
+def test_a_series_does_not_go_on_where_numbers_are_no_longer_cast_in_each_call(stored, tmp_path):
+    stored([factory.record(replace(CASES[0], dtype="bf16"), kind="op")], 1)
+    (path,) = (tmp_path / "runs").glob("*")
+    path.write_text(path.read_text().replace('"schema": 3', '"schema": 2').replace('"schema":3', '"schema":2'))
+    found = collect(stored([factory.record(replace(CASES[0], dtype="bf16"), kind="op")], 2))
+    assert [(of.id.case, len(of.values)) for of in found.series] == [
+        ("gemm-cpu-b1-bf16-autocast", 1),
+        ("gemm-cpu-b1-bf16-eager", 1),
+    ]

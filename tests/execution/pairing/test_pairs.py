@@ -186,6 +186,16 @@ class TestGate:
             assert len(set(fake_worker.pids(side))) == 2
             assert [m["check"] for m in fake_worker.asked(side) if "open" in m] == [True, False]
 
+    def test_numbers_stored_in_16_bits_on_one_side_only_are_other_work(self, sides):
+        items = {"a": 0.001, "b": 0.001}
+        both = sides(items, items, stored=["b"])
+        troubles = gate(both, lambda gating: {"a"}).troubles
+        assert [(item, of.outcome) for item, of in troubles.items()] == [("b", "skipped")]
+        assert "not the same work: one side has its numbers stored in 16 bits" in troubles["b"].reason
+        for side, name in zip(both, ("base", "head"), strict=True):
+            fake_worker.side(name, side.folder, items, stored=["b"])
+        assert gate(both, lambda gating: {"a", "b"}).troubles == {}
+
     def test_a_case_of_one_side_only_is_missing(self, sides):
         gating = gate(sides({"a": 0.001, "old": 0.001}, {"a": 0.001, "new": 0.001}), lambda gating: {"a"})
         assert gating.troubles == {

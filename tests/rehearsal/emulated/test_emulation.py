@@ -164,6 +164,7 @@ def test_a_number_on_the_host_may_meet_a_gpu():
         (lambda x: x.copy_(torch.ones(2).pin_memory()), "copy from host"),
         (lambda x: x[torch.tensor([0])], "copy from host"),
         (lambda x: torch.linalg.cholesky(torch.diag(x)), "_linalg_check_errors"),
+        (lambda x: torch.cholesky_solve(x[:, None], torch.diag(x)), "cholesky_solve"),
         (lambda x: torch.cuda.synchronize(), "cudaDeviceSynchronize"),
         (lambda x: torch.cuda.current_stream().synchronize(), "cudaStreamSynchronize"),
         (repr, "print"),
