@@ -38,12 +38,14 @@ def test_after_number_9999_numbers_go_on_and_every_run_can_be_named(storage, tmp
     assert names(storage, "machine/999*") == ["9998_run.json", "9999_run.json"]
 
 
-def test_what_is_saved_is_what_pytest_benchmark_saves(storage, tmp_path):
+def test_what_is_saved_is_what_pytest_benchmark_saves_and_a_checksum(storage, tmp_path):
     theirs = FileStorage(tmp_path / "theirs", Logger(Logger.QUIET), "machine")
     document = factory.document(factory.run()) | {"object": FileStorage}
     theirs.save(document, "run")
     storage.save(document, "run")
-    assert storage.saved.read_bytes() == (tmp_path / "theirs" / "machine" / "0001_run.json").read_bytes()
+    saved = (tmp_path / "theirs" / "machine" / "0001_run.json").read_bytes()
+    start = saved.removesuffix(b"\n}")
+    assert storage.saved.read_bytes().startswith(start + b',\n    "bench_core_checksum": ')
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(storage, tmp_path, monkeypatch):

@@ -304,9 +304,10 @@ def test_random_numbers_in_a_graph_are_refused():
 
 
 def test_an_operator_without_a_kernel_is_named():
-    query = torch.ones(1, 1, 2, 8, device="cuda")
-    with pytest.raises(NotImplementedError, match=r"no kernel for aten\._scaled_dot_product"):
-        nn.functional.scaled_dot_product_attention(query, query, query)
+    query = torch.ones(1, 1, 2, 8, device="cuda", requires_grad=True)
+    attended = nn.functional.scaled_dot_product_attention(query, query, query)
+    with pytest.raises(NotImplementedError, match=r"no kernel for aten\._scaled_dot_product\w*_backward"):
+        attended.sum().backward()
 
 
 def test_an_operator_in_a_thread_fails_rather_than_to_compute_nothing():
