@@ -72,7 +72,7 @@ def _interpreter(python: str | None) -> str:
     if python is None:
         return sys.executable
     path = Path(python).expanduser().absolute()  # not resolved: a virtual environment's is a link
-    if not path.is_file() or not os.access(path, os.X_OK):
+    if not path.is_file() or not path.stat().st_mode & 0o111:  # os.access does not know of capabilities
         raise OptionError(f"--base-python: {python} is not an interpreter; name a file such as .venv/bin/python")
     return str(path)
 
