@@ -8,7 +8,7 @@ import zlib
 
 KEY = "bench_core_checksum"
 """The last key of a stored run's file: the CRC-32 of all that is written before it."""
-_TAIL = re.compile(rb',\s*"bench_core_checksum":\s*"([0-9a-f]{8})"\s*\}\s*\Z')
+_TAIL = re.compile(rb',\s*"%b":\s*"([0-9a-f]{8})"\s*\}\s*\Z' % KEY.encode())
 _TAIL_BYTES = 200
 
 

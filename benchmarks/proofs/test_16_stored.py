@@ -1,12 +1,11 @@
 """Inference in 16 bits as it is deployed: the control in bf16 takes as long as a plain product of bf16 tensors."""
 
-import statistics
 from collections.abc import Callable
 from itertools import cycle, islice
 
 import numpy as np
 import torch
-from test_7_bare_loop import Run, calls_in_a_block, paired, seconds
+from test_7_bare_loop import in_turns
 from torch import Tensor
 
 from bench_core import Case, workloads
@@ -27,23 +26,12 @@ def test_gemm_in_bf16_takes_as_long_as_a_plain_product_of_bf16_tensors(print_lin
     assert torch.equal(product, plain(1)), "the loop multiplies other matrices than the step"
     again(1)
 
-    def steps(calls: int) -> None:
-        for _ in range(calls):
-            step()
-
-    times: dict[Run, list[float]] = {run: [] for run in (steps, plain, again)}
-    calls = calls_in_a_block(plain)
-    for _ in range(ROUNDS):
-        for run in (steps, plain, again, again, plain, steps):
-            times[run].append(seconds(run, calls))
-    ratio, interval = paired(times[steps], times[plain])
-    control, spread = paired(times[again], times[plain])
+    measured = in_turns(step, plain, again, ROUNDS)
     print_line(
-        f"gemm n={SIZE} in bf16 / plain product: {ratio:.4f} (interval {interval[0]:.4f} to {interval[1]:.4f}); "
-        f"plain / plain {control:.4f} ({spread[0]:.4f} to {spread[1]:.4f}); "
-        f"{1e3 * statistics.median(times[plain]) / calls:.2f} ms a call, {calls} calls in a block"
+        f"gemm n={SIZE} in bf16 / plain product: {measured}; "
+        f"{1e3 * measured.seconds:.2f} ms a call, {measured.calls} calls in a block"
     )
-    assert abs(ratio - 1) <= MOST
+    assert abs(measured.ratio - 1) <= MOST
 
 
 def product_loop() -> Callable[[int], Tensor]:

@@ -48,24 +48,46 @@ def test_a_step_takes_as_long_as_a_bare_loop(by_hand: Handwritten, print_line: P
     assert torch.equal(last(step()), loop(1)), "the loop does other work than the step"
     again(1)
 
+    measured = in_turns(step, loop, again, ROUNDS)
+    print_line(f"step / bare loop, {name} b{by_hand.batch}: {measured}; {1e6 * measured.seconds:.0f} µs a call")
+    assert loop(1).isfinite().all()
+    assert abs(measured.ratio - 1) <= max(by_hand.most, *(abs(end - 1) for end in measured.spread))
+
+
+@dataclass(frozen=True)
+class InTurns:
+    """A step measured in turns with a loop that does the same work: the ratio of their times, and that of the loop to
+    itself (``control``), each with its interval; the seconds of a call of the loop, and the calls in a block."""
+
+    ratio: float
+    interval: stats.Interval
+    control: float
+    spread: stats.Interval
+    seconds: float
+    calls: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.ratio:.4f} (interval {self.interval[0]:.4f} to {self.interval[1]:.4f}); "
+            f"loop / loop {self.control:.4f} ({self.spread[0]:.4f} to {self.spread[1]:.4f})"
+        )
+
+
+def in_turns(step: Step, loop: Loop, again: Loop, rounds: int) -> InTurns:
+    """Measure a step, a loop, and the loop ``again`` as the control, in rounds of two pairs of blocks."""
+
     def steps(calls: int) -> None:
         for _ in range(calls):
             step()
 
     times: dict[Run, list[float]] = {run: [] for run in (steps, loop, again)}
     calls = calls_in_a_block(loop)
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for run in (steps, loop, again, again, loop, steps):
             times[run].append(seconds(run, calls))
     ratio, interval = paired(times[steps], times[loop])
     control, spread = paired(times[again], times[loop])
-    print_line(
-        f"step / bare loop, {name} b{by_hand.batch}: {ratio:.4f} (interval {interval[0]:.4f} to {interval[1]:.4f}); "
-        f"loop / loop {control:.4f} ({spread[0]:.4f} to {spread[1]:.4f}); "
-        f"{1e6 * statistics.median(times[loop]) / calls:.0f} µs a call"
-    )
-    assert loop(1).isfinite().all()
-    assert abs(ratio - 1) <= max(by_hand.most, *(abs(end - 1) for end in spread))
+    return InTurns(ratio, interval, control, spread, statistics.median(times[loop]) / calls, calls)
 
 
 def seconds(run: Run, calls: int) -> float:

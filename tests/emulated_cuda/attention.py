@@ -37,9 +37,8 @@ def flash(
     *,
     scale: float | None = None,
 ) -> tuple[Any, ...]:
-    """``_scaled_dot_product_flash_attention``: the same, and lengths and a mask that only other callers need."""
-    output, logarithms = attended(query, key, value, None, dropout_p, is_causal, scale)
-    return output, logarithms, None, None, query.shape[2], key.shape[2], *random_state(), query.new_empty(0)
+    """``_scaled_dot_product_flash_attention``: as cuDNN's, without a bias."""
+    return cudnn(query, key, value, None, True, dropout_p, is_causal, return_debug_mask, scale=scale)
 
 
 def cudnn(
@@ -54,7 +53,8 @@ def cudnn(
     *,
     scale: float | None = None,
 ) -> tuple[Any, ...]:
-    """``_scaled_dot_product_cudnn_attention``: the same."""
+    """``_scaled_dot_product_cudnn_attention``: as the efficient one, and lengths and a mask that only other callers
+    need."""
     output, logarithms = attended(query, key, value, attn_bias, dropout_p, is_causal, scale)
     return output, logarithms, None, None, query.shape[2], key.shape[2], *random_state(), query.new_empty(0)
 

@@ -17,6 +17,9 @@ from bench_core.execution.pairing.pairs import CaseTrouble, Pairing, Turns, star
 from bench_core.execution.pairing.protocol import Hello
 from bench_core.execution.pairing.sides import Side
 
+OTHER_CASTING = "not the same work: one side has its numbers stored in 16 bits, the other casts them in each call"
+"""Why a case is not compared that one side computes under autocast."""
+
 
 @dataclass
 class Gating:
@@ -63,8 +66,6 @@ class Gating:
         """The cases that are still to be measured."""
         return [one for case, one in self.cases.items() if case not in decided and case not in self.troubles]
 
-
-OTHER_CASTING = "not the same work: one side has its numbers stored in 16 bits, the other casts them in each call"
 
 STARTS = 2
 """How often in a row a pair may fail to start, after the first one."""

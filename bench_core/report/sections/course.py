@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from bench_core.core import text
 from bench_core.core.busy import BESIDE_OTHER_WORK
-from bench_core.core.case import DEVICES, device_title
+from bench_core.core.case import device_title
 from bench_core.core.records import Run
 from bench_core.core.studies import CourseRun
 from bench_core.report.plots.series import MachineLabels
-from bench_core.report.sections.study import Study, cpu_and_gpu, newest
+from bench_core.report.sections.study import Study, by_workload, cpu_and_gpu, newest
 from bench_core.report.tables.marks import footnote, marked
 from bench_core.report.tables.table import Column, Table, table
 
@@ -42,14 +42,6 @@ def course(runs: Iterable[Run], labels: MachineLabels) -> Study | None:
         "was read is what the script misses without a synchronization."
     )
     return Study(NAME, about, tuple(sentences), (), tuple(one for one in tables if one))
-
-
-def by_workload(rows: Iterable[CourseRun]) -> Mapping[str, ByDevice]:
-    """The runs of each workload by device."""
-    timed: dict[str, dict[str, CourseRun]] = {}
-    for row in sorted(rows, key=lambda row: DEVICES.index(row.device)):
-        timed.setdefault(row.workload, {})[row.device] = row
-    return timed
 
 
 def _sentences(devices: ByDevice) -> Iterable[str]:

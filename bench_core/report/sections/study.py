@@ -4,13 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
+from bench_core.core.case import DEVICES
 from bench_core.core.records import Run, oldest_first
 from bench_core.report.plots.charts import Plot
 from bench_core.report.tables.table import Table
 
 T = TypeVar("T")
+
+
+class Trained(Protocol):
+    """A row of a study of trainings."""
+
+    @property
+    def workload(self) -> str:
+        """The workload that was trained."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """The type of the device (``cpu``, ``cuda``, ...)."""
+        ...
+
+
+R = TypeVar("R", bound=Trained)
 
 
 @dataclass(frozen=True)
@@ -22,6 +40,14 @@ class Study:
     sentences: tuple[str, ...]
     plots: tuple[Plot, ...]
     tables: tuple[Table, ...]
+
+
+def by_workload(rows: Iterable[R]) -> Mapping[str, Mapping[str, R]]:
+    """The rows of each workload by device, the CPU first."""
+    grouped: dict[str, dict[str, R]] = {}
+    for row in sorted(rows, key=lambda row: DEVICES.index(row.device)):
+        grouped.setdefault(row.workload, {})[row.device] = row
+    return grouped
 
 
 def cpu_and_gpu(devices: Mapping[str, T]) -> tuple[T, T] | None:

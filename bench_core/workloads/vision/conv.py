@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 
 from torch import nn
 
@@ -69,9 +71,13 @@ _GRID = (
 def conv2d_grid(ctx: BuildContext) -> Step:
     """Forward convolution of 56x56 maps; a setting such as k3s1p1-64x64 names kernel, stride, padding and channels."""
     grid: Convolution = ctx.setting
-    shape = (ctx.batch_size, grid.channels_in, SIDE, SIDE)
-    model = ctx.model(grid.layer, train=False)
-    batches = [ctx.normal(*shape) for _ in range(ctx.resident_batches(4 * ctx.batch_size * grid.channels_in * SIDE**2))]
+    return layer_inference(ctx, grid.layer, (ctx.batch_size, grid.channels_in, SIDE, SIDE))
+
+
+def layer_inference(ctx: BuildContext, make: Callable[[], nn.Module], shape: tuple[int, ...]) -> Step:
+    """The step of a workload that runs a single layer on random numbers of this shape, batch first."""
+    model = ctx.model(make, train=False)
+    batches = [ctx.normal(*shape) for _ in range(ctx.resident_batches(4 * prod(shape)))]
     return ctx.step(
         inference(ctx, model, batches),
         units=ctx.batch_size,

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from bench_core.workloads.kit import BuildContext, KnownCosts, Step, forward_flops, inference, workload
+from bench_core.workloads.kit import BuildContext, KnownCosts, Step, workload
+from bench_core.workloads.vision.conv import layer_inference
 
 SIDE = 32
 
@@ -77,13 +78,4 @@ _GRID = (
 def conv_transpose2d_grid(ctx: BuildContext) -> Step:
     """Transposed convolution of 32x32 maps to 64x64; k4s2p1-128x64 names kernel, stride, padding and channels."""
     grid: TransposedConvolution = ctx.setting
-    shape = (ctx.batch_size, grid.channels_in, SIDE, SIDE)
-    model = ctx.model(grid.layer, train=False)
-    batches = [ctx.normal(*shape) for _ in range(ctx.resident_batches(4 * ctx.batch_size * grid.channels_in * SIDE**2))]
-    return ctx.step(
-        inference(ctx, model, batches),
-        units=ctx.batch_size,
-        flops=forward_flops(model, shape),
-        data="normal random numbers",
-        modules={"model": model},
-    )
+    return layer_inference(ctx, grid.layer, (ctx.batch_size, grid.channels_in, SIDE, SIDE))
