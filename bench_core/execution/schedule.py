@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import psutil
 
 from bench_core.core.records import Record
+from bench_core.timing.sampling import FEW
 from bench_core.workloads.kit.definition import Workload
 
 HEAVY_FACTOR = 8
@@ -18,8 +19,8 @@ and a confidence interval needs six samples."""
 MEASURE_FACTOR = 2.5
 """Seconds that a case takes per second of samples: warm-up may take as long as the samples, latency and the cross-check
 a quarter of it each."""
-MIN_CALLS = 6
-"""The fewest calls that a measurement makes, however short its time limit."""
+MIN_CALLS, FEW_CALLS = 6, 4
+"""The fewest calls that a measurement makes, however short its time limit: fewer if there is no time to warm up."""
 MIN_LIMIT = 0.05
 """Seconds of samples that a first figure gets at least."""
 FIRST_SHARE = 0.7
@@ -49,7 +50,8 @@ class Cost:
 
     def seconds(self, limit: float) -> float:
         """Seconds that the case takes with this many seconds of samples."""
-        return self.fixed + max(MIN_CALLS * self.call, MEASURE_FACTOR * limit)
+        fewest = FEW_CALLS if self.call > FEW * limit else MIN_CALLS
+        return self.fixed + max(fewest * self.call, MEASURE_FACTOR * limit)
 
     @property
     def least(self) -> float:

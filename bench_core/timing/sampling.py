@@ -22,12 +22,24 @@ SHORTEST_BLOCK = 5e-3
 interruptions, so their median is up to 3% below the time of the same work when it runs continuously."""
 WINDOW = 5
 """Blocks per warm-up window."""
+FEW = 2.0
+"""If a block takes longer than so many times the time for all samples, there is no warm-up: heavy work is measured by a
+single sample after two calls, rather than not at all."""
 LATENCY_CALLS = 100
 """Single synchronized calls for the latency percentiles, if the time allows."""
 CROSS_CHECK_PAIRS = 8
 """Pairs of blocks of 2k and of k calls in the cross-check."""
 LATENCY_SHARE = CROSS_CHECK_SHARE = 0.25
 """Shares of the time budget that the latency calls and the cross-check may each take in addition to the samples."""
+
+
+@dataclass(frozen=True)
+class BlockSize:
+    """The number of calls in a block, the seconds of such a block, and the calls that were ``made`` to find out."""
+
+    calls: int
+    seconds: float
+    made: int
 
 
 @dataclass(frozen=True)
@@ -67,8 +79,9 @@ def measure(
     clock = SynchronizedClock(resolve(device), timer)
     overhead = clock.overhead()
     cold = clock.first_call(fn)[0] if cold_start is None else cold_start
-    calls, calibration_calls = calibrate(clock, fn, overhead)
-    warmup = warm_up(clock, fn, calls, rel_ci, max_time)
+    size = calibrate(clock, fn, overhead)
+    calls = size.calls
+    warmup = too_slow_to_warm_up(size) if size.seconds > FEW * max_time else warm_up(clock, fn, calls, rel_ci, max_time)
     rule = stopping or IntervalTarget(rel_ci, confidence)
     samples, issues = _collect(clock, fn, calls, rule, max_time, warmup.block)
 
@@ -93,7 +106,7 @@ def measure(
         met_target=width is not None and width <= rel_ci,
         stop_reason=rule.reasons()[-1],
         steady=warmup.steady,
-        warmup_calls=calibration_calls + warmup.calls,
+        warmup_calls=size.made + warmup.calls,
         cold_start=cold,
         issue_time=stats.median(issues),
         device_time=_device_time(clock, fn, calls),
@@ -109,8 +122,8 @@ def measure(
     )
 
 
-def calibrate(clock: SynchronizedClock, fn: Callable[[], Any], overhead: float) -> tuple[int, int]:
-    """The number of calls per block, and the number of calls it took to determine it.
+def calibrate(clock: SynchronizedClock, fn: Callable[[], Any], overhead: float) -> BlockSize:
+    """How many calls a block has.
 
     A block has enough calls that the clock costs less than ``CLOCK_SHARE`` of it and that it lasts ``SHORTEST_BLOCK``.
     """
@@ -122,7 +135,7 @@ def calibrate(clock: SynchronizedClock, fn: Callable[[], Any], overhead: float) 
         if took < 2 * wanted:  # a single slow block must not count as enough calls
             took, total = min(took, clock.block(fn, calls).wall), total + calls
         if took >= wanted:
-            return calls, total
+            return BlockSize(calls, took, total)
         # At most tenfold: in a first estimate from few calls the clock itself dominates.
         calls = min(10 * calls, max(calls + 1, math.ceil(1.1 * calls * wanted / max(took, 1e-9))))
 
@@ -154,6 +167,11 @@ def warm_up(
         if spent >= max_time:
             return WarmupResult(False, total, now, "the warm-up's time ran out before two windows agreed")
         before = window
+
+
+def too_slow_to_warm_up(size: BlockSize) -> WarmupResult:
+    """The warm-up of work whose first calls have already taken more than all the time that it may have."""
+    return WarmupResult(False, 0, size.seconds, "a call takes longer than all the time allowed; two calls went before")
 
 
 def _overlap(before: Sequence[float], now: Sequence[float]) -> bool:

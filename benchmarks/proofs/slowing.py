@@ -66,7 +66,7 @@ def with_more_work(step: Step) -> Callable[[], Any]:
 
 def in_turn(clock: SynchronizedClock, one: Callable[[], Any], other: Callable[[], Any]) -> float:
     """How many times as long as the other a call takes: the median of blocks in turn."""
-    calls = [calibrate(clock, fn, clock.overhead())[0] for fn in (one, other)]
+    calls = [calibrate(clock, fn, clock.overhead()).calls for fn in (one, other)]
 
     def seconds(which: int) -> float:
         return clock.block((one, other)[which], calls[which]).wall / calls[which]

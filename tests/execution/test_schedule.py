@@ -4,7 +4,16 @@ import pytest
 
 from bench_core.core.case import Case
 from bench_core.core.results import Contention
-from bench_core.execution.schedule import FIRST_SHARE, MEASURE_FACTOR, MIN_CALLS, MIN_LIMIT, Cost, Planned, Schedule
+from bench_core.execution.schedule import (
+    FEW_CALLS,
+    FIRST_SHARE,
+    MEASURE_FACTOR,
+    MIN_CALLS,
+    MIN_LIMIT,
+    Cost,
+    Planned,
+    Schedule,
+)
 from tests.support import factory
 
 
@@ -37,7 +46,8 @@ def run(plan: Schedule, clock: Clock, slower: float, costs, limit=1.0) -> tuple[
 
 def test_a_case_costs_its_fixed_seconds_and_its_samples_or_the_fewest_calls():
     assert Cost(fixed=1.0, call=0.001).seconds(2.0) == 1.0 + MEASURE_FACTOR * 2.0
-    assert Cost(fixed=1.0, call=10.0).seconds(2.0) == 1.0 + MIN_CALLS * 10.0
+    assert Cost(fixed=1.0, call=3.0).seconds(2.0) == 1.0 + MIN_CALLS * 3.0
+    assert Cost(fixed=1.0, call=10.0).seconds(2.0) == 1.0 + FEW_CALLS * 10.0
     record = factory.record(Case("gemm"), wall_seconds=9.0, contention=Contention(2.0, 0, None, 0.0))
     assert Cost.of(record) == Cost(fixed=7.0, call=record.timing.median)
 

@@ -94,6 +94,19 @@ def test_at_the_cap_the_achieved_width_is_stored_and_the_target_not_met() -> Non
     assert sum(m.samples) * m.inner_calls <= 0.5 + 0.03
 
 
+def test_a_call_that_takes_more_than_all_the_time_is_measured_once_after_two_calls():
+    script = iter([3.0] * 6)  # the last three for the time on the device's own clock
+    m = measure_scripted(script, max_time=1.0)
+    assert m.samples == pytest.approx([3.0])
+    assert (m.warmup_calls, m.steady, m.interval) == (1, False, None)
+    assert next(script, None) is None
+    assert any("longer than all the time allowed" in flag.text for flag in m.flags)
+
+
+def test_a_first_call_that_takes_long_does_not_replace_the_warm_up():
+    assert measure_scripted(itertools.chain([60.0], itertools.repeat(1e-2)), max_time=1.0).steady
+
+
 def test_below_six_samples_there_is_no_interval() -> None:
     m = measure_scripted(itertools.repeat(1.0), max_time=3.0)
     assert len(m.samples) < 6

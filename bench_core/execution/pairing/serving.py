@@ -106,7 +106,7 @@ class Worker:
 
 def _answer(asked: Message, clock: SynchronizedClock, fn: Callable[[], Any]) -> Message:
     if "calibrate" in asked:
-        calls, _ = calibrate(clock, fn, clock.overhead())
+        calls = calibrate(clock, fn, clock.overhead()).calls
         return {"calls": calls, "seconds": clock.block(fn, calls).wall / calls}
     turn = asked["turn"]
     move_to(turn["cpu"])

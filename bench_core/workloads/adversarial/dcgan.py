@@ -19,8 +19,8 @@ NOISE, SIDE = 100, 64
     source="Radford, Metz & Chintala, Unsupervised Representation Learning with Deep Convolutional Generative "
     "Adversarial Networks, ICLR 2016: layers 3 and figure 1, training 4, batch 128; step of Goodfellow et al., NIPS "
     "2014, algorithm 1",
-    batches={"cpu": (1,), "cuda": (1, 8, 32, 128, 512)},
-    full_batches={"cpu": (8, 32, 128)},
+    batches={"cpu": (1, 8, 32), "cuda": (1, 8, 32, 128, 512)},
+    full_batches={"cpu": (128,)},
     reference_batch=128,
     heavy=True,
     known_costs=KnownCosts("18,871,427 parameters in G, 17,232,897 in D", 36_104_324, 15_306_194_944),

@@ -27,7 +27,7 @@ _SOURCE = (
 @_pix2pix(
     kind="train",
     source=f"{_SOURCE}, objective 3.1, U-Net and PatchGAN 3.2, optimization 3.3; batch 1 as in 6.2; {FROZEN_MASKS}",
-    batches={"cpu": (1,), "cuda": (1, 4, 16)},
+    batches={"cpu": (1, 2, 4), "cuda": (1, 2, 4, 16)},
     heavy=True,
     known_costs=KnownCosts(
         "54,413,955 parameters in G (6.048 billion multiply-adds), 2,768,705 in D (3.197 billion multiply-adds)",
@@ -47,8 +47,7 @@ def pix2pix256_step(ctx: BuildContext) -> Step:
 @_pix2pix(
     kind="infer",
     source=f"{_SOURCE}.1; dropout and the batch's own statistics stay on at test time, inference 3.3; {FROZEN_MASKS}",
-    batches={"cpu": (1,), "cuda": (1, 4, 16, 64)},
-    full_batches={"cpu": (4,)},
+    batches={"cpu": (1, 4, 16), "cuda": (1, 4, 16, 64)},
     heavy=True,
     known_costs=KnownCosts("54,413,955 parameters; 6.048 billion multiply-adds", 54_413_955, 12_096_372_736),
     regime="Arithmetic. On a GPU at batch 1 also memory bandwidth, since the weights of the innermost layers are read "

@@ -63,7 +63,7 @@ def _points(base: Case, workload: Workload, sweep: Sweep) -> Iterator[Case]:
         if setting in further and sweep.kind == "default":
             continue
         fewer = setting != settings[0] and sweep.kind == "default" and not sweep.batch_sizes and not workload.grid
-        for batch in (workload.reference_batch,) if fewer and batches else batches:
+        for batch in (workload.reference_on(base.device),) if fewer and batches else batches:
             yield from _threads(replace(base, setting=setting, batch_size=batch), workload, sweep)
 
 
@@ -77,6 +77,6 @@ def _threads(case: Case, workload: Workload, sweep: Sweep) -> Iterator[Case]:
         yield case
         first = case.setting == workload.first_setting
         plain = (case.dtype, case.variant, case.caches) == (DTYPES[0], VARIANTS[0], CACHES[0])
-        by_default = first and plain and case.batch_size == workload.reference_batch and not workload.heavy
+        by_default = first and plain and case.batch_size == workload.reference_on("cpu") and not workload.heavy
         if sweep.usable_cpus > 1 and (by_default or sweep.kind == "full"):
             yield replace(case, threads=1)

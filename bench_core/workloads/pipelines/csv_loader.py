@@ -76,7 +76,7 @@ class TensorsPerItem(Dataset[Batch]):
     "pandas.read_csv, scikit-learn's StandardScaler fitted on the training part, a Dataset of rows, DataLoader. "
     "prepared: the Dataset makes its tensors once and gives rows of them; tensors-per-item: it keeps arrays, and makes "
     "two tensors for each item, torch.tensor(row) and torch.tensor(label), as in beginners' courses",
-    batches={"cpu": (64, 1024), "cuda": (64, 1024)},
+    batches={"cpu": (64, 256, 1024), "cuda": (64, 256, 1024)},
     reference_batch=64,
     dtypes=("fp32",),
     variants=("eager",),

@@ -78,7 +78,7 @@ class ResizedAndCropped:
     "square224: the largest square in the center, resized to 224x224, and arithmetic of NumPy on the whole batch; "
     "resize256-crop224: torchvision.transforms on each photo, as in notebooks: Resize(256), CenterCrop(224), ToTensor, "
     "Normalize",
-    batches={"cpu": (1,), "cuda": (1, 4, 16)},
+    batches={"cpu": (1, 2, 4), "cuda": (1, 2, 4, 16)},
     reference_batch=1,
     settings={"square224": Squared, "resize256-crop224": ResizedAndCropped},
     full_settings={"cpu": ("resize256-crop224",)},

@@ -31,8 +31,7 @@ _PAPER_BATCH = 128
     "--bench-data has its binary version (cifar-10-batches-bin), else digits with a margin and three equal channels; "
     "pixels are scaled to -1 to 1. There is no augmentation: a few fixed batches are used in turn, so that all calls "
     "are the same work",
-    batches={"cpu": (1, 16), "cuda": (1, 16, 128, 1024)},
-    full_batches={"cpu": (128,)},
+    batches={"cpu": (1, 16, 128), "cuda": (1, 16, 128, 1024)},
     reference_batch=_PAPER_BATCH,
     heavy=True,
     known_costs=KnownCosts("272,474 parameters; 40,813,184 multiply-adds forward", 272_474, 243_994_368),

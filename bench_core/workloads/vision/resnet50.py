@@ -26,16 +26,21 @@ SIDE = 224
 _HE = "He, Zhang, Ren & Sun, Deep Residual Learning for Image Recognition, CVPR 2016, section 4.1 and table 1"
 _TORCHVISION = "torchvision.models.resnet50, stride 2 in the 3x3 convolution (v1.5)"
 _PAPER_BATCH = 256
-_CUDA = (1, 4, 16, 64, 256)
-_resnet50 = partial(workload, family="resnet", unit="image", reference_batch=1, heavy=True)
+_CPU = (1, 4, 16)
+_resnet50 = partial(
+    workload,
+    family="resnet",
+    unit="image",
+    batches={"cpu": _CPU, "cuda": (*_CPU, 64, _PAPER_BATCH)},
+    reference_batch=_PAPER_BATCH,
+    heavy=True,
+)
 
 
 @_resnet50(
     kind="train",
     source=f"{_HE}, training 3.4 (batch 256, SGD .1, momentum .9, decay .0001); {_TORCHVISION}; learning rate "
     "proportional to the batch: Goyal et al., arXiv:1706.02677, section 2.1",
-    batches={"cpu": (1,), "cuda": _CUDA},
-    full_batches={"cpu": (4, 16)},
     weights="resnet50",
     known_costs=KnownCosts("25,557,032 parameters; 4.089 billion multiply-adds forward", 25_557_032, 24_299_077_632),
     regime="Arithmetic: on a CPU from the first image, on a GPU from a few images. On a GPU at batch 1: launches, "
@@ -58,7 +63,6 @@ def resnet50_train(ctx: BuildContext) -> Step:
 @_resnet50(
     kind="infer",
     source=f"{_HE}; {_TORCHVISION}",
-    batches={"cpu": (1, 4), "cuda": _CUDA},
     weights="resnet50",
     known_costs=KnownCosts("25,557,032 parameters; 4.089 billion multiply-adds", 25_557_032, 8_178_368_512),
     regime="Arithmetic: on a CPU from the first image, on a GPU from a few images. On a GPU at batch 1: launches, "
@@ -73,8 +77,6 @@ def resnet50_infer(ctx: BuildContext) -> Step:
     kind="infer",
     source="Hu, Shen & Sun, Squeeze-and-Excitation Networks, CVPR 2018, sections 3 and 4, figure 3 and table 1, "
     f"reduction 16, without biases; {_TORCHVISION}",
-    batches={"cpu": (1,), "cuda": _CUDA},
-    full_batches={"cpu": (4,)},
     known_costs=KnownCosts(
         "28,071,976 parameters, 2,514,944 of them in the gates; 4.092 billion multiply-adds", 28_071_976, 8_183_398_400
     ),

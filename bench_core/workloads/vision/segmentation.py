@@ -12,11 +12,13 @@ from bench_core.workloads.vision.resnet50 import photo_inference
 SIDE = 224
 CLASSES = 21
 
+_CPU = (1, 2, 4)
 _segmentation = partial(
     workload,
     family="segmentation",
     kind="infer",
     unit="image",
+    batches={"cpu": _CPU, "cuda": (*_CPU, 16, 64)},
     reference_batch=1,
     heavy=True,
 )
@@ -28,8 +30,6 @@ _V3 = (
 
 @_segmentation(
     source=f"{_V3}.deeplabv3_resnet50",
-    batches={"cpu": (1,), "cuda": (1, 4, 16, 64)},
-    full_batches={"cpu": (4,)},
     weights="deeplabv3_resnet50_coco",
     known_costs=KnownCosts("39,638,869 parameters; 31.31 billion multiply-adds at 224x224", 39_638_869, 62_621_097_984),
     regime="Arithmetic: convolutions on maps of 1/8 of the input's side, where a plain ResNet goes down to 1/32. The "
@@ -42,8 +42,6 @@ def deeplabv3_r50_infer(ctx: BuildContext) -> Step:
 
 @_segmentation(
     source=f"{_V3}.deeplabv3_resnet101",
-    batches={"cpu": (), "cuda": (1, 4, 16, 64)},
-    full_batches={"cpu": (1, 4)},
     weights="deeplabv3_resnet101_coco",
     known_costs=KnownCosts("58,630,997 parameters; 46.16 billion multiply-adds at 224x224", 58_630_997, 92_318_867_456),
     regime="Arithmetic: about 1.5 times as much as in deeplabv3_r50_infer. The GPU is expected to win from the first "
@@ -58,8 +56,6 @@ def deeplabv3_r101_infer(ctx: BuildContext) -> Step:
     source="Chen, Zhu, Papandreou, Schroff & Adam, Encoder-Decoder with Atrous Separable Convolution for Semantic "
     "Image Segmentation, ECCV 2018 (DeepLabv3+): encoder and decoder 3.1, the decoder's layers 4.1, ResNet-101 at "
     "output stride 16 4.2",
-    batches={"cpu": (1,), "cuda": (1, 4, 16, 64)},
-    full_batches={"cpu": (4,)},
     known_costs=KnownCosts(
         "59,344,309 parameters, 1,303,648 of them in the decoder; 16.96 billion multiply-adds at 224x224",
         59_344_309,

@@ -90,9 +90,7 @@ class TestWhatMayBeLeftOut:
         ({"batches": {"cpu": (0, 8), "cuda": (8,)}}, "a batch size is below 1"),
         ({"batches": {"cpu": (8,), "cuda": (1, 8, 8)}}, "a batch size for cuda is there twice"),
         ({"heavy": True, "full_batches": {"cpu": (8,)}}, "a batch size for cpu is there twice"),
-        ({"reference_batch": 4}, "reference_batch 4 is not among the batches for cpu"),
-        ({"reference_batch": 64}, "reference_batch 64 is not among the batches for cpu"),
-        ({"batches": {"cpu": (1, 8), "cuda": (1,)}}, "reference_batch 8 is not among the batches for cuda"),
+        ({"reference_batch": 4}, "reference_batch 4 is not among the batches for any device"),
         ({"dtypes": ("fp32", "fp8")}, "dtypes: fp8 is not one of fp32, default, tf32, bf16, fp16"),
         ({"variants": ("jit",)}, "variants: jit is not one of eager, channels_last, compile, cuda_graph"),
         ({"settings": {"a": 1}, "gpu_settings": ("b",)}, "gpu_settings: b is not one of a"),
@@ -183,3 +181,9 @@ class TestSettings:
         for setting, route in workloads.get("transfer").settings.items():
             direction, memory = "h2d" if route.to_device else "d2h", "pinned" if route.pinned else "pageable"
             assert setting == f"{direction}-{memory}"
+
+
+def test_a_device_has_the_reference_batch_or_the_largest_below_it() -> None:
+    w = declared(batches={"cpu": (1, 4), "cuda": (1, 4, 64)}, reference_batch=64)
+    assert (w.reference_on("cpu"), w.reference_on("cuda"), w.reference_on("mps")) == (4, 64, 64)
+    assert declared(batches={"cpu": (8,), "cuda": (1, 8)}, reference_batch=1).reference_on("cpu") == 8
