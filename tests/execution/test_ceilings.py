@@ -1,0 +1,92 @@
+"""The ceilings of a device: what is measured, and what is kept."""
+
+import json
+
+import pytest
+import torch
+
+from bench_core.core.case import Case
+from bench_core.core.ceilings import CopySpeed
+from bench_core.execution import ceilings as module
+from bench_core.execution.ceilings import ceilings, measured
+from tests.support import factory
+
+MACHINE = factory.run([factory.record(Case("gemm"), count=6)]).info.machine
+
+
+@pytest.fixture
+def small(monkeypatch):
+    monkeypatch.setattr(module, "SIZES", {"cpu": (8, 16, 32)})
+    monkeypatch.setattr(module, "COPIES", (64, 128))
+
+
+def taking(seconds):
+    """A stand-in for measuring: a call is made once and takes so many seconds, or, if it gives a matrix, as many as a
+    function of it says."""
+
+    def timed(fn):
+        output = fn()
+        if not callable(seconds):
+            return seconds
+        return seconds(output) if output is not None and output.dim() == 2 else 1e-3
+
+    return timed
+
+
+@pytest.mark.usefixtures("small")
+def test_figures_are_work_per_second():
+    found = measured("cpu", ("fp32", "bf16"), taking(1e-3))
+    assert found.flops == {"fp32": 2 * 32**3 / 1e-3, "bf16": 2 * 32**3 / 1e-3}
+    assert found.copies == (CopySpeed(64, 64 / 1e-3), CopySpeed(128, 128 / 1e-3))
+    assert found.operator == 1e-3 / module.CHAIN
+    assert 0 < found.training_operator < found.operator, "backward has operators too"
+    assert (found.device, found.threads) == ("cpu", torch.get_num_threads())
+
+
+@pytest.mark.usefixtures("small")
+def test_the_peak_is_that_of_the_best_size():
+    found = measured("cpu", ("fp32",), taking(lambda output: 1e-2 if len(output) != 16 else 1e-3))
+    assert found.flops["fp32"] == 2 * 16**3 / 1e-3
+
+
+@pytest.mark.usefixtures("small")
+def test_products_are_computed_in_the_dtype_and_larger_ones_not_tried_where_they_take_too_long():
+    seen = []
+
+    def seconds(output):
+        seen.append((output.dtype, len(output)))
+        return 0.2
+
+    measured("cpu", ("bf16",), taking(seconds))
+    assert seen == [(torch.bfloat16, 8)]
+
+
+@pytest.mark.usefixtures("small")
+def test_a_dtype_that_the_machine_cannot_compute_in_has_no_ceiling(monkeypatch):
+    def refused(*operands):
+        raise RuntimeError("could not create a primitive descriptor")
+
+    monkeypatch.setattr(torch, "mm", refused)
+    assert measured("cpu", ("bf16",), taking(1e-3)).flops == {}
+
+
+@pytest.mark.usefixtures("small")
+def test_they_are_measured_once_for_a_machine(monkeypatch, tmp_path):
+    monkeypatch.setenv("BENCH_CORE_CACHE", str(tmp_path))
+    made = []
+
+    def measure(device, dtypes):
+        made.append(measured(device, dtypes, taking(1e-3)))
+        return made[-1]
+
+    monkeypatch.setattr(module, "measured", measure)
+    first = ceilings("cpu", ("fp32",), MACHINE)
+    assert ceilings("cpu", ("fp32",), MACHINE) == first
+    assert len(made) == 1
+    ceilings("cpu", ("fp32", "bf16"), MACHINE)
+    assert len(made) == 2
+    (file, *_) = tmp_path.rglob("*.json")
+    file.write_text(json.dumps({"device": 3}))
+    ceilings("cpu", ("fp32",), MACHINE)
+    ceilings("cpu", ("fp32", "bf16"), MACHINE)
+    assert len(made) == 3, "a damaged file is made anew"
