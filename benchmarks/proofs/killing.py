@@ -20,6 +20,9 @@ from bench_core.storage.recovery import find_journals, recover
 
 ROOT = Path(__file__).resolve().parents[2]
 SWEEP = """
+import os
+import signal
+
 import pytest
 
 @pytest.mark.parametrize("number", range({cases}))
@@ -27,6 +30,9 @@ def test_short(device_benchmark, number):
     device_benchmark(lambda: sum(range(100 + number)))
     with open({finished!r}, "a") as file:
         file.write(f"{{number}}\\n")
+    if os.path.exists({stop!r}):
+        os.remove({stop!r})
+        os.kill(os.getpid(), signal.SIGTERM)
 """
 OPTIONS = (
     "-p", "bench_core.plugin", "-p", "no:cacheprovider", "-q", "--benchmark-autosave",
@@ -35,13 +41,15 @@ OPTIONS = (
 
 
 class Sweeper:
-    """Runs sweeps in a folder, each in a process of its own. ``finished`` names the cases that ended."""
+    """Runs sweeps in a folder, each in a process of its own. ``finished`` names the cases that ended. A sweep that
+    finds the file ``stop`` deletes it after its next case, and sends itself SIGTERM."""
 
     def __init__(self, folder: Path, cases: int) -> None:
         self.folder, self.cases = folder, cases
-        self.finished = folder / "finished"
+        self.finished, self.stop = folder / "finished", folder / "stop"
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "test_sweep.py").write_text(SWEEP.format(cases=cases, finished=str(self.finished)))
+        sweep = SWEEP.format(cases=cases, finished=str(self.finished), stop=str(self.stop))
+        (folder / "test_sweep.py").write_text(sweep)
         self._server = subprocess.Popen(
             [sys.executable, __file__],
             env={**os.environ, "PYTHONPATH": str(ROOT)},

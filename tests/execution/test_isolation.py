@@ -26,6 +26,7 @@ from bench_core.storage import files
 from bench_core.workloads.kit.definition import Workload
 from tests.support import planted
 from tests.support.projects import run_pytest
+from tests.support.threads import T1
 
 ROOT = Path(__file__).parents[2]
 QUICK = Effort(max_time=0.02)
@@ -250,17 +251,17 @@ def test_a_sweep_measures_the_rest_where_a_case_crashes(
     killed = "killed (SIGKILL); the system does this when memory runs out"
     result.stdout.fnmatch_lines(
         [
-            f"[[]1/3[]] segfaults-cpu-b1-fp32-eager-t1 * failed: {segmentation_fault}*",
-            f"[[]2/3[]] is_killed-cpu-b1-fp32-eager-t1 * failed: {killed}*",
-            "[[]3/3[]] talks-cpu-b1-fp32-eager-t1 *s*",
-            f"failed: {segmentation_fault}*: segfaults-cpu-b1-fp32-eager-t1",
+            f"[[]1/3[]] segfaults-cpu-b1-fp32-eager{T1} * failed: {segmentation_fault}*",
+            f"[[]2/3[]] is_killed-cpu-b1-fp32-eager{T1} * failed: {killed}*",
+            f"[[]3/3[]] talks-cpu-b1-fp32-eager{T1} *s*",
+            f"failed: {segmentation_fault}*: segfaults-cpu-b1-fp32-eager{T1}",
         ]
     )
     (path,) = pytester.path.rglob("*_*.json")
     run = files.load(path)
     assert [record.case.workload for record in run.records] == ["talks"]
     crashed, gone = (entry for entry in run.info.not_run if entry.outcome == Outcome.FAILED)
-    assert crashed.what == "segfaults-cpu-b1-fp32-eager-t1"
+    assert crashed.what == f"segfaults-cpu-b1-fp32-eager{T1}"
     assert crashed.reason.startswith(segmentation_fault)  # a library may have written a last line
-    assert (gone.what, gone.reason) == ("is_killed-cpu-b1-fp32-eager-t1", killed)
+    assert (gone.what, gone.reason) == (f"is_killed-cpu-b1-fp32-eager{T1}", killed)
     assert run.info.options["--bench-isolate"] == "yes"
