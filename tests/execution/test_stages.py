@@ -68,6 +68,7 @@ class TestStorage:
 class TestSweep:
     def test_what_needs_a_gpu_is_a_stored_skip_with_its_reason(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("bench_core.hardware.device.absence", lambda _: "torch sees no CUDA device")
+        monkeypatch.setattr("bench_core.hardware.machine.usable_cpus", lambda: 2)
         session = BenchSession(parse({"device": "cpu"}, Path()))
         session.plan(session.selection.cases_of("pipeline"), 0, [], {})
         lines = closing(session)

@@ -56,7 +56,7 @@ def too_heavy(workload: Workload, sweep: Sweep) -> list[Case]:
 def _points(base: Case, workload: Workload, sweep: Sweep) -> Iterator[Case]:
     if base.device == "cpu" and workload.gpu_only:
         return
-    batches = sweep.batch_sizes or workload.batch_sizes(base.device, sweep.kind)
+    batches = sweep.batch_sizes or _batches(workload, base.device, sweep)
     settings = tuple(workload.settings) or ("",)
     further = entry(workload.full_settings, base.device)
     for setting in settings:
@@ -65,6 +65,14 @@ def _points(base: Case, workload: Workload, sweep: Sweep) -> Iterator[Case]:
         fewer = setting != settings[0] and sweep.kind == "default" and not sweep.batch_sizes and not workload.grid
         for batch in (workload.reference_on(base.device),) if fewer and batches else batches:
             yield from _threads(replace(base, setting=setting, batch_size=batch), workload, sweep)
+
+
+def _batches(workload: Workload, device: str, sweep: Sweep) -> tuple[int, ...]:
+    """The batch sizes of a device. Those of a heavy workload on a CPU are there to be matched with an accelerator's: in
+    a default sweep of the CPU alone the first one has to do."""
+    batches = workload.batch_sizes(device, sweep.kind)
+    alone = workload.heavy and sweep.kind == "default" and sweep.devices == ("cpu",)
+    return batches[:1] if alone else batches
 
 
 def _threads(case: Case, workload: Workload, sweep: Sweep) -> Iterator[Case]:

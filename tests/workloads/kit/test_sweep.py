@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from bench_core import Case, Workload
+from bench_core import Case, Workload, workloads
 from bench_core.core.errors import CaseError
 from bench_core.workloads.kit.sweep import Sweep, candidates, too_heavy
 
@@ -31,8 +31,8 @@ def ids(cases: Iterable[Case]) -> list[str]:
 
 
 def test_full_sweep_has_what_the_default_one_leaves_out() -> None:
-    assert ids(candidates(HEAVY, SWEEP)) == ["b1", "b8"]
-    assert ids(too_heavy(HEAVY, SWEEP)) == ["b1-t1", "b8-t1", "b128", "b128-t1"]
+    assert ids(candidates(HEAVY, SWEEP)) == ["b1"]
+    assert ids(too_heavy(HEAVY, SWEEP)) == ["b1-t1", "b8", "b8-t1", "b128", "b128-t1"]
     full = replace(SWEEP, kind="full")
     assert set(candidates(HEAVY, full)) == {*candidates(HEAVY, SWEEP), *too_heavy(HEAVY, SWEEP)}
     assert too_heavy(HEAVY, full) == []
@@ -87,3 +87,13 @@ def test_batches_of_a_full_sweep_are_in_order() -> None:
 def test_batches_of_an_unknown_device_are_an_error() -> None:
     with pytest.raises(CaseError, match="no device 'tpu'; there are: cpu, cuda"):
         HEAVY.batch_sizes("tpu")
+
+
+def test_a_heavy_workload_has_one_batch_on_a_cpu_alone_and_all_beside_a_gpu():
+    heavy = workloads.get("resnet50_infer")
+    alone = candidates(heavy, Sweep(("cpu",), usable_cpus=2))
+    assert [case.batch_size for case in alone] == [1]
+    both = candidates(heavy, Sweep(("cpu", "cuda"), usable_cpus=2))
+    on_cpu = {case.batch_size for case in both if case.device == "cpu"}
+    assert len(on_cpu) >= 3
+    assert on_cpu <= {case.batch_size for case in both if case.device == "cuda"}
