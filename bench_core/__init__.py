@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bench_core.core.case import Case
     from bench_core.core.results import Measurement
     from bench_core.core.step import Step
+    from bench_core.report.loading import load
     from bench_core.timing.sampling import measure
     from bench_core.workloads.kit.definition import Workload
 
@@ -25,6 +26,7 @@ __all__ = [
     "Workload",
     "__version__",
     "change_points",
+    "load",
     "measure",
     "workloads",
 ]
@@ -36,6 +38,7 @@ _HOMES = {
     "Step": "bench_core.core.step",
     "Workload": "bench_core.workloads.kit.definition",
     "change_points": "bench_core.analysis.change_points",
+    "load": "bench_core.report.loading",
     "measure": "bench_core.timing.sampling",
 }
 

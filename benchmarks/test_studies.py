@@ -7,6 +7,7 @@ import pytest
 from bench_core.core.case import Sources
 from bench_core.core.studies import TimeToAccuracy
 from bench_core.execution.fixture import DeviceBenchmark
+from bench_core.execution.studies.ceilings import ceilings_summary, run_ceilings
 from bench_core.execution.studies.course import course_summary, run_course
 from bench_core.execution.studies.ladder import ladder_summary, run_ladder
 from bench_core.execution.studies.learning import TARGETS, learning_summary, measure_time_to_accuracy
@@ -21,6 +22,11 @@ COURSE = [
     pytest.param(name, marks=pytest.mark.bench_study("course", workload=name, seconds=60, sweep=""))
     for name in NETWORKS
 ]
+
+
+@pytest.mark.bench_study("ceilings", seconds=15, first=True)
+def test_ceilings(bench_device: str, device_benchmark: DeviceBenchmark) -> None:
+    device_benchmark.study(lambda _: run_ceilings(bench_device), ceilings_summary)
 
 
 @pytest.mark.bench_study("ladder", workload=WORKLOAD, seconds=15)

@@ -78,7 +78,7 @@ def test_list_names_every_workload_within_80_columns():
     for name in workloads.names():
         assert re.search(rf"^{name}\b", result.stdout, re.MULTILINE)
     assert max(map(len, result.stdout.splitlines())) <= 80
-    assert "cpu batches   1 (full sweep), 4 (full sweep)" in result.stdout
+    assert "cpu batches   1, 8, 32, 128 (full sweep)" in result.stdout
 
 
 def test_doctor_shows_devices_cores_versions_load_and_counters():

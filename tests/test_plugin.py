@@ -12,6 +12,7 @@ from bench_core.core.results import FlagCode
 from bench_core.core.studies import LadderRung
 from bench_core.storage import files
 from tests.support.projects import run_pytest
+from tests.support.threads import T1
 
 FOREIGN = """
 import pytest
@@ -309,7 +310,7 @@ def test_without_a_name_the_marker_sweeps_every_requested_workload(pytester):
     )
     result = pytester.runpytest_inprocess(*PLUGIN, *GEMM, "--bench-workload", "gemm,mlp_infer", "--collect-only", "-q")
     assert [line for line in result.outlines if "::" in line] == [
-        f"test_user.py::test_workload[{name}-cpu-b8-fp32-eager-t1]" for name in ("gemm", "mlp_infer")
+        f"test_user.py::test_workload[{name}-cpu-b8-fp32-eager{T1}]" for name in ("gemm", "mlp_infer")
     ]
 
 
@@ -362,11 +363,11 @@ def test_a_run_with_a_study_stores_its_rows_and_the_names_of_its_items(pytester)
     first, last = info.rows(LadderRung)
     assert (first.rung, first.interval, last.rung, last.interval) == ("first", None, "last", (0.25, 0.75))
     benchmarks = json.loads(path.read_text())["benchmarks"]
-    assert [bench["name"] for bench in benchmarks] == ["test_the_sweep[gemm-cpu-b8-fp32-eager-t1]"]
+    assert [bench["name"] for bench in benchmarks] == [f"test_the_sweep[gemm-cpu-b8-fp32-eager{T1}]"]
 
 
 def test_the_markers_arguments_of_a_study_may_be_given_by_position(pytester):
-    pytester.makepyfile(test_user=STUDY.replace('"ladder", workload="gemm", seconds=3', '"ladder", "gemm", 3, "full"'))
+    pytester.makepyfile(test_user=STUDY.replace('"ladder", workload="gemm", seconds=3', '"ladder", 3, "gemm", "full"'))
     everything = ("--bench-device", "cpu", "--collect-only", "-q")
     default = pytester.runpytest_inprocess(*PLUGIN, *everything)
     assert not [line for line in default.outlines if "test_a_study" in line]

@@ -7,8 +7,11 @@ the bound is below 1, no GPU of this kind is worth it for this work.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+
+from bench_core.analysis.causes import Cause
+from bench_core.analysis.regimes import Figures
 
 TERA, GIGA, MEBI = 1e12, 1e9, 2**20
 
@@ -64,28 +67,54 @@ class SpeedupBound:
         return max(self.parts, key=lambda part: self.parts[part])
 
 
-def bound(
-    sheet: DataSheet,
-    seconds: float,
-    dtype: str,
-    *,
-    flops: int | None,
-    footprint: int,
-    operators: int,
-    operator_seconds: float,
-) -> SpeedupBound | None:
-    """The most that a GPU could gain over ``seconds`` of a CPU, all per call; ``None`` if it does not have the dtype.
+def bound(sheet: DataSheet, figures: Figures, operator_seconds: float) -> SpeedupBound | None:
+    """The most that a GPU could gain over a call on the CPU; ``None`` if it does not have the dtype, or if the call's
+    operators were not counted.
 
-    It must compute the ``flops``, move the ``footprint`` at least once as far as it does not fit into its cache, and
-    get the ``operators`` from the host, which needs ``operator_seconds`` for each. The parts overlap.
+    It must compute the FLOPs, move the footprint at least once as far as it does not fit into its cache, and get the
+    operators from the host, which needs ``operator_seconds`` for each, and prepares the inputs of a pipeline as before.
+    These parts overlap.
     """
-    peak = sheet.peak(dtype)
-    if peak is None:
+    peak = sheet.peak(figures.dtype)
+    if peak is None or figures.operators is None or figures.footprint is None:
         return None
     parts = {
-        "issue": operators * operator_seconds,
-        "bandwidth": max(0, footprint - sheet.cache) / sheet.bandwidth,
-        "compute": (flops or 0) / peak,
+        "issue": figures.operators * operator_seconds,
+        "loader": figures.loader or 0.0,
+        "bandwidth": max(0, figures.footprint - sheet.cache) / sheet.bandwidth,
+        "compute": (figures.flops or 0) / peak,
     }
     longest = max(parts.values())
-    return SpeedupBound(sheet.name, seconds / longest, parts) if longest else None
+    return SpeedupBound(sheet.name, figures.seconds / longest, parts) if longest else None
+
+
+@dataclass(frozen=True)
+class Potential:
+    """What some GPUs could give at most for a case on all cores of a CPU."""
+
+    cause: Cause
+    bounds: tuple[SpeedupBound, ...]
+
+    def of(self, gpu: str) -> float | None:
+        """The bound of the speedup on a GPU, by its name."""
+        return next((bound.speedup for bound in self.bounds if bound.gpu == gpu), None)
+
+    @property
+    def largest(self) -> SpeedupBound:
+        """The bound of the GPU that could give most."""
+        return max(self.bounds, key=lambda bound: bound.speedup)
+
+
+def potentials(causes: Iterable[Cause], sheets: Sequence[DataSheet] = DATA_SHEETS) -> tuple[Potential, ...]:
+    """The bounds for every result on all cores of a CPU that is not contended, and whose operators were counted."""
+    found = []
+    for cause in causes:
+        case = cause.result.case
+        if case.device_type != "cpu" or case.threads is not None or cause.result.record.contended:
+            continue
+        limits = cause.ceilings
+        each = limits.training_operator if cause.figures.training else limits.operator
+        bounds = tuple(one for sheet in sheets if (one := bound(sheet, cause.figures, each)))
+        if bounds:
+            found.append(Potential(cause, bounds))
+    return tuple(found)

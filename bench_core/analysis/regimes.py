@@ -29,20 +29,24 @@ class Regime(StrEnum):
 class Figures:
     """What is known of a call: all in seconds, bytes, FLOPs or counts per call; ``None`` where it is not known.
 
-    ``issue`` is the time in which the host issues a call to an idle device that works by itself. ``loader`` and
-    ``transfer`` are the times of such stages. ``training`` says whether it computes gradients.
+    ``issue`` is the time in which the host issues a call to an idle device that works by itself. ``moved`` are bytes
+    copied from device to device. ``loader``, ``transfer`` and ``others`` are the times of a pipeline's stages: those
+    that prepare inputs, those that copy from device to device, and all others. ``training`` says whether it computes
+    gradients.
     """
 
     seconds: float
     operators: int | None = None
     bytes: int | None = None
     footprint: int | None = None
+    moved: int | None = None
     flops: int | None = None
     dtype: str = "fp32"
     training: bool = False
     issue: float | None = None
     loader: float | None = None
     transfer: float | None = None
+    others: float | None = None
 
 
 @dataclass(frozen=True)
@@ -73,14 +77,20 @@ def bound(figures: Figures, ceilings: Ceilings) -> Bound | None:
 
 
 def _parts(figures: Figures, ceilings: Ceilings) -> dict[Regime, float | None]:
-    count, peak = figures.operators, ceilings.flops.get(figures.dtype)
+    """The least time of each part of the work. In a pipeline, the operators of stages that load or move are counted
+    too, so what is computed cannot take longer than the other stages."""
+    count, peak, speed = figures.operators, ceilings.peak(figures.dtype), None
     each = ceilings.training_operator if figures.training else ceilings.operator
-    speed = None if figures.footprint is None else ceilings.bandwidth(figures.footprint)
-    return {
+    if figures.footprint is not None:
+        speed = ceilings.bandwidth(figures.footprint)
+    moving = figures.moved and ceilings.link and figures.moved / ceilings.link
+    computing = {
         Regime.HOST: figures.issue if figures.issue is not None else count and count * each,
         Regime.LAUNCH: count and ceilings.launch and count * ceilings.launch,
-        Regime.LOADER: figures.loader,
-        Regime.TRANSFER: figures.transfer,
         Regime.BANDWIDTH: figures.bytes and speed and figures.bytes / speed,
         Regime.COMPUTE: figures.flops and peak and figures.flops / peak,
     }
+    if figures.others is not None:
+        computing = {part: seconds and min(seconds, figures.others) for part, seconds in computing.items()}
+    staged = {Regime.LOADER: figures.loader, Regime.TRANSFER: moving if figures.transfer is None else figures.transfer}
+    return {**staged, **computing}

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import textwrap
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
+
+REFERENCE = Path("results") / "reference"
 
 
 def list_workloads(
@@ -20,7 +25,7 @@ def list_workloads(
     from bench_core.workloads.kit import catalog
 
     if markdown:
-        print(catalog.markdown(map(workloads.get, workloads.names())))
+        print(catalog.markdown(map(workloads.get, workloads.names()), _reference_seconds()))
         return
     for name in workloads.names():
         w = workloads.get(name)
@@ -32,6 +37,17 @@ def list_workloads(
             print(_wrapped(f"{kind} batches", ", ".join(batches) or "none"))
         if w.settings:
             print(_wrapped("settings", ", ".join(w.settings)))
+
+
+def _reference_seconds() -> Mapping[tuple[str, str], float]:
+    """How long the reference runs took for each workload on each device; nothing outside of a checkout."""
+    from bench_core.storage import files
+
+    seconds: defaultdict[tuple[str, str], float] = defaultdict(float)
+    for run in files.load_all([REFERENCE]) if REFERENCE.is_dir() else ():
+        for record in run.records:
+            seconds[record.case.workload, record.case.device_type] += record.wall_seconds
+    return seconds
 
 
 def _wrapped(label: str, words: str) -> str:

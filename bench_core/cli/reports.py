@@ -15,16 +15,45 @@ from bench_core.core.errors import OptionError
 def report(
     paths: Annotated[list[Path] | None, typer.Argument(help="Stored runs or folders; default: results/.")] = None,
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("report"),
+    compare: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="BASE HEAD", help="Two runs or machines side by side, named as for `compare`."),
+    ] = None,
+    price: Annotated[
+        list[str] | None,
+        typer.Option(metavar="DEVICE=PRICE", help="Price of an hour, such as cuda=3.5; may be given several times."),
+    ] = None,
     emulated: Annotated[bool, typer.Option("--emulated", help="Report runs on an emulated GPU too (tests).")] = False,
 ) -> None:
     """Write index.html, plots, speedups.csv and report.md from stored runs."""
     from bench_core.report import write
+    from bench_core.report.prices import parse_prices
     from bench_core.storage import files
     from bench_core.storage.naming import default_paths
 
+    if compare is not None:
+        if paths or price or emulated:
+            raise OptionError("report --compare: takes two runs and --out, and nothing else")
+        _write_side_by_side(*compare, out)
+        return
+    prices = parse_prices(price or ())
     runs = files.load_all(paths or default_paths())
     with extras.needs("report", "the report"):
-        page = write(runs, out, emulated=emulated)
+        page = write(runs, out, emulated=emulated, prices=prices)
+    print(f"Report written to {page}")
+
+
+def _write_side_by_side(base: str, head: str, out: Path) -> None:
+    from bench_core.analysis.run_comparison import compare_two
+    from bench_core.report import write_side_by_side
+    from bench_core.report.comparing import NamedComparison
+    from bench_core.storage import files, naming
+
+    names = naming.find(base), naming.find(head)
+    before, after = (files.load(name.path) for name in names)
+    runs = compare_two(before, after)
+    with extras.needs("report", "the report"):
+        page = write_side_by_side(NamedComparison(runs, *names), out)
     print(f"Report written to {page}")
 
 

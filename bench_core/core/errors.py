@@ -51,6 +51,10 @@ class GateError(BenchError):
     """A gate that cannot be run, as one of its sides cannot collect its tests."""
 
 
+class CounterError(BenchError):
+    """A counter of the hardware that cannot be read; the message is the reason."""
+
+
 class ParityError(ValueError):
     """A step that does not compute what its float64 reference computes; its timing would be meaningless."""
 

@@ -11,12 +11,14 @@ from typing import Any
 
 from bench_core.core import stats
 from bench_core.core.case import Case
+from bench_core.core.counts import CallCounts
 from bench_core.core.errors import RecordError
 from bench_core.core.modes import Casts, Compilation
 from bench_core.core.results import (
     LARGEST,
     SMALLEST,
     Contention,
+    Energy,
     Flag,
     FlagCode,
     Latency,
@@ -105,8 +107,10 @@ class Record:
 
     ``summary`` describes the work in one sentence, ``source`` says where it comes from, ``data`` describes its input.
     ``units`` and ``flops`` are per call. ``threads`` is the number of CPU threads torch used. ``stages`` holds the
-    stages of a pipeline. ``casts`` says how a case of 16 bits computes; it is ``None`` for other dtypes. A value that
-    could not be measured is ``None``; ``unavailable`` gives the reason, by field.
+    stages of a pipeline. ``casts`` says how a case of 16 bits computes; it is ``None`` for other dtypes. ``counts`` is
+    what a call does. ``peak_memory`` is that of the device, ``peak_host_memory`` how much more memory this process held
+    during a call than before the case was built; both in bytes. ``energy`` has an entry for each boundary, if
+    it was asked for. A value that could not be measured is ``None``; ``unavailable`` gives the reason, by field.
     ``unknown`` keeps the fields that a newer bench-core of the same schema has written.
     """
 
@@ -132,6 +136,9 @@ class Record:
     flags: tuple[Flag, ...]
     stages: Stages | None = None
     casts: Casts | None = None
+    counts: CallCounts | None = None
+    peak_host_memory: int | None = None
+    energy: tuple[Energy, ...] = ()
     unavailable: dict[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
     unknown: Unknown = field(default_factory=dict, compare=False, metadata=NOT_STORED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -110,11 +110,14 @@ class Stages:
     """Seconds per call of each stage, and of a whole call: from the medians of ``repeats`` repeats of both, in turn.
 
     The devices are synchronized after each stage, so stages that overlap in a whole call add up to more than that call.
+    ``loading`` and ``moving`` name the stages that prepare inputs on the host, and those that copy between devices.
     """
 
     seconds: dict[str, float]
     whole: float
     repeats: int
+    loading: tuple[str, ...] = ()
+    moving: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, value in {**self.seconds, "whole": self.whole}.items():
@@ -122,11 +125,43 @@ class Stages:
                 raise RecordError(f"{name}: {value} is not a number of seconds")
         if not (self.seconds and self.whole and self.repeats > 0):
             raise RecordError("stages: there are none, or they took no time")
+        if unknown := {*self.loading, *self.moving} - {*self.seconds}:
+            raise RecordError(f"stages: there is no stage {', '.join(sorted(unknown))}")
+
+    def of(self, names: Iterable[str]) -> float:
+        """The seconds per call of some stages together."""
+        return sum(self.seconds[name] for name in names)
 
     @property
     def share(self) -> float:
         """The sum of the stages divided by the whole call."""
         return sum(self.seconds.values()) / self.whole
+
+
+CPU_PACKAGES, GPU_BOARD = "CPU packages (RAPL)", "GPU board (NVML)"
+"""The boundaries of energy counters."""
+
+
+@dataclass(frozen=True)
+class Energy:
+    """The ``joules`` that everything within a ``boundary`` took in ``calls`` calls of a case, which lasted ``seconds``.
+
+    What the boundary takes without any work is included.
+    """
+
+    boundary: str
+    joules: float
+    seconds: float
+    calls: int
+
+    def __post_init__(self) -> None:
+        if not (is_positive(self.joules) and is_positive(self.seconds) and self.calls > 0):
+            raise RecordError(f"energy: {self.joules} J in {self.seconds} s and {self.calls} calls is not possible")
+
+    @property
+    def per_call(self) -> float:
+        """Joules per call."""
+        return self.joules / self.calls
 
 
 @dataclass(frozen=True)

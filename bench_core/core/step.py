@@ -20,7 +20,8 @@ class Step:
     ``units`` is the number of units of work per call, ``flops`` the number of floating-point operations per call at 2
     per multiply-add (``None`` if that is not defined). ``devices`` are the devices to synchronize. ``stages`` holds the
     stages of a pipeline, to be timed one by one: calling them in turn, ``stage_cycles`` times over, does the work of
-    one call. ``data`` describes the input.
+    one call. ``loading`` and ``moving`` name those that prepare inputs on the host, and those that copy from device to
+    device. ``data`` describes the input.
     """
 
     fn: Callable[[], Output]
@@ -32,6 +33,8 @@ class Step:
     optimizers: Mapping[str, Optimizer] = field(default_factory=dict)
     stages: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
     stage_cycles: int = 1
+    loading: tuple[str, ...] = ()
+    moving: tuple[str, ...] = ()
 
     def __call__(self) -> Output:
         """Do the work once."""

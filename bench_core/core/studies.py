@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from bench_core.core.case import DEVICES
+from bench_core.core.ceilings import Ceilings
 from bench_core.core.errors import RecordError
 from bench_core.core.results import is_positive
 
@@ -143,7 +144,12 @@ class CourseRun:
         return self.first + self.steps * self.load + (self.steps - 1) * (self.copy + self.train)
 
 
-ROWS: tuple[type[LadderRung] | type[TimeToAccuracy] | type[CourseRun], ...] = (LadderRung, TimeToAccuracy, CourseRun)
+ROWS: tuple[type[LadderRung] | type[TimeToAccuracy] | type[CourseRun] | type[Ceilings], ...] = (
+    LadderRung,
+    TimeToAccuracy,
+    CourseRun,
+    Ceilings,
+)
 STUDIES = tuple(kind.STUDY for kind in ROWS)
 """The studies that this bench-core knows."""
 

@@ -12,6 +12,7 @@ from bench_core.core.stats import Interval
 
 NONE = "–"
 TIME_PREFIXES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"), (1e-12, "ps"), (1e-15, "fs"))
+ENERGY_PREFIXES = ((1e3, "kJ"), (1.0, "J"), (1e-3, "mJ"), (1e-6, "µJ"), (1e-9, "nJ"), (1e-12, "pJ"))
 COUNT_PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 ASCII = {"µ": "u", "±": "+/-", "×": "x", "–": "-", "·": "|", "…": "...", "°": "deg "}
 """What stands for the characters beyond ASCII where they cannot be written."""
@@ -138,6 +139,14 @@ def counted(number: int, one: str, many: str) -> str:
 def printable(words: str) -> str:
     """Words of stored data, in which nothing moves the cursor or colors the terminal."""
     return "".join(character if character.isprintable() else " " for character in words)
+
+
+def joules(value: float | None) -> str:
+    """An energy, such as ``12.3 mJ``."""
+    if value is None:
+        return NONE
+    scale, prefix = _scaled(value, ENERGY_PREFIXES)
+    return f"{significant(value / scale)} {prefix}"
 
 
 def duration(seconds: float) -> str:

@@ -1,8 +1,9 @@
-"""What a call does, counted in a pass of its own: its operators, and the least memory traffic that they need."""
+"""What a call does, counted in a pass of its own: its operators, the least memory traffic that they need, its casts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,27 +19,41 @@ SCATTERS = frozenset(("index_put_", "index_copy_", "index_add_", "index_fill_", 
 """Operators that write only as much of their first tensor as their last one has."""
 OVERWRITES = frozenset(("copy_", "fill_", "zero_", "normal_", "uniform_", "random_", "bernoulli_", "exponential_"))
 """In-place operators that do not read what they write over."""
+CASTS = {"_to_copy": 0, "copy_": 1}
+"""The operators that can cast, and which of their arguments is cast."""
 UNWRITTEN = ("empty", "new_empty")
 """What the names of operators begin with that only allocate."""
 
 
-def count(fn: Callable[[], Any]) -> CallCounts:
+@dataclass(frozen=True)
+class Counted:
+    """What was counted of a call. ``cast_weights`` and ``cast_others`` are how many numbers were copied to another
+    floating-point dtype: those of weights, and all others."""
+
+    counts: CallCounts
+    cast_weights: int
+    cast_others: int
+
+
+def count(fn: Callable[[], Any], weights: Iterable[Tensor] = ()) -> Counted:
     """Call a function once and count what it does; see ``CallCounts`` for the limits.
 
     Operators of other processes, and those that a compiler or a CUDA graph has put together, are not seen.
     """
-    with _Operators() as seen:
+    with _Operators(weights) as seen:
         fn()
-    return CallCounts(seen.operators, seen.read, seen.written, sum(seen.touched.values()))
+    counts = CallCounts(seen.operators, seen.read, seen.written, sum(seen.touched.values()), seen.moved)
+    return Counted(counts, seen.cast_weights, seen.cast_others)
 
 
 class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Watches the operators of a call, forward and backward."""
 
-    def __init__(self) -> None:
+    def __init__(self, weights: Iterable[Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.operators = self.read = self.written = 0
+        self.operators = self.read = self.written = self.moved = self.cast_weights = self.cast_others = 0
         self.touched: dict[int, int] = {}
+        self._weights = {id(weight) for weight in weights}
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -47,12 +62,20 @@ class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if torch.is_inference_mode_enabled():
+            # Here operators that consist of others are not taken apart before they arrive.
+            with self:
+                parts = func.decompose(*args, **kwargs)
+            if parts is not NotImplemented:
+                return parts
         output = func(*args, **kwargs)
         self._note(func, args, kwargs, output)
         return output
 
     def _note(self, func: Any, args: Any, kwargs: Any, output: Any) -> None:
         name = func.overloadpacket.__name__
+        if name in CASTS:
+            self._note_cast(args[CASTS[name]], output)
         inputs = _different(_tensors((args, kwargs)))
         changed = _different(_tensors(_changed(func, args, kwargs)))
         made = _different(t for t in _tensors(output) if _storage(t) not in {_storage(t) for t in inputs})
@@ -61,12 +84,24 @@ class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]
         read = [] if name.endswith("_like") or name.startswith("new_") else inputs
         if name in OVERWRITES or func._overloadname.endswith("out"):
             read = [t for t in read if not any(t is other for other in changed)]
-        sizes = _limited(name, read, changed, made)
         self.operators += 1
+        if len({t.device for t in (*read, *changed, *made) if t.dim()}) > 1:
+            self.moved += sum(map(nbytes, (*changed, *made)))
+            return
+        sizes = _limited(name, read, changed, made)
         self.read += sum(sizes.get(id(t), nbytes(t)) for t in read)
         self.written += sum(sizes.get(id(t), nbytes(t)) for t in (*changed, *made))
         for tensor in (*inputs, *made):
             self._touch(tensor, sizes.get(id(tensor), nbytes(tensor)))
+
+    def _note_cast(self, source: Any, target: Any) -> None:
+        pair = (source, target)
+        if not all(isinstance(t, Tensor) and t.is_floating_point() for t in pair) or source.dtype == target.dtype:
+            return
+        if id(source) in self._weights:
+            self.cast_weights += target.numel()
+        else:
+            self.cast_others += target.numel()
 
     def _touch(self, tensor: Tensor, size: int) -> None:
         place = _storage(tensor)

@@ -68,6 +68,7 @@ def parse(given: Mapping[str, str], root: Path) -> Request:
     effort = Effort(
         rel_ci=_real("rel_ci", given, Effort.rel_ci, below=1.0),
         max_time=_real("max_time", given, Effort.max_time, below=86400.0),
+        energy="energy" in given,
     )
     names = _words("workload", given, workloads.names()) or workloads.names()
     minutes = _real("budget", given, None, below=1e5)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,19 +12,21 @@ import torch
 
 from bench_core.core.case import NO_SOURCES, Case, Effort, Sources
 from bench_core.core.errors import OptionError
-from bench_core.core.modes import Casting, Casts, Compilation
+from bench_core.core.modes import Compilation
 from bench_core.core.records import Record, Timing
 from bench_core.core.results import Contention, Measurement, Parity, Stages
 from bench_core.core.step import Step
-from bench_core.execution.casting import HIDDEN, casts_of
+from bench_core.execution.energy import EnergyReading, measure_energy
+from bench_core.execution.extra_call import ExtraCall, counted_call, extra_call
 from bench_core.execution.flags import flags_of
 from bench_core.execution.outputs import calls_to_check, check_outputs
 from bench_core.execution.parity.gate import affordable_batch, check_at_batch, check_first_call
 from bench_core.execution.parity.judge import check_build
 from bench_core.execution.skips import machine_limits_are_skips
-from bench_core.hardware import allocator
+from bench_core.hardware import allocator, memory
 from bench_core.hardware.contention import ContentionWatch
 from bench_core.hardware.device import resolve
+from bench_core.hardware.energy import counters
 from bench_core.hardware.machine import usable_cpus
 from bench_core.timing.clock import SynchronizedClock
 from bench_core.timing.sampling import measure
@@ -60,9 +61,10 @@ class _Figures:
     measurement: Measurement
     contention: Contention
     peak_memory: int | None
-    compilation: Compilation | None
     stages: Stages | None
-    casts: Casts | None
+    extra: ExtraCall
+    energy: EnergyReading
+    compilation: Compilation | None
 
 
 def run_case(
@@ -75,8 +77,7 @@ def run_case(
     Raises ``CaseSkipped`` for what this machine cannot do, ``ParityError`` for a step that does not agree with float64,
     ``NotFiniteError`` for broken output and ``CaseError`` for a case that cannot be built.
     """
-    gc.collect()  # reference cycles left by a failed case would take memory from this one
-    allocator.settle()
+    before = memory_at_rest()
     started = time.perf_counter()
     with threads(case.threads), machine_limits_are_skips():
         step = build(workload, case, sources=sources)
@@ -92,7 +93,11 @@ def run_case(
         elif batch == case.batch_size:
             checked = check_first_call(workload, case, step, SynchronizedClock(devices), sources)
             cold_start, parity = checked.seconds, checked.parity
-        figures = _measured(step, case, effort, cold_start, workload.casting_of(case))
+
+        def look_at() -> ExtraCall:
+            return ExtraCall.of(first) if first else counted_call(step, case, workload.casting_of(case), before)
+
+        figures = _measured(step, case, effort, look_at, cold_start)
         if not parity and batch is not None and batch != case.batch_size:
             parity = check_at_batch(workload, case, batch, step, sources)
         seconds = built, time.perf_counter() - started
@@ -110,19 +115,26 @@ def run_step(
     """
     if units < 1:
         raise OptionError(f"units is {units}; it must be a whole number above 0")
-    gc.collect()
+    before = memory_at_rest()
     started = time.perf_counter()
     step = Step(fn=fn, units=units, flops=None, devices=(case.device,), data="the test's own")
     chosen = contextlib.nullcontext() if case.threads is None else threads(case.threads)
     with chosen, machine_limits_are_skips():
         resolve(step.devices)[0].reset_peak_memory()
-        figures = _measured(step, case, effort)
+        figures = _measured(step, case, effort, lambda: extra_call(step, before))
         seconds = 0.0, time.perf_counter() - started
         return figures.measurement, _record(step, case, labels, figures, None, USER_CODE, seconds)
 
 
+def memory_at_rest() -> int:
+    """The memory in bytes that this process has, without what an earlier case has left."""
+    memory.trim()
+    allocator.settle()
+    return memory.resident()
+
+
 def _measured(
-    step: Step, case: Case, effort: Effort, cold_start: float | None = None, casting: Casting | None = None
+    step: Step, case: Case, effort: Effort, look_at: Callable[[], ExtraCall], cold_start: float | None = None
 ) -> _Figures:
     watch = ContentionWatch()
     m = measure(step.fn, step.devices, effort.rel_ci, effort.confidence, effort.max_time, cold_start=cold_start)
@@ -130,14 +142,19 @@ def _measured(
     peak = resolve(step.devices)[0].peak_memory()
     check_outputs(step, calls_to_check(m, effort.max_time))
     stages = time_stages(step, step.devices, effort.max_time / 4) if step.stages else None
+    energy = EnergyReading((), ())
+    if effort.energy:
+        with counters(step.devices) as found:
+            energy = measure_energy(step, m.median, found)
     return _Figures(
         measurement=m,
         contention=contention,
         peak_memory=peak,
-        # From here on nothing is timed, and what was compiled is discarded.
-        compilation=compilation(step) if "compile" in case.variant_parts else None,
         stages=stages,
-        casts=casts_of(step, case, casting),
+        # From here on nothing is timed; at last, what was compiled is discarded.
+        extra=look_at(),
+        energy=energy,
+        compilation=compilation(step) if "compile" in case.variant_parts else None,
     )
 
 
@@ -170,7 +187,10 @@ def _record(
         parity=parity,
         flags=flags_of(case, m, figures.contention, figures.stages, parity),
         stages=figures.stages,
-        casts=figures.casts,
+        casts=figures.extra.casts,
+        counts=figures.extra.counts,
+        peak_host_memory=figures.extra.peak_host_memory,
+        energy=figures.energy.energy,
         unavailable=_unavailable(step, figures, no_parity),
     )
 
@@ -178,22 +198,22 @@ def _record(
 def _unavailable(step: Step, figures: _Figures, no_parity: str) -> dict[str, str]:
     """Why a field of the record is ``None``, by field."""
     m = figures.measurement
+    uncounted = figures.extra.uncounted
     reasons = {
         "interval": None if m.interval else "too few independent samples within the time cap for this confidence",
         "device_time": None if m.device_time else _no_device_time(step),
         "cross_check": None if m.cross_check else "would have taken over a quarter of the time budget",
         "latency": None if m.latency else "a single call takes over a quarter of the time budget",
         "peak_memory": None if figures.peak_memory is not None else "torch does not count host memory",
+        "peak_host_memory": None if figures.extra.peak_host_memory is not None else "only Linux lets it be reset",
         "parity": no_parity,
-        "casts": f"calls of {' and '.join(HIDDEN)} do not show single operators" if _not_counted(figures) else None,
+        "counts": uncounted,
+        "casts": uncounted if figures.extra.casts and figures.extra.casts.others is None else None,
+        "energy": "; ".join(figures.energy.missing),
         "flops": None if step.flops is not None else "not defined for this work",
         "parameters": None if step.parameters else "no trainable parameters",
     }
     return {name: reason for name, reason in reasons.items() if reason}
-
-
-def _not_counted(figures: _Figures) -> bool:
-    return figures.casts is not None and figures.casts.others is None
 
 
 def _no_device_time(step: Step) -> str:

@@ -77,13 +77,14 @@ class Selection:
         return self._workloads.get(case) or workloads.get(case.workload)
 
     def takes_study(self, name: str, workload: str, sweep: str) -> bool:
-        """Whether this run includes a study of a workload.
+        """Whether this run includes a study of a workload, or of the machine itself if ``workload`` is empty.
 
         If it was asked for, and its workload was; or in a sweep of everything, if the study belongs to a sweep of that
         kind. Those that a sweep of everything leaves out are counted.
         """
         if self.request.studies:
-            return name in self.request.studies and workload in (w.name for w in self.request.workloads)
+            asked = not workload or workload in (w.name for w in self.request.workloads)
+            return name in self.request.studies and asked
         if NARROWING.intersection(self.request.given):
             return False
         if sweep not in SWEEPS[: SWEEPS.index(self.request.sweep.kind) + 1]:

@@ -158,6 +158,15 @@ def _module(kind: str) -> Any:
     return torch.get_device_module(kind)
 
 
+def gpu_uuid(device: str) -> str:
+    """The UUID of an NVIDIA GPU as its driver writes it."""
+    import torch
+
+    properties: Any = torch.cuda.get_device_properties(torch.device(device))
+    uuid = str(properties.uuid)
+    return uuid if uuid.startswith(("GPU-", "MIG-")) else f"GPU-{uuid}"
+
+
 def _cudnn() -> str | None:
     import torch
 

@@ -22,18 +22,21 @@ def add_markers(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{HARNESS}: a check of the harness itself, run only when its file is named.")
     config.addinivalue_line(
         "markers",
-        f"{STUDY}(name, workload, seconds, sweep='default'): a study of a workload, which takes about so many seconds, "
-        "in every sweep, with sweep='full' in a full one only, with sweep='' only if it is asked for (bench-core).",
+        f"{STUDY}(name, seconds, workload='', sweep='default', first=False): a study of a workload, or of the "
+        "machine, which takes about so many seconds, in every sweep, with sweep='full' in a full one only, with "
+        "sweep='' only if asked for; before all cases, or after them (bench-core).",
     )
 
 
 class Study(NamedTuple):
-    """The arguments of the marker of a study; ``sweep`` is empty for a study that is made only if it is asked for."""
+    """The arguments of the marker of a study; ``sweep`` is empty for a study that is made only if it is asked for. One
+    that is ``first`` comes before all cases, others after them."""
 
     name: str
-    workload: str
     seconds: float
+    workload: str = ""
     sweep: str = SWEEPS[0]
+    first: bool = False
 
 
 def study_of(item: pytest.Item) -> Study | None:

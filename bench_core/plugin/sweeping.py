@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +15,9 @@ from bench_core.plugin.fixtures import is_ours
 from bench_core.plugin.items import FAMILY, HARNESS, case_of, measures, name_of, study_item, study_of
 from bench_core.plugin.options import SESSION, session_of
 from bench_core.plugin.storing import keep_journal, stored_runs
+
+if TYPE_CHECKING:
+    from bench_core.execution.session import BenchSession
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -66,7 +71,15 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             keep_journal(session.config)
         except BenchError as error:
             raise pytest.UsageError(str(error)) from None
-        session.items.sort(key=lambda item: math.inf if study_of(item) else run.schedule.weight(name_of(item) or ""))
+        session.items.sort(key=partial(_place, run))
+
+
+def _place(run: BenchSession, item: pytest.Item) -> float:
+    """Where an item comes: the cheapest case first; studies before all cases or after them."""
+    study = study_of(item)
+    if study:
+        return -math.inf if study.first else math.inf
+    return run.schedule.weight(name_of(item) or "")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -7,20 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench_core.core.errors import ReportError
 from bench_core.core.records import Run
 from bench_core.report.page.output import staged
+from bench_core.report.prices import NO_PRICES, Prices
 
-__all__ = ["ReportError", "write"]
+if TYPE_CHECKING:
+    from bench_core.report.comparing.named import NamedComparison
+    from bench_core.report.content import Content
+
+__all__ = ["ReportError", "write", "write_side_by_side"]
 
 
-def write(runs: Sequence[Run], out: Path, *, emulated: bool = False) -> Path:
-    """Write ``index.html``, ``report.md``, ``speedups.csv``, ``cases.csv`` and ``plots/`` to a folder.
+def write(runs: Sequence[Run], out: Path, *, emulated: bool = False, prices: Prices = NO_PRICES) -> Path:
+    """Write ``index.html``, ``report.md``, ``speedups.csv``, ``cases.csv`` and ``plots/`` to a folder, and
+    ``gpu_bounds.csv`` if there is a machine without a GPU.
 
     Returns the path of the page, a single file with all plots embedded. Other files in the folder stay. Raises
     ``ReportError`` (a ``ValueError``) without runs, if the folder cannot be written, and for runs on an emulated GPU,
-    whose times mean nothing, unless ``emulated`` asks for them.
+    whose times mean nothing, unless ``emulated`` asks for them. ``prices`` are those of an hour of each device.
     """
     if not runs:
         raise ReportError("there is no run to report; store one with `pytest benchmarks --benchmark-autosave`")
@@ -28,21 +35,42 @@ def write(runs: Sequence[Run], out: Path, *, emulated: bool = False) -> Path:
         raise ReportError(f"{refused[0].path}: its GPU was emulated, so its times mean nothing; --emulated reports it")
     # Imported here: pandas and matplotlib take a second to import.
     from bench_core.report.content import analyze, content
-    from bench_core.report.page import page
-    from bench_core.report.plots import draw
     from bench_core.report.tables import frame
 
     analysis = analyze(runs)
-    report = content(analysis)
     with staged(out) as folder:
-        (folder / "plots").mkdir()
-        svgs = {}
-        for plot in report.plots:
-            svg, png = (folder / "plots" / f"{plot.name}.{kind}" for kind in ("svg", "png"))
-            draw.save(plot.chart, svg, png)
-            svgs[plot.name] = svg.read_bytes()
-        frame.write_csv(frame.records_frame(analysis.pooled.results), folder / "cases.csv")
+        frame.write_csv(frame.records_frame(analysis.pooled.results, analysis.causes, prices), folder / "cases.csv")
         frame.write_csv(frame.speedups_frame(analysis.comparisons), folder / "speedups.csv")
-        (folder / "report.md").write_text(page.markdown(report), encoding="utf-8")
-        (folder / "index.html").write_text(page.html(report, svgs), encoding="utf-8")
+        if analysis.potentials:
+            frame.write_csv(frame.bounds_frame(analysis.potentials), folder / "gpu_bounds.csv")
+        _write_pages(content(analysis, prices), folder)
     return out / "index.html"
+
+
+def write_side_by_side(comparison: NamedComparison, out: Path) -> Path:
+    """Write the pages and plots of two runs side by side to a folder, and ``speedups.csv`` with the ratio of each case.
+
+    Returns the path of the page. Raises ``ReportError`` if the folder cannot be written.
+    """
+    from bench_core.report.side_by_side import side_by_side
+    from bench_core.report.tables import frame
+
+    with staged(out) as folder:
+        frame.write_csv(frame.speedups_frame(comparison.runs.rows), folder / "speedups.csv")
+        _write_pages(side_by_side(comparison), folder)
+    return out / "index.html"
+
+
+def _write_pages(report: Content, folder: Path) -> None:
+    """The page, the same in Markdown, and the plots."""
+    from bench_core.report.page import page
+    from bench_core.report.plots import draw
+
+    (folder / "plots").mkdir()
+    svgs = {}
+    for plot in report.plots:
+        svg, png = (folder / "plots" / f"{plot.name}.{kind}" for kind in ("svg", "png"))
+        draw.save(plot.chart, svg, png)
+        svgs[plot.name] = svg.read_bytes()
+    (folder / "report.md").write_text(page.markdown(report), encoding="utf-8")
+    (folder / "index.html").write_text(page.html(report, svgs), encoding="utf-8")

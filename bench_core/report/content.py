@@ -5,22 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from bench_core.analysis.causes import Cause, Key, Limits, causes, limits
 from bench_core.analysis.comparison import Comparison, Result
+from bench_core.analysis.gpu_bounds import Potential, potentials
 from bench_core.analysis.speedup import Curve, Pool, best_against_best, curves, pool, threads, variant_comparisons
 from bench_core.core.records import Run
 from bench_core.report import disturbed, facts
 from bench_core.report.answers import answer
 from bench_core.report.glossary import METHOD, TERMS
-from bench_core.report.plots.charts import Plot, overview_plot, threads_plot, variant_plots, workload_plots
+from bench_core.report.plots.charts import Plot, threads_plot, variant_plots, workload_plots
+from bench_core.report.plots.overview import cpu_overview, gpu_overview
 from bench_core.report.plots.series import MachineLabels
+from bench_core.report.prices import NO_PRICES, Prices
+from bench_core.report.sections import causes as reasons
+from bench_core.report.sections.claims import claims
 from bench_core.report.sections.course import course
 from bench_core.report.sections.ladder import ladder
 from bench_core.report.sections.learning import learning
 from bench_core.report.sections.parity import parity
 from bench_core.report.sections.pipelines import pipelines
+from bench_core.report.sections.rules import rules
 from bench_core.report.sections.study import Study
 from bench_core.report.summary import cpu_summary, gpu_summary, headlines, primary_curves
 from bench_core.report.tables import marks
+from bench_core.report.tables.cause_columns import cause_columns, cause_of
 from bench_core.report.tables.columns import Columns
 from bench_core.report.tables.table import Folded, Table, table
 
@@ -45,7 +53,8 @@ class Section:
 @dataclass(frozen=True)
 class Content:
     """The whole report. ``gpu_measured`` is false if no result is from a GPU; ``contended`` and ``left`` are lists of
-    cases: those measured beside other work, and those not run for one common reason."""
+    cases: those measured beside other work, and those not run for one common reason. ``cases`` is the table of a page
+    that compares two runs case by case."""
 
     title: str
     subtitle: str
@@ -66,6 +75,7 @@ class Content:
     contended: tuple[Folded, ...]
     terms: tuple[tuple[str, str], ...]
     method: tuple[str, ...]
+    cases: Table | None = None
 
     @property
     def plots(self) -> tuple[Plot, ...]:
@@ -77,7 +87,8 @@ class Content:
 
 @dataclass(frozen=True)
 class Analysis:
-    """Everything computed from the runs, before it is put into words."""
+    """Everything computed from the runs, before it is put into words. ``potentials`` are those of machines of which no
+    GPU was measured."""
 
     runs: tuple[Run, ...]
     pooled: Pool
@@ -86,6 +97,9 @@ class Analysis:
     threads: tuple[Comparison, ...]
     variants: tuple[Comparison, ...]
     labels: MachineLabels
+    limits: Limits
+    causes: Mapping[Key, Cause]
+    potentials: tuple[Potential, ...]
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
@@ -95,7 +109,9 @@ class Analysis:
 
 def analyze(runs: Sequence[Run]) -> Analysis:
     """Pool the runs and make all comparisons."""
-    pooled = pool(runs)
+    pooled, known = pool(runs), limits(runs)
+    why = causes(pooled.results, known)
+    with_gpu = {result.machine.hardware for result in pooled.results if result.on_gpu}
     return Analysis(
         runs=tuple(runs),
         pooled=pooled,
@@ -104,16 +120,19 @@ def analyze(runs: Sequence[Run]) -> Analysis:
         threads=threads(pooled),
         variants=variant_comparisons(pooled),
         labels=facts.machine_labels(runs),
+        limits=known,
+        causes=why,
+        potentials=potentials(cause for (hardware, _), cause in why.items() if hardware not in with_gpu),
     )
 
 
-def content(analysis: Analysis) -> Content:
-    """Put the analysis into words, tables and plots."""
-    columns = Columns(analysis.labels)
+def content(analysis: Analysis, prices: Prices = NO_PRICES) -> Content:
+    """Put the analysis into words, tables and plots; ``prices`` are those of an hour of each device."""
+    columns = Columns(analysis.labels, prices)
     primary = primary_curves(analysis.curves)
     results = analysis.pooled.results
     gpu_measured = any(result.on_gpu for result in results)
-    plots = (overview_plot(primary, analysis.labels), threads_plot(analysis.threads, analysis.labels))
+    plots = _overview(analysis, primary, gpu_measured)
     missing = facts.without_result(analysis.runs)
     workloads = len({result.case.workload for result in results})
     return Content(
@@ -153,12 +172,25 @@ def content(analysis: Analysis) -> Content:
     )
 
 
+def _overview(analysis: Analysis, primary: Sequence[Curve], gpu_measured: bool) -> Sequence[Plot | None]:
+    """The pictures of the first screen. Without a GPU, what bounds the work includes what threads give."""
+    labels, threads_alone = analysis.labels, threads_plot(analysis.threads, analysis.labels)
+    if gpu_measured:
+        return gpu_overview(primary, analysis.causes, labels), threads_alone
+    why = cpu_overview(analysis.causes, analysis.threads, analysis.potentials, labels)
+    return (why or threads_alone,)
+
+
 def _studies(analysis: Analysis, columns: Columns) -> Iterable[Study | None]:
+    yield reasons.why(analysis.limits, analysis.causes, analysis.labels)
+    yield reasons.potential(analysis.potentials, columns)
+    yield claims(analysis.runs, analysis.pooled.results, primary_curves(analysis.curves))
     yield parity(analysis.pooled.results, columns)
     yield pipelines(analysis.pooled.results, columns)
     yield learning(analysis.runs, analysis.labels)
     yield ladder(analysis.runs, analysis.labels)
     yield course(analysis.runs, analysis.labels)
+    yield rules(analysis.runs, analysis.pooled.results, analysis.comparisons, len(analysis.causes))
 
 
 def _families(analysis: Analysis, columns: Columns) -> Mapping[str, tuple[Section, ...]]:
@@ -191,7 +223,10 @@ def _section(name: str, results: Sequence[Result], analysis: Analysis, columns: 
         table("Speedups, matched", columns.matched(unit), matched, marks.of_sides(matched)),
         table("Other variants and dtypes against eager fp32", columns.variants(unit), own_variants, of_variants),
         table("All results", columns.results(unit), ordered, contended),
-        table("Cold start, latency and memory", columns.extras(), ordered, [*unavailable, *contended]),
+        table("What it is bound by", cause_columns(columns, analysis.causes), _explained(ordered, analysis), contended),
+        table("Cold start and latency", columns.latency(), ordered, contended),
+        table(f"Memory{_and_more(ordered, columns)}", columns.costs(unit), ordered, contended),
+        table("Precision and compiling", columns.precision(), ordered, [*unavailable, *contended]),
     )
     return Section(
         name=name,
@@ -201,6 +236,14 @@ def _section(name: str, results: Sequence[Result], analysis: Analysis, columns: 
         plots=(*workload_plots(results, own, analysis.labels), *variant_plots(own_variants, analysis.labels)),
         tables=tuple(one for one in tables if one is not None),
     )
+
+
+def _and_more(results: Iterable[Result], columns: Columns) -> str:
+    return ", energy and price" if columns.prices or any(result.record.energy for result in results) else ""
+
+
+def _explained(results: Iterable[Result], analysis: Analysis) -> list[Result]:
+    return [result for result in results if cause_of(analysis.causes, result)]
 
 
 def _sentences(own: Sequence[Curve], labels: MachineLabels) -> Iterable[str]:

@@ -27,6 +27,10 @@ KEY = "bench_core"
 """The key of a case's record in pytest-benchmark's ``extra_info``, and of the run's own facts at the top level."""
 
 
+LARGEST_FILE = 2**29
+"""Bytes; a run of 10,000 cases has about a tenth of it."""
+
+
 class _Extra(TypedDict, total=False):
     bench_core: Any  # the KEY
 
@@ -118,6 +122,8 @@ def load(path: Path) -> Run:
 
 def _read_json(path: Path) -> Any:
     try:
+        if (size := path.stat().st_size) > LARGEST_FILE:
+            raise RecordError(f"{path}: has {size / 2**20:,.0f} MiB, more than any stored run; name a run's .json file")
         text = path.read_bytes()
     except OSError as error:
         raise RecordError(f"{path}: cannot be read ({error.strerror}); check the path") from None

@@ -42,10 +42,10 @@ def time_stages(
         if len(parts) < len(wholes):
             parts.append(_staged(step, clock))
         wanted = min(MAX_REPEATS, max(MIN_REPEATS, int(max_time * len(wholes) / max(timer() - started, 1e-9))))
-    return _joined(parts, wholes)
+    return _joined(step, parts, wholes)
 
 
-def _joined(parts: Sequence[Mapping[str, float]], wholes: Sequence[float]) -> Stages:
+def _joined(step: Step, parts: Sequence[Mapping[str, float]], wholes: Sequence[float]) -> Stages:
     """Stage times that add up.
 
     Each repeat has a ratio: the sum of its stages to its whole call. The sum of the reported stages is the median of
@@ -58,7 +58,7 @@ def _joined(parts: Sequence[Mapping[str, float]], wholes: Sequence[float]) -> St
     total = whole * stats.median([sum(part.values()) / call for part, call in zip(parts, wholes, strict=True)])
     medians = {name: stats.median([part[name] for part in parts]) for name in parts[0]}
     seconds = {name: total * value / sum(medians.values()) for name, value in medians.items()}
-    return Stages(seconds=seconds, whole=whole, repeats=len(wholes))
+    return Stages(seconds, whole, repeats=len(wholes), loading=step.loading, moving=step.moving)
 
 
 def _staged(step: Step, clock: SynchronizedClock) -> dict[str, float]:

@@ -14,7 +14,7 @@ MATRIX = 4 * N * N
 
 
 def counted(fn):
-    counts = count(fn)
+    counts = count(fn).counts
     return counts.operators, counts.bytes_read, counts.bytes_written
 
 
@@ -85,7 +85,7 @@ def test_a_training_step_counts_the_backward_pass():
 
 
 def test_the_footprint_counts_memory_once():
-    counts = count(lambda: (X + Y).add_(X).mul_(Y))
+    counts = count(lambda: (X + Y).add_(X).mul_(Y)).counts
     assert counts.footprint == 3 * MATRIX
     assert counts.bytes == counts.bytes_read + counts.bytes_written == (2 + 2 + 2 + 1 + 1 + 1) * MATRIX
 

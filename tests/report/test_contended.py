@@ -112,7 +112,7 @@ def test_tables_mark_contended_figures_and_explain_the_mark() -> None:
     assert matched["Verdict"][1] is Verdict.UNCLEAR
     results = cells(tables["All results"])
     assert [cell for cell in results["Device"] if str(cell).endswith(" *")] == ["GPU *"]
-    for caption in ("Speedups, matched", "All results", "Cold start, latency and memory"):
+    for caption in ("Speedups, matched", "All results", "Cold start and latency"):
         assert tables[caption].notes[-1] == FOOTNOTE
 
 

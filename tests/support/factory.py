@@ -15,6 +15,8 @@ import numpy as np
 
 from bench_core.core import stats
 from bench_core.core.case import Case
+from bench_core.core.ceilings import Ceilings, CopySpeed
+from bench_core.core.counts import CallCounts
 from bench_core.core.records import NotRun, Record, Run, RunInfo, Timing
 from bench_core.core.results import Contention, Flag, FlagCode, Gpu, Latency, Machine, Parity, Stages
 from bench_core.core.studies import CourseRun, LadderRung, Row, TimeToAccuracy
@@ -116,9 +118,28 @@ def record(case: Case, seconds: float = 1e-3, *, count: int = 40, units: int | N
         compilation=None,
         parity=Parity("outputs", 3e-7, 4e-6, {"outputs": 3e-7}, (), case.batch_size, 0.01),
         flags=(),
+        counts=counts(units or case.batch_size),
+        peak_host_memory=96 * 2**20,
         unavailable={} if gpu else {"peak_memory": "torch does not count host memory"},
     )
     return replace(synthetic, **changes)
+
+
+def counts(units: int) -> CallCounts:
+    """What a call counts: 20 operators, the weights and something for each unit."""
+    traffic = 4 * 101_770 + 4_000 * units
+    return CallCounts(operators=20, bytes_read=2 * traffic, bytes_written=traffic, footprint=traffic)
+
+
+def ceilings(devices: Sequence[str] = ("cpu", "cuda"), **changes: Any) -> tuple[Ceilings, ...]:
+    """The limits of these devices, of the CPU with all cores and with one thread."""
+    copies = (CopySpeed(2**15, 2e11), CopySpeed(2**30, 4e10))
+    cpu = Ceilings("cpu", "Synthetic CPU", 16, {"fp32": 1e12, "bf16": 2e12}, copies, 1e-6, 3e-6)
+    fast = (CopySpeed(2**15, 2e10), CopySpeed(2**30, 3e12))
+    gpu = Ceilings("cuda", "Synthetic GPU", 16, {"fp32": 6e13, "bf16": 8e14}, fast, 4e-6, 1e-5, 2e-6, 2e10)
+    alone = replace(cpu, threads=1, flops={"fp32": 7e10, "bf16": 1.4e11})
+    known = (cpu, alone, gpu)
+    return tuple(replace(row, **changes) for row in known if row.device in devices)
 
 
 def contended(of: Record, switches: int = 900) -> Record:
@@ -274,17 +295,19 @@ def run(
     ladder: Sequence[LadderRung] = (),
     learning: Sequence[TimeToAccuracy] = (),
     course: Sequence[CourseRun] = (),
+    ceilings: Sequence[Ceilings] = (),
     **changes: Any,
 ) -> Run:
     """A run of these records (by default one sweep) on a machine (by default the one with a GPU).
 
-    ``ladder``, ``learning`` and ``course`` are the rows of its studies.
+    ``ladder``, ``learning``, ``course`` and ``ceilings`` are the rows of its studies.
     """
     on = on or machine()
     kept = tuple(sweep(devices=("cpu", "cuda") if on.gpus else ("cpu",)) if records is None else records)
     items = [f"ladder-{rung.device}" for rung in ladder]
     items += [f"learning-{training.workload}-{training.device}" for training in learning]
     items += [f"course-{timed.workload}-{timed.device}" for timed in course]
+    items += [f"ceilings-{row.device}" for row in ceilings]
     info = RunInfo(
         run_id=f"synthetic-{started}-{on.torch}",
         started=started,
@@ -296,7 +319,7 @@ def run(
         planned=len(kept) + len(not_run) + (3 if partial else 0),
         partial=partial,
         not_run=tuple(not_run),
-        studies=studies(*ladder, *learning, *course),
+        studies=studies(*ladder, *learning, *course, *ceilings),
         studied=tuple(dict.fromkeys(items)),
     )
     return Run(path, replace(info, **changes), kept, tuple(skipped))

@@ -40,25 +40,31 @@ Tick = Callable[[float], str]
 
 def new_figure(chart: Chart, plot_height: float, legend_rows: int, left: float = LEFT) -> tuple[Figure, Axes]:
     """A figure with title, subtitle and footer set, and axes of this height in inches below the legend's rows."""
-    footer = textwrap.fill(chart.footer, FOOTER_LETTERS)
-    above = 0.2 + LINE * (1 + _lines_of(chart.subtitle) + legend_rows)
+    figure, (ax,) = new_panels(chart, plot_height, legend_rows, [(left, WIDTH - RIGHT)])
+    return figure, ax
+
+
+def new_panels(
+    chart: Chart, plot_height: float, legend_rows: int, places: Sequence[tuple[float, float]], width: float = WIDTH
+) -> tuple[Figure, list[Axes]]:
+    """A figure as above, with several axes side by side; ``places`` are where they begin and end, in inches."""
+    wider = width / WIDTH
+    footer = textwrap.fill(chart.footer, int(wider * FOOTER_LETTERS))
+    subtitle = textwrap.fill(chart.subtitle, int(wider * SUBTITLE_LETTERS))
+    above = 0.2 + LINE * (2 + subtitle.count("\n") + legend_rows)
     below = 0.64 + 0.15 * (footer.count("\n") + 1)
     height = above + plot_height + below
-    figure = Figure(figsize=(WIDTH, height), facecolor="white")
-    ax = figure.add_axes((left / WIDTH, below / height, (WIDTH - left - RIGHT) / WIDTH, plot_height / height))
-    figure.text(
-        0.02, 1 - 0.06 / height, text.fitted(chart.title, TITLE_LETTERS), va="top", fontsize=11, fontweight="bold"
-    )
-    figure.text(
-        0.02,
-        1 - (0.08 + LINE) / height,
-        textwrap.fill(chart.subtitle, SUBTITLE_LETTERS),
-        va="top",
-        fontsize=9.5,
-        color=GRAY,
-    )
-    figure.text(0.02, 0.06 / height, footer, va="bottom", fontsize=8, color=GRAY)
-    return figure, ax
+    figure = Figure(figsize=(width, height), facecolor="white")
+    axes = [
+        figure.add_axes((begin / width, below / height, (end - begin) / width, plot_height / height))
+        for begin, end in places
+    ]
+    at = 0.02 / wider
+    title = text.fitted(chart.title, int(wider * TITLE_LETTERS))
+    figure.text(at, 1 - 0.06 / height, title, va="top", fontsize=11, fontweight="bold")
+    figure.text(at, 1 - (0.08 + LINE) / height, subtitle, va="top", fontsize=9.5, color=GRAY)
+    figure.text(at, 0.06 / height, footer, va="bottom", fontsize=8, color=GRAY)
+    return figure, axes
 
 
 def legend(figure: Figure, chart: Chart, columns: int) -> None:
@@ -89,7 +95,7 @@ def log_rows(ax: Axes, names: Sequence[str], values: Sequence[float], tick: Tick
     """Named rows over a logarithmic axis for these values; its ticks are at least ``apart`` inches apart."""
     named_rows(ax, names, space=0.6)
     ax.set_xscale("log")
-    low, high = _limits(values)
+    low, high = limits(values)
     ax.set_xlim(low, high)
     set_ticks(ax.xaxis, ticks(low, high, most=int((WIDTH - RIGHT - name_width(names)) / apart)), tick)
     clean(ax)
@@ -102,7 +108,7 @@ def log_axes(ax: Axes, batches: Sequence[int], values: Sequence[float], tick: Ti
     margin = (batches[-1] / batches[0]) ** 0.05 if len(batches) > 1 else 2.0
     ax.set_xlim(batches[0] / margin, batches[-1] * margin)
     set_ticks(ax.xaxis, batches[:: math.ceil(len(batches) / 8)], _batch_tick)
-    low, high = _limits(values)
+    low, high = limits(values)
     ax.set_ylim(low, high)
     set_ticks(ax.yaxis, ticks(low, high), tick)
     clean(ax)
@@ -127,7 +133,7 @@ def clean(ax: Axes) -> None:
     ax.tick_params(length=3, labelsize=9.5)
 
 
-def _limits(values: Sequence[float]) -> tuple[float, float]:
+def limits(values: Sequence[float]) -> tuple[float, float]:
     """The range of values with a margin, at least a factor of two wide, so that noise does not fill the plot."""
     low, high = min(values), max(values)
     widen = max(1.0, math.sqrt(2.0 / (high / low))) * (high / low) ** 0.06

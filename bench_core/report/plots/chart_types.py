@@ -72,7 +72,7 @@ class Dot:
 
 @dataclass(frozen=True)
 class Row:
-    """A named row of a dot chart."""
+    """A named row of a dot chart; one without dots is the heading of those below it."""
 
     label: str
     dots: tuple[Dot, ...]
@@ -140,4 +140,34 @@ class StackChart:
     bars: tuple[Bar, ...]
 
 
-Chart = LineChart | DotChart | RungChart | StackChart
+@dataclass(frozen=True)
+class Figure:
+    """A value of a panel's row with its interval; ``contended``: measured beside other work."""
+
+    value: float
+    interval: Interval | None = None
+    contended: bool = False
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A panel: its title, its axis (logarithmic with a line at 1, or a share of 0 to 1), and a figure or none for each
+    row."""
+
+    title: str
+    figures: tuple[Figure | None, ...]
+    share: bool = False
+
+
+@dataclass(frozen=True)
+class PanelChart:
+    """Panels side by side that share their rows; ``groups`` are the names of the rows, by the group's heading."""
+
+    title: str
+    subtitle: str
+    footer: str
+    groups: Mapping[str, tuple[str, ...]]
+    panels: tuple[Panel, ...]
+
+
+Chart = LineChart | DotChart | RungChart | StackChart | PanelChart

@@ -26,12 +26,14 @@ THREAD_WORDS = GPU_WORDS | {Verdict.FASTER: "all cores faster", Verdict.SLOWER: 
 
 @dataclass(frozen=True)
 class Plot:
-    """A chart with its file name and texts; ``caption`` names machines and data."""
+    """A chart with its file name and texts; ``caption`` names machines and data. A ``wide`` one has its own
+    row."""
 
     name: str
     chart: Chart
     alt: str
     caption: str
+    wide: bool = False
 
 
 def file_name(*parts: str) -> str:
@@ -63,7 +65,7 @@ def _time_plot(panel: Sequence[Result], labels: MachineLabels, tag: str) -> Plot
         tick=partial(text.seconds, number=text.brief),
     )
     alt = f"{first.case.workload}: time per {unit} over the batch size, by device. {_BELOW}"
-    caption = f"Time per {unit}. {_DOTS}{_hollow(chart)} {footer}"
+    caption = f"Time per {unit}. {_DOTS}{hollow(chart)} {footer}"
     return Plot(file_name(first.case.workload, "time", tag), chart, alt, caption)
 
 
@@ -78,7 +80,7 @@ def _throughput_plot(panel: Sequence[Result], labels: MachineLabels, tag: str) -
         tick=partial(text.count, number=text.brief),
     )
     alt = f"{first.case.workload}: throughput in {unit}/s over the batch size, by device. {_BELOW}"
-    caption = f"Throughput in {unit}/s. {_DOTS}{_hollow(chart)} {footer}"
+    caption = f"Throughput in {unit}/s. {_DOTS}{hollow(chart)} {footer}"
     return Plot(file_name(first.case.workload, "throughput", tag), chart, alt, caption)
 
 
@@ -97,7 +99,7 @@ def _speedup_plot(drawn: Sequence[Curve], labels: MachineLabels, tag: str) -> Pl
     )
     alt = f"{workload}: speedup of the GPU over the CPU by batch size. {_BELOW}"
     band = " The violet band is the confidence interval of the crossover." if chart.crossings else ""
-    caption = f"Speedup R, matched; bars are confidence intervals.{band}{_hollow(chart)} {footer}"
+    caption = f"Speedup R, matched; bars are confidence intervals.{band}{hollow(chart)} {footer}"
     return Plot(file_name(workload, "speedup", tag), chart, alt, caption)
 
 
@@ -105,7 +107,7 @@ _BELOW = "The numbers are in the table below."
 _DOTS = "Small dots are samples, spread sideways to be visible; bars are confidence intervals of the median."
 
 
-def _hollow(chart: LineChart | DotChart) -> str:
+def hollow(chart: LineChart | DotChart) -> str:
     """What hollow and half-filled markers mean, where a chart has any."""
     if isinstance(chart, DotChart):
         return _HOLLOW if any(dot.contended for row in chart.rows for dot in row.dots) else ""
@@ -137,7 +139,7 @@ def settings_plot(curves: Sequence[Curve], labels: MachineLabels) -> Plot | None
         rows=series.speedup_rows(list(zip(names, drawn, strict=True))),
     )
     alt = f"{workload}: speedup of the GPU over the CPU for each setting. {_BELOW}"
-    return Plot(file_name(workload, "settings"), chart, alt, f"Speedup R of every setting.{_hollow(chart)} {footer}")
+    return Plot(file_name(workload, "settings"), chart, alt, f"Speedup R of every setting.{hollow(chart)} {footer}")
 
 
 def variant_plots(comparisons: Sequence[Comparison], labels: MachineLabels) -> tuple[Plot, ...]:
@@ -165,39 +167,13 @@ def _variant_plot(drawn: Sequence[Comparison], labels: MachineLabels, tag: str) 
         unity=True,
     )
     alt = f"{workload}: other variants and dtypes against eager fp32, by batch size. {_BELOW}"
-    caption = f"Other variants and dtypes against eager fp32 on the same device.{_hollow(chart)} {footer}"
+    caption = f"Other variants and dtypes against eager fp32 on the same device.{hollow(chart)} {footer}"
     return Plot(file_name(workload, "variants", tag), chart, alt, caption)
 
 
 def _subtitle(what: str, results: Sequence[Result], better: str) -> str:
     shared = series.shared(results)
     return f"{what}{f', {shared}' if shared else ''}; {better}"
-
-
-def overview_plot(curves: Sequence[Curve], labels: MachineLabels) -> Plot | None:
-    """The speedups of all workloads, one row each; ``None`` without any."""
-    drawn = [curve for curve in curves if curve.measured]
-    if not drawn:
-        return None
-    sides = [side for curve in drawn for row in curve.measured for side in (row.base, row.contender) if side]
-    many = len({side.machine.hardware for side in sides if side.on_gpu}) > 1
-    footer = series.machines_footer(sides, labels, data=False)
-    chart = DotChart(
-        title="GPU against CPU, all workloads",
-        subtitle="One dot per batch size; right of 1 the GPU is faster",
-        footer=footer,
-        axis="Speedup R = CPU time / GPU time",
-        words=GPU_WORDS,
-        rows=series.speedup_rows([(_row_name(curve, labels, many), curve) for curve in drawn]),
-    )
-    alt = "Speedup of the GPU over the CPU for every workload and batch size. The numbers are in the tables."
-    caption = f"Speedup R of every workload at every batch size measured.{_hollow(chart)} {footer}"
-    return Plot("overview_speedup", chart, alt, caption)
-
-
-def _row_name(curve: Curve, labels: MachineLabels, many: bool) -> str:
-    case, side = curve.rows[0].case, next(row.contender for row in curve.measured)
-    return f"{case.workload} ({labels[side.machine.hardware]})" if many and side else case.workload
 
 
 def threads_plot(comparisons: Sequence[Comparison], labels: MachineLabels) -> Plot | None:
@@ -218,7 +194,7 @@ def threads_plot(comparisons: Sequence[Comparison], labels: MachineLabels) -> Pl
         rows=series.by_size(rows),
     )
     alt = "How much faster all usable CPU cores are than one thread, by workload. The numbers are in the table."
-    caption = f"One thread against all usable cores of the CPU.{_hollow(chart)} {footer}"
+    caption = f"One thread against all usable cores of the CPU.{hollow(chart)} {footer}"
     return Plot("overview_threads", chart, alt, caption)
 
 

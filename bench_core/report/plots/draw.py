@@ -24,12 +24,14 @@ from bench_core.report.plots.chart_types import (
     DotChart,
     Line,
     LineChart,
+    PanelChart,
     Point,
     RungChart,
     Side,
     StackChart,
 )
-from bench_core.report.plots.colors import BLACK, BLUE, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION
+from bench_core.report.plots.colors import BLACK, BLUE, GRAY, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION
+from bench_core.report.plots.draw_panels import panels_figure
 from bench_core.report.plots.markers import HALF_FILLED, HOLLOW, MarkerStyle, draw_markers, explain
 
 COLORS = {
@@ -69,6 +71,8 @@ def draw(chart: Chart) -> Figure:
             return _rungs_figure(chart)
         case StackChart():
             return _bars_figure(chart)
+        case PanelChart():
+            return panels_figure(chart)
 
 
 def _lines_figure(chart: LineChart) -> Figure:
@@ -146,13 +150,17 @@ def _dots_figure(chart: DotChart) -> Figure:
     figure, ax = canvas.new_figure(chart, height, legend_rows, left=canvas.name_width(names))
     for y, row in enumerate(chart.rows):
         ratios = [dot.ratio for dot in row.dots]
-        ax.plot([min(ratios), max(ratios)], [y, y], color="#d0d7de", linewidth=2, zorder=1)
+        if ratios:
+            ax.plot([min(ratios), max(ratios)], [y, y], color="#d0d7de", linewidth=2, zorder=1)
         for dot in row.dots:
             _draw_dot(ax, dot, y)
     ax.axvline(1.0, color=INK, linewidth=1)
     values = [v for dot in dots for v in (dot.ratio, *(dot.interval or ()))]
     canvas.log_rows(ax, names, [*values, 1.0], partial(text.ratio, number=text.brief), apart=0.5)
     ax.set_xlabel(chart.axis, loc="right")
+    for row, name in zip(chart.rows, ax.get_yticklabels(), strict=True):
+        if not row.dots:
+            name.set(fontweight="bold", color=GRAY)
     for verdict, (color, marker) in VERDICT_STYLE.items():
         if verdict in present:
             ax.plot([], [], color=color, marker=marker, linestyle="none", markersize=5, label=chart.words[verdict])

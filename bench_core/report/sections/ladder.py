@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 
+from bench_core.analysis.studies import newest
 from bench_core.core import stats, text
 from bench_core.core.busy import BESIDE_OTHER_WORK
 from bench_core.core.case import device_title
@@ -16,11 +17,14 @@ from bench_core.core.studies import LadderRung
 from bench_core.report.plots.chart_types import RungChart, RungLine, Side
 from bench_core.report.plots.charts import Plot, file_name
 from bench_core.report.plots.series import MachineLabels, machine_label
-from bench_core.report.sections.study import Study, cpu_and_gpu, newest
+from bench_core.report.sections.study import Study, cpu_and_gpu
 from bench_core.report.tables.marks import footnote, marked
 from bench_core.report.tables.table import Column, Table, table
 
 NAME = "What naive timing would have said"
+
+SYNCHRONIZE = "synchronize"
+"""The rung that waits for the device before the clock is read."""
 
 Rungs = Mapping[str, LadderRung]
 """A device's rungs by name, from the first to the last."""
@@ -102,7 +106,8 @@ def _sentences(devices: Mapping[str, Rungs]) -> Iterable[str]:
 
 def _conclusion(rungs: Rungs) -> str:
     first, reference = next(iter(rungs.values())), last(rungs)
-    before, after = max(pairwise(rungs.values()), key=_change, default=(first, reference))
+    pairs = [(before, after) for before, after in pairwise(rungs.values()) if not _without_effect(after)]
+    before, after = max(pairs, key=_change, default=(first, reference))
     return (
         f"the first rung reports {text.seconds(first.seconds)} per step, the last {text.seconds(reference.seconds)}, "
         f"so the first is off by {text.ratio(first.seconds / reference.seconds)}. The rung '{after.rung}' changes the "
@@ -115,6 +120,11 @@ def _no_conclusion(busy: int, count: int) -> str:
         f"{busy} of {count} rungs {'was' if busy == 1 else 'were'} {BESIDE_OTHER_WORK}, so no conclusion is drawn. "
         "Measure the ladder again while nothing else runs."
     )
+
+
+def _without_effect(rung: LadderRung) -> bool:
+    """Whether a rung corrects nothing on its device: on a CPU, calls return when the work is done."""
+    return rung.device == "cpu" and rung.rung == SYNCHRONIZE
 
 
 def _change(pair: tuple[LadderRung, LadderRung]) -> float:
@@ -213,6 +223,11 @@ def _notes(devices: Mapping[str, Rungs]) -> Iterable[str]:
         yield (
             f"Times are per step. All rungs but the last time {steps} steps once; what happens only once is divided by "
             "that number."
+        )
+    if any(_without_effect(rung) for rungs in devices.values() for rung in rungs.values()):
+        yield (
+            f"On a CPU the rung '{SYNCHRONIZE}' has no effect, since calls return when the work is done; its time "
+            "differs from that of the rung above by chance."
         )
     intervals = [(device_title(device), last(rungs).interval) for device, rungs in devices.items()]
     ends = [f"{device} {text.seconds_interval(interval)}" for device, interval in intervals if interval]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from bench_core.analysis.studies import newest
 from bench_core.core import text
 from bench_core.core.busy import BESIDE_OTHER_WORK
 from bench_core.core.case import device_title
 from bench_core.core.records import Run
 from bench_core.core.studies import TimeToAccuracy
 from bench_core.report.plots.series import MachineLabels
-from bench_core.report.sections.study import Study, by_workload, cpu_and_gpu, newest
+from bench_core.report.sections.study import Study, by_workload, cpu_and_gpu
 from bench_core.report.tables.marks import footnote, marked
 from bench_core.report.tables.table import Column, Table, table
 

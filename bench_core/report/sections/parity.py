@@ -13,6 +13,8 @@ from bench_core.report.tables.columns import Columns
 from bench_core.report.tables.table import Column, Link, table
 
 NAME = "Do the results agree?"
+MEANINGLESS = 0.5
+"""A relative tolerance above which a check says nothing."""
 
 
 def parity(results: Iterable[Result], columns: Columns) -> Study | None:
@@ -40,6 +42,7 @@ def parity(results: Iterable[Result], columns: Columns) -> Study | None:
             Column("Relative error", lambda g: text.small(_closest(g).error), numeric=True),
             Column("Tolerance", lambda g: text.small(_closest(g).tolerance), numeric=True),
             Column("Quantity", lambda g: _closest(g).quantity),
+            Column("Unchecked", _unchecked),
             Column("Cases", lambda g: text.whole(len(g)), numeric=True),
         ),
         groups.values(),
@@ -50,9 +53,17 @@ def parity(results: Iterable[Result], columns: Columns) -> Study | None:
         "the outputs and, in training, also the gradients and the first update of the weights. Errors are relative: "
         "the norm of the difference divided by the norm of the float64 result. A case whose error exceeds the "
         "tolerance of its dtype fails and gets no time. Each row shows the case and the quantity closest to the "
-        "tolerance."
+        "tolerance. Unchecked is what rounding alone changes as much as a bug would, or what may be off by more than "
+        f"{text.share(MEANINGLESS)}."
     )
     return Study(NAME, about, (), (), (errors,) if errors else ())
+
+
+def _unchecked(group: list[Result]) -> str:
+    """The quantities of which the check says nothing in some case of the group."""
+    checks = [result.record.parity for result in group if result.record.parity]
+    loose = [check.quantity for check in checks if check.tolerance > MEANINGLESS]
+    return ", ".join(dict.fromkeys([name for check in checks for name in check.inconclusive] + loose))
 
 
 def _closest(group: list[Result]) -> Parity:

@@ -1,4 +1,4 @@
-"""A study's section of the page, and which runs of a study count."""
+"""A study's section of the page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from bench_core.core.case import DEVICES
-from bench_core.core.records import Run, oldest_first
 from bench_core.report.plots.charts import Plot
 from bench_core.report.tables.table import Table
 
@@ -54,18 +53,3 @@ def cpu_and_gpu(devices: Mapping[str, T]) -> tuple[T, T] | None:
     """What a study has for the CPU and for the GPU, of whatever kind it is; ``None`` if it lacks one of them."""
     gpu = next((device for device in devices if device != "cpu"), None)
     return None if gpu is None or "cpu" not in devices else (devices["cpu"], devices[gpu])
-
-
-def newest(runs: Iterable[Run], study: str) -> list[Run]:
-    """The newest run of each machine that has rows of a study.
-
-    As with records, only runs with the software of that machine's newest run count.
-    """
-    ordered = oldest_first(runs)
-    software = {run.info.machine.hardware: run.info.machine.software for run in ordered}
-    latest = {
-        run.info.machine.hardware: run
-        for run in ordered
-        if run.info.studies.get(study) and run.info.machine.software == software[run.info.machine.hardware]
-    }
-    return list(latest.values())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bench_core.analysis.comparison import Comparison, Result
 from bench_core.analysis.speedup import Curve
 from bench_core.core import text
 from bench_core.report.answers import answer, crossover_cell
 from bench_core.report.plots.series import MachineLabels, device_words
+from bench_core.report.prices import Prices, price_per_million
 from bench_core.report.tables.marks import marked
 from bench_core.report.tables.table import Column, Link
 
@@ -26,9 +27,10 @@ _RATIO: tuple[Column[Comparison], ...] = (
 
 @dataclass(frozen=True)
 class Columns:
-    """Columns that name machines by their labels."""
+    """Columns that name machines by their labels; ``prices`` are those of an hour, by the type of the device."""
 
     labels: MachineLabels
+    prices: Prices = field(default_factory=dict)
 
     def label(self, result: Result) -> str:
         """The letter of a result's machine."""
@@ -69,8 +71,8 @@ class Columns:
             Column("Device model", lambda r: r.record.device_model),
         )
 
-    def extras(self) -> tuple[Column[Result], ...]:
-        """Cold start, latency, host time, device time and memory."""
+    def latency(self) -> tuple[Column[Result], ...]:
+        """Cold start, single calls, host time and device time."""
         return (
             *self.case(),
             Column("Cold start", lambda r: text.seconds(r.record.timing.cold_start), numeric=True),
@@ -80,7 +82,26 @@ class Columns:
             Column("Single calls", _latency_calls, numeric=True),
             Column("Host time", lambda r: text.seconds(r.record.timing.issue_time), numeric=True),
             Column("Device time", lambda r: text.seconds(r.record.timing.device_time), numeric=True),
-            Column("Peak memory", lambda r: text.memory(r.record.peak_memory), numeric=True),
+        )
+
+    def costs(self, unit: str) -> tuple[Column[Result], ...]:
+        """Memory, and, if they are known, energy and price."""
+        return (
+            *self.case(),
+            Column("Device memory, peak", lambda r: text.memory(r.record.peak_memory), numeric=True),
+            Column("Host memory, peak", lambda r: text.memory(r.record.peak_host_memory), numeric=True),
+            Column(f"Energy per {unit}", _energy),
+            Column(f"Price of a million, {unit}", self._price, numeric=True),
+        )
+
+    def _price(self, result: Result) -> str:
+        price = price_per_million(result, self.prices)
+        return text.NONE if price is None else text.significant(price)
+
+    def precision(self) -> tuple[Column[Result], ...]:
+        """The error against float64, what was compiled, and how 16 bits are used."""
+        return (
+            *self.case(),
             Column(
                 "Relative error", lambda r: text.small(r.record.parity.error if r.record.parity else None), numeric=True
             ),
@@ -126,6 +147,16 @@ class Columns:
             *_RATIO,
             *_sides("1 thread, time per unit", "All cores, time per unit"),
             Column("Threads", lambda c: _threads(c.contender), numeric=True),
+            Column("Notes", lambda c: "; ".join(c.remarks)),
+        )
+
+    def side_by_side(self) -> tuple[Column[Comparison], ...]:
+        """Two runs at the same case."""
+        return (
+            Column("Workload", lambda c: c.case.workload),
+            Column("Device", lambda c: device_words(c.contender) if c.contender else text.NONE, once=True),
+            *_RATIO,
+            *_sides("Base, time per unit", "Head, time per unit"),
             Column("Notes", lambda c: "; ".join(c.remarks)),
         )
 
@@ -192,6 +223,12 @@ def _case(result: Result | None) -> str:
         return text.NONE
     case = result.case
     return f"batch size {text.whole(case.batch_size)}, {case.dtype}, {case.variant_label}, {device_words(result)}"
+
+
+def _energy(result: Result) -> str:
+    """Joules per unit of each boundary."""
+    record = result.record
+    return "; ".join(f"{text.joules(one.per_call / record.units)}, {one.boundary}" for one in record.energy)
 
 
 def _target(result: Result) -> str:

@@ -2,18 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
 
+from bench_core.analysis.causes import Cause, Key
 from bench_core.analysis.comparison import Comparison, Result
+from bench_core.analysis.gpu_bounds import Potential
+from bench_core.analysis.regimes import Regime
+from bench_core.core.results import CPU_PACKAGES, GPU_BOARD
+from bench_core.report.prices import NO_PRICES, Prices, price_per_million
+from bench_core.report.tables.cause_columns import BOUND_BY, PARTS
+
+NO_CAUSES: Mapping[Key, Cause] = MappingProxyType({})
 
 
-def records_frame(results: Iterable[Result]) -> pd.DataFrame:
-    """One row per result."""
-    return pd.DataFrame([_result_row(result) for result in results])
+def records_frame(
+    results: Iterable[Result], causes: Mapping[Key, Cause] = NO_CAUSES, prices: Prices = NO_PRICES
+) -> pd.DataFrame:
+    """One row per result, with what it is bound by and what it costs, where that is known."""
+    rows = [
+        _result_row(r) | _cost_row(r, prices) | _cause_row(r, causes.get((r.machine.hardware, r.case))) for r in results
+    ]
+    return pd.DataFrame(rows)
+
+
+def bounds_frame(potentials: Iterable[Potential]) -> pd.DataFrame:
+    """One row per case and GPU: the upper bound of the speedup, and the least seconds of each part of the work."""
+    rows = [
+        {
+            name: value
+            for name, value in _result_row(potential.cause.result).items()
+            if name in ("workload", "setting", "batch_size", "dtype", "variant", "threads", "machine", "run_id")
+        }
+        | {"cpu_seconds_per_call": potential.cause.figures.seconds, "gpu": bound.gpu, "speedup_bound": bound.speedup}
+        | {f"{part}_seconds": seconds for part, seconds in bound.parts.items()}
+        | {"limited_by": bound.limit}
+        for potential in potentials
+        for bound in potential.bounds
+    ]
+    return pd.DataFrame(rows)
 
 
 def speedups_frame(comparisons: Iterable[Comparison]) -> pd.DataFrame:
@@ -68,6 +99,7 @@ def _result_row(result: Result) -> dict[str, Any]:
         "latency_p95_seconds": latency and latency.p95,
         "latency_p99_seconds": latency and latency.p99,
         "peak_memory_bytes": record.peak_memory,
+        "peak_host_memory_bytes": record.peak_host_memory,
         "parity_quantity": parity and parity.quantity,
         "parity_error": parity and parity.error,
         "parity_tolerance": parity and parity.tolerance,
@@ -84,6 +116,35 @@ def _result_row(result: Result) -> dict[str, Any]:
         "started": result.info.started,
         "partial_run": result.info.partial,
     }
+
+
+def _cost_row(result: Result, prices: Prices) -> dict[str, Any]:
+    """Joules by what is included, and the price."""
+    joules = {energy.boundary: energy.per_call / result.record.units for energy in result.record.energy}
+    return {
+        "cpu_joules_per_unit": joules.get(CPU_PACKAGES),
+        "gpu_joules_per_unit": joules.get(GPU_BOARD),
+        "price_per_million_units": price_per_million(result, prices),
+    }
+
+
+def _cause_row(result: Result, cause: Cause | None) -> dict[str, Any]:
+    """What a call does and is bound by; times are per call."""
+    counts = result.record.counts
+    row = {
+        "flops_per_call": result.record.flops,
+        "operators_per_call": counts and counts.operators,
+        "bytes_read_per_call": counts and counts.bytes_read,
+        "bytes_written_per_call": counts and counts.bytes_written,
+        "bytes_moved_per_call": counts and counts.bytes_moved,
+        "footprint_bytes": counts and counts.footprint,
+        "bound_by": cause and BOUND_BY[cause.bound.regime],
+        "share_of_ceiling": cause and cause.share,
+        "flops_per_second": cause and cause.flops_per_second,
+        "bytes_per_second": cause and cause.bytes_per_second,
+    }
+    parts = {f"{BOUND_BY[part]}_seconds": cause and cause.bound.parts.get(part) for part in Regime if part in PARTS}
+    return row | parts
 
 
 def _comparison_row(c: Comparison | None) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
+from types import MappingProxyType
 
 from bench_core.core import text
 from bench_core.core.case import DTYPES, SWEEPS, VARIANTS
@@ -41,15 +42,27 @@ This page is generated from the declarations in `bench_core/workloads/` by
 """
 
 
-def markdown(workloads: Iterable[Workload]) -> str:
-    """The page: an introduction, a table of all workloads, and a section for each family."""
+TIMES = """\
+## The default sweep
+
+The batch sizes of each workload's first setting, and the seconds that all its cases of the default sweep took together,
+with build and parity check, in the runs under `results/reference/`. On a machine without a GPU, workloads that take
+long are measured at their first batch size only."""
+
+Seconds = Mapping[tuple[str, str], float]
+"""How long a sweep took for a workload on a device, by their names."""
+
+
+def markdown(workloads: Iterable[Workload], seconds: Seconds = MappingProxyType({})) -> str:
+    """The page: an introduction, a table of all workloads, one of their batch sizes with the ``seconds`` of a sweep,
+    and a section for each family."""
     by_family = sorted(workloads, key=lambda w: w.family)
     introduction = INTRODUCTION.format(command=COMMAND, dtypes=_listed(DTYPES), variants=_listed(VARIANTS)).rstrip()
     sections = [
         f"## Family: {family}\n\n" + "\n\n".join(map(entry, members))
         for family, members in groupby(by_family, key=lambda w: w.family)
     ]
-    return "\n\n".join((introduction, table(by_family), *sections))
+    return "\n\n".join((introduction, table(by_family), TIMES, sweep_table(by_family, seconds), *sections))
 
 
 def table(workloads: Iterable[Workload]) -> str:
@@ -58,6 +71,19 @@ def table(workloads: Iterable[Workload]) -> str:
     for w in workloads:
         figures = text.whole(w.known_costs.flops), text.whole(w.known_costs.parameters)
         lines.append(f"| [{w.name}](#{w.name}) | {w.summary} | {w.unit} | {figures[0]} | {figures[1]} |")
+    return "\n".join(lines)
+
+
+def sweep_table(workloads: Iterable[Workload], seconds: Seconds) -> str:
+    """One line per workload: its batch sizes on each device, and what they take."""
+    lines = ["| workload | on a CPU | seconds | on a GPU | seconds |", "| --- | --- | ---: | --- | ---: |"]
+    for w in workloads:
+        cells = [f"[{w.name}](#{w.name})"]
+        for device in DEVICE_NAMES:
+            sizes = next(iter(batches(w, device, SWEEPS[0]).values()), ())
+            took = seconds.get((w.name, device))
+            cells += [_numbers(sizes) or "none", f"{took:.1f}" if took else "not measured" if sizes else text.NONE]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -113,7 +139,9 @@ def swept(w: Workload, device: str) -> str:
 def batches(w: Workload, device: str, kind: str) -> dict[str, tuple[int, ...]]:
     """The batch sizes of a sweep for each setting; empty if there are none for the device."""
     by_setting: dict[str, tuple[int, ...]] = {}
-    for case in candidates(w, Sweep((device,), usable_cpus=1, kind=kind)):
+    for case in candidates(w, Sweep(tuple(DEVICE_NAMES), usable_cpus=1, kind=kind)):
+        if case.device != device:
+            continue
         by_setting[case.setting] = (*by_setting.get(case.setting, ()), case.batch_size)
     return by_setting
 

@@ -102,6 +102,8 @@ def csv_loader(ctx: BuildContext) -> Step:
             "batch": pipeline.batch,
             "transfer": pipeline.transfer,
         },
+        loading=("read", "scale", "batch"),
+        moving=("transfer",),
     )
 
 

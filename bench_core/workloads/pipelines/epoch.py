@@ -97,6 +97,8 @@ def mnist_epoch_e2e(ctx: BuildContext) -> Step:
         modules={"model": epoch.model},
         optimizers={"model": epoch.optimizer},
         stages=stages,
+        loading=("load",),
+        moving=() if loading.resident else ("transfer",),
         stage_cycles=-(-images // ctx.batch_size),
     )
 

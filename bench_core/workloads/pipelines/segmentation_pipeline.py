@@ -113,6 +113,8 @@ def segmentation_pipeline(ctx: BuildContext) -> Step:
             "argmax": pipeline.argmax,
             "to host": pipeline.to_host,
         },
+        loading=("decode", "preprocess"),
+        moving=("to device", "to host"),
     )
 
 

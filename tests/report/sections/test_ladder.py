@@ -30,6 +30,17 @@ def test_a_cpu_alone_has_no_speedup_and_synchronizing_changes_nothing_there() ->
     assert [row[2] for row in table.rows if row[0] in ("own optimizer", "synchronize")] == ["7.10 ms", "7.30 ms"]
 
 
+def test_waiting_for_the_device_has_no_effect_on_a_cpu() -> None:
+    rungs = [replace(r, seconds=r.seconds * (20 if r.rung == "synchronize" else 1)) for r in factory.ladder(("cpu",))]
+    study = ladder_of(factory.run(on=NO_GPU, ladder=rungs))
+    assert study is not None
+    assert "'synchronize'" not in study.sentences[0]
+    assert any("'synchronize' has no effect" in note for note in study.tables[0].notes)
+    on_gpu = ladder_of(factory.run(ladder=factory.ladder(("cuda",))))
+    assert on_gpu is not None
+    assert not any("has no effect" in note for note in on_gpu.tables[0].notes)
+
+
 def test_without_a_ladder_there_is_no_section(write_report: WriteReport) -> None:
     report = write_report(factory.run([]))
     assert NAME not in report.text + report.markdown

@@ -1,0 +1,158 @@
+"""The pictures of the first screen, grouped by what bounds the work: speedups, or, without a GPU, what could be had."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from bench_core.analysis.causes import Cause, Key
+from bench_core.analysis.comparison import Comparison
+from bench_core.analysis.gpu_bounds import Potential
+from bench_core.analysis.regimes import Regime
+from bench_core.analysis.speedup import Curve, time_rank
+from bench_core.core.case import Case
+from bench_core.report.plots import series
+from bench_core.report.plots.chart_types import DotChart, Figure, Panel, PanelChart, Row
+from bench_core.report.plots.charts import GPU_WORDS, Plot, hollow
+from bench_core.report.plots.series import MachineLabels
+
+GPU = "H100 SXM"
+"""The GPU whose bound is drawn; the tables have others."""
+HEADINGS = {
+    Regime.COMPUTE: "Arithmetic",
+    Regime.BANDWIDTH: "Memory bandwidth",
+    Regime.HOST: "Python and torch",
+    Regime.LAUNCH: "Launches",
+    Regime.LOADER: "Loader",
+    Regime.TRANSFER: "Transfers",
+    Regime.MIXED: "Mixed",
+}
+"""What work is bound by, as the heading of a group."""
+UNKNOWN = "Not known"
+
+Workload = tuple[str, str]
+"""A machine's hardware and the name of a workload."""
+
+
+def gpu_overview(curves: Sequence[Curve], causes: Mapping[Key, Cause], labels: MachineLabels) -> Plot | None:
+    """The speedups of all workloads, one row each, by what bounds them on the GPU; ``None`` without any."""
+    drawn = [curve for curve in curves if curve.measured]
+    if not drawn:
+        return None
+    sides = [side for curve in drawn for row in curve.measured for side in (row.base, row.contender) if side]
+    many = len({side.machine.hardware for side in sides if side.on_gpu}) > 1
+    groups: dict[str, list[tuple[str, Curve]]] = {}
+    for curve in drawn:
+        groups.setdefault(_heading(curve, causes), []).append((_row_name(curve, labels, many), curve))
+    rows: list[Row] = []
+    for heading in (*HEADINGS.values(), UNKNOWN):
+        if heading in groups:
+            rows += [Row(heading, ())] if len(groups) > 1 else []
+            rows += series.speedup_rows(groups[heading])
+    footer = series.machines_footer(sides, labels, data=False)
+    grouped = " Grouped by what bounds the work on the GPU at its largest batch size." if len(groups) > 1 else ""
+    chart = DotChart(
+        title="GPU against CPU, all workloads",
+        subtitle="One dot per batch size; right of 1 the GPU is faster",
+        footer=footer,
+        axis="Speedup R = CPU time / GPU time",
+        words=GPU_WORDS,
+        rows=tuple(rows),
+    )
+    alt = "Speedup of the GPU over the CPU for every workload and batch size. The numbers are in the tables."
+    caption = f"Speedup R of every workload at every batch size measured.{grouped}{hollow(chart)} {footer}"
+    return Plot("overview_speedup", chart, alt, caption)
+
+
+def _row_name(curve: Curve, labels: MachineLabels, many: bool) -> str:
+    case, side = curve.rows[0].case, next(row.contender for row in curve.measured)
+    return f"{case.workload} ({labels[side.machine.hardware]})" if many and side else case.workload
+
+
+def _heading(curve: Curve, causes: Mapping[Key, Cause]) -> str:
+    """What bounds the work on the GPU at the largest batch size."""
+    side = curve.measured[-1].contender
+    cause = causes.get((side.machine.hardware, side.case)) if side else None
+    return HEADINGS[cause.bound.regime] if cause else UNKNOWN
+
+
+def cpu_overview(
+    causes: Mapping[Key, Cause], threads: Iterable[Comparison], potentials: Sequence[Potential], labels: MachineLabels
+) -> Plot | None:
+    """The workloads of machines without a GPU, by what each is bound by; ``None`` if nothing is known of that."""
+    best = _best(causes)
+    if not best:
+        return None
+    groups: dict[str, tuple[Workload, ...]] = {}
+    for regime, heading in HEADINGS.items():
+        own = [key for key, cause in best.items() if cause.bound.regime is regime]
+        if own:
+            groups[heading] = tuple(sorted(own, key=lambda key: -best[key].share))
+    rows = [key for group in groups.values() for key in group]
+    gains, bounds = _gains(threads), _bounds(potentials)
+    panels = (
+        Panel("Share of this CPU's ceiling", tuple(_share(best[key]) for key in rows), share=True),
+        Panel("All cores / one thread", tuple(gains.get(key) for key in rows)),
+        Panel(f"{GPU} at most", tuple(bounds.get(key) for key in rows)),
+    )
+    several = len({hardware for hardware, _ in rows}) > 1
+    results = [cause.result for cause in best.values()]
+    chart = PanelChart(
+        title="What bounds each workload, and what could make it faster",
+        subtitle="Grouped by what bounds the work. Right of 1 more cores, or a GPU, are faster; the GPU's figures are "
+        "upper bounds, not measurements",
+        footer=series.machines_footer(results, labels, data=False),
+        groups={
+            heading: tuple(f"{name} ({labels[hardware]})" if several else name for hardware, name in group)
+            for heading, group in groups.items()
+        },
+        panels=tuple(panel for panel in panels if any(panel.figures)),
+    )
+    alt = "For each workload: what bounds it, its share of the CPU's ceiling, the gain by all cores, and the upper "
+    alt += "bound of a GPU's speedup. The numbers are in the tables."
+    caption = (
+        "The share is that of the case with the highest throughput; the gain by cores is at the batch size that was "
+        f"measured with both; the bound is the largest of all batch sizes. {chart.footer}"
+    )
+    return Plot("overview_causes", chart, alt, caption, wide=True)
+
+
+def _best(causes: Mapping[Key, Cause]) -> Mapping[Workload, Cause]:
+    """For each workload the case on all cores in plain fp32 with the highest throughput."""
+    best: dict[Workload, Cause] = {}
+    for (hardware, case), cause in causes.items():
+        key = (hardware, case.workload)
+        if _plain(case) and (key not in best or time_rank(cause.result) < time_rank(best[key].result)):
+            best[key] = cause
+    return best
+
+
+def _plain(case: Case) -> bool:
+    return (case.device_type, case.dtype, case.variant, case.caches, case.threads) == (
+        "cpu",
+        "fp32",
+        "eager",
+        "hot",
+        None,
+    )
+
+
+def _share(cause: Cause) -> Figure:
+    return Figure(cause.share, contended=cause.result.record.contended)
+
+
+def _gains(threads: Iterable[Comparison]) -> Mapping[Workload, Figure]:
+    gains: dict[Workload, Figure] = {}
+    for c in threads:
+        if c.ratio is not None and c.base is not None:
+            gains.setdefault((c.base.machine.hardware, c.case.workload), Figure(c.ratio, c.interval, c.contended))
+    return gains
+
+
+def _bounds(potentials: Iterable[Potential]) -> Mapping[Workload, Figure]:
+    bounds: dict[Workload, Figure] = {}
+    for potential in potentials:
+        result, value = potential.cause.result, potential.of(GPU)
+        key = (result.machine.hardware, result.case.workload)
+        if value is not None and _plain(result.case) and (key not in bounds or value > bounds[key].value):
+            bounds[key] = Figure(value)
+    return bounds

@@ -1,0 +1,109 @@
+"""Why: the ceilings of each machine, how many cases are bound by what, and what a GPU could give at most."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from bench_core.analysis.causes import Cause, Key, Limits
+from bench_core.analysis.gpu_bounds import DATA_SHEETS, Potential
+from bench_core.analysis.regimes import Regime
+from bench_core.core import text
+from bench_core.core.busy import BESIDE_OTHER_WORK
+from bench_core.core.case import device_title
+from bench_core.core.ceilings import Ceilings
+from bench_core.core.text import counted
+from bench_core.report.plots.series import MachineLabels
+from bench_core.report.sections.study import Study
+from bench_core.report.tables.cause_columns import bound_columns
+from bench_core.report.tables.columns import Columns
+from bench_core.report.tables.marks import footnote, marked
+from bench_core.report.tables.table import Column, Table, table
+
+WHY, POTENTIAL = "What the work is bound by", "What a GPU could give at most"
+
+
+def why(limits: Limits, causes: Mapping[Key, Cause], labels: MachineLabels) -> Study | None:
+    """The section on ceilings and regimes; ``None`` if no machine has ceilings."""
+    ceilings = _ceilings(limits, labels)
+    if ceilings is None:
+        return None
+    about = (
+        "Each case has parts that take some time even at the best that this machine was measured to do: issuing its "
+        "operators, moving its bytes, its arithmetic. The longest part names what the case is bound by; its share of "
+        "the time that was measured says how near the case is to this machine's ceiling. Two parts of which the second "
+        "is more than 80% of the first are called mixed. Traffic is a lower bound: each operator reads its inputs and "
+        "writes its outputs once. The tables of the workloads have the figures of each case."
+    )
+    return Study(WHY, about, tuple(_counts(causes, labels)), (), (ceilings,))
+
+
+def _counts(causes: Mapping[Key, Cause], labels: MachineLabels) -> Iterable[str]:
+    for hardware, letter in labels.items():
+        own = [cause for (where, _), cause in causes.items() if where == hardware]
+        if own:
+            regimes = Counter(cause.bound.regime for cause in own)
+            shown = ", ".join(f"{number} {regime}" for regime, number in _most_first(regimes))
+            yield f"Machine {letter}, {counted(len(own), 'case', 'cases')}: {shown}."
+
+
+def _most_first(regimes: Counter[Regime]) -> list[tuple[Regime, int]]:
+    return sorted(regimes.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _ceilings(limits: Limits, labels: MachineLabels) -> Table | None:
+    """A row for each device and number of threads, all measured."""
+
+    def peak(dtype: str) -> Column[tuple[str, Ceilings]]:
+        return Column(f"{dtype} FLOP/s", lambda row: text.count(row[1].flops.get(dtype)), numeric=True)
+
+    rows = [(hardware, row) for (hardware, _, _), row in limits.items()]
+    dtypes = dict.fromkeys(dtype for _, row in rows for dtype in row.flops)
+    columns: tuple[Column[tuple[str, Ceilings]], ...] = (
+        Column("Machine", lambda row: labels[row[0]], once=True),
+        Column("Device", lambda row: marked(_device(row[1]), row[1].contended)),
+        *map(peak, dtypes),
+        Column("Copy in memory, bytes/s", lambda row: text.count(row[1].copies[-1].speed), numeric=True),
+        Column("Copy in cache, bytes/s", lambda row: text.count(max(c.speed for c in row[1].copies)), numeric=True),
+        Column("Operator", lambda row: text.seconds(row[1].operator), numeric=True),
+        Column("Operator, training", lambda row: text.seconds(row[1].training_operator), numeric=True),
+        Column("Launch", lambda row: text.seconds(row[1].launch), numeric=True),
+        Column("From the host, bytes/s", lambda row: text.count(row[1].link), numeric=True),
+    )
+    return table("Ceilings, measured", columns, rows, footnote(row.contended for _, row in rows))
+
+
+def _device(ceilings: Ceilings) -> str:
+    threads = f", {counted(ceilings.threads, 'thread', 'threads')}" if ceilings.device == "cpu" else ""
+    return f"{device_title(ceilings.device)}{threads}"
+
+
+def potential(potentials: Sequence[Potential], columns: Columns) -> Study | None:
+    """The section on what GPUs could give, for machines without one; ``None`` if there is nothing to say."""
+    best = best_of_workloads(potentials)
+    if not best:
+        return None
+    about = (
+        "An upper bound, not a measurement: no GPU of these kinds can be faster in eager mode. It follows from what a "
+        "call was counted to do, the GPUs' data sheets, and the time that this machine needs to issue an operator. A "
+        "measured speedup is often far below it. Where it is below 1, the answer is no, and needs no GPU. Each row is "
+        "the batch size with the largest bound, of fp32 in eager mode; gpu_bounds.csv has all cases and GPUs."
+    )
+    hopeless = [p.cause.result.case.workload for p in best if p.largest.speedup < 1.0]
+    sentence = f"No GPU can be worth it for {', '.join(hopeless)}: the bound is below 1." if hopeless else ""
+    sources = "; ".join(dict.fromkeys(sheet.source for sheet in DATA_SHEETS))
+    notes = [f"Data sheets: {sources}.", f"Cases {BESIDE_OTHER_WORK} are left out."]
+    rows = table("Upper bounds of the speedup over all cores of the CPU", bound_columns(columns), best, notes)
+    return Study(POTENTIAL, about, (sentence,) if sentence else (), (), (rows,) if rows else ())
+
+
+def best_of_workloads(potentials: Iterable[Potential]) -> list[Potential]:
+    """For each machine and workload the case with the largest bound, of those in fp32 and eager mode."""
+    best: dict[tuple[str, str], Potential] = {}
+    for one in potentials:
+        result = one.cause.result
+        key = (result.machine.hardware, result.case.workload)
+        plain = (result.case.dtype, result.case.variant, result.case.caches) == ("fp32", "eager", "hot")
+        if plain and (key not in best or one.largest.speedup > best[key].largest.speedup):
+            best[key] = one
+    return list(best.values())
