@@ -40,6 +40,7 @@ class FlagCode(StrEnum):
     EMULATED_DTYPE = "emulated_dtype"
     PARITY_INCONCLUSIVE = "parity_inconclusive"
     STAGES_DO_NOT_ADD_UP = "stages_do_not_add_up"
+    TWO_MODES = "two_modes"
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,31 @@ def median_interval(samples: ArrayLike, confidence: float = 0.95, effective: flo
     return float(ordered[lower - 1]), float(ordered[n - lower])
 
 
+MODES_SAMPLES, MODE_SHARE, MODE_GAP, MODE_RATIO = 20, 0.15, 2.0, 1.05
+"""Two modes are looked for in so many samples or more; each has at least this share of them; the gap between them is at
+least so many times the spread within either (from its first to its third quartile), and their ratio at least this."""
+
+
+def two_modes(samples: ArrayLike) -> Interval | None:
+    """The medians of two groups into which positive samples fall, with nothing in between; ``None`` if they are one.
+
+    The groups are separated at the widest gap of the logarithms. A skewed or heavy-tailed distribution has no such gap
+    in its middle.
+    """
+    ordered = np.sort(np.log(np.asarray(samples, dtype=np.float64)))
+    n = len(ordered)
+    first = math.ceil(MODE_SHARE * n)
+    if n < MODES_SAMPLES:
+        return None
+    gaps = np.diff(ordered)[first - 1 : n - first]
+    widest = int(np.argmax(gaps)) + first
+    low, high = ordered[:widest], ordered[widest:]
+    spread = max(float(np.subtract(*np.percentile(side, [75, 25]))) for side in (low, high))
+    if gaps.max() < max(MODE_GAP * spread, math.log(MODE_RATIO)):
+        return None
+    return math.exp(float(np.median(low))), math.exp(float(np.median(high)))
+
+
 @cache
 def interval_rank(n: int, confidence: float) -> int | None:
     """The largest rank l (from 1) for which [x_(l), x_(n+1-l)] contains the median with at least this confidence.

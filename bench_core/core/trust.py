@@ -15,11 +15,12 @@ HARMLESS = frozenset(
         FlagCode.EMULATED_DTYPE,
         FlagCode.PARITY_INCONCLUSIVE,
         FlagCode.STAGES_DO_NOT_ADD_UP,
+        FlagCode.TWO_MODES,
     }
 )
 """Flags that describe a case but leave its time valid: its own threads, too many threads and emulation are part of what
-is timed; parity is about results; stages are timed separately. Any other flag casts doubt on the time, also one of a
-newer bench-core."""
+is timed; parity is about results; stages are timed separately; two modes are how times are spread. Any other flag casts
+doubt on the time, also one of a newer bench-core."""
 
 _WORDS: Mapping[str, str] = {
     **dict.fromkeys(CONTENDED, BESIDE_OTHER_WORK),

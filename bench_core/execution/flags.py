@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import torch
 
+from bench_core.core import stats, text
 from bench_core.core.case import Case
 from bench_core.core.results import Contention, Flag, FlagCode, Measurement, Parity, Stages
 from bench_core.hardware import waiting
@@ -28,6 +29,7 @@ def flags_of(
         *m.flags,
         *map(_with_advice, disturbed),
         *(_interruption_flags(contention, m) if by_others else ()),
+        *_mode_flags(m),
         *_dtype_flags(case),
         *(_stage_flags(stages) if stages else ()),
         *(_parity_flags(case, parity) if parity else ()),
@@ -49,6 +51,14 @@ def _interruption_flags(contention: Contention, m: Measurement) -> tuple[Flag, .
         return ()
     words = f"each timed block lost the CPU about {per_block:.0f} times; the interval shows how alike they are"
     return (Flag(FlagCode.INTERRUPTED, words),)
+
+
+def _mode_flags(m: Measurement) -> tuple[Flag, ...]:
+    modes = stats.two_modes(m.samples)
+    if modes is None:
+        return ()
+    both = " and ".join(map(text.seconds, modes))
+    return (Flag(FlagCode.TWO_MODES, f"the samples fall into two groups, around {both}"),)
 
 
 def _dtype_flags(case: Case) -> tuple[Flag, ...]:

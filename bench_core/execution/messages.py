@@ -27,6 +27,7 @@ FLAG_WORDS: Mapping[str, str] = {
     FlagCode.EMULATED_DTYPE: "the dtype is emulated by this CPU",
     FlagCode.PARITY_INCONCLUSIVE: "some quantity could not be compared with float64",
     FlagCode.STAGES_DO_NOT_ADD_UP: "the stages do not add up to a whole call",
+    FlagCode.TWO_MODES: "the samples fall into two groups, and the median is in one of them",
 }
 
 

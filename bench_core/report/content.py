@@ -82,7 +82,8 @@ class Content:
         """All plots, in the order of the page."""
         sections = [section for family in self.families.values() for section in family]
         of_studies = (plot for study in self.studies for plot in study.plots)
-        return (*self.overview, *(plot for section in sections for plot in section.plots), *of_studies)
+        shown = (*self.overview, *(plot for section in sections for plot in section.plots), *of_studies)
+        return tuple(one for plot in shown for one in plot.both)
 
 
 @dataclass(frozen=True)

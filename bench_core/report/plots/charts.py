@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from bench_core.analysis.comparison import Comparison, Result, Verdict
@@ -27,13 +27,20 @@ THREAD_WORDS = GPU_WORDS | {Verdict.FASTER: "all cores faster", Verdict.SLOWER: 
 @dataclass(frozen=True)
 class Plot:
     """A chart with its file name and texts; ``caption`` names machines and data. A ``wide`` one has its own
-    row."""
+    row. ``other`` shows the same figures in another way, under the name ``tab``; the page shows one of the two."""
 
     name: str
     chart: Chart
     alt: str
     caption: str
     wide: bool = False
+    tab: str = ""
+    other: Plot | None = None
+
+    @property
+    def both(self) -> tuple[Plot, ...]:
+        """The plot, and the other one if there is one."""
+        return (self, self.other) if self.other else (self,)
 
 
 def file_name(*parts: str) -> str:
@@ -42,14 +49,15 @@ def file_name(*parts: str) -> str:
 
 
 def workload_plots(results: Sequence[Result], curves: Sequence[Curve], labels: MachineLabels) -> tuple[Plot, ...]:
-    """For each panel of a workload its time per unit, and its speedup or, without a GPU, its throughput."""
+    """For each panel of a workload its time per unit, or its throughput, and, with a GPU, its speedup."""
     panels = series.panels(results)
     plots: list[Plot] = []
     for panel in panels:
         tag = series.shared(panel) if len(panels) > 1 else ""
         drawn = [c for c in curves if any(row.contender in panel for row in c.measured)]
-        plots.append(_time_plot(panel, labels, tag))
-        plots.append(_speedup_plot(drawn, labels, tag) if drawn else _throughput_plot(panel, labels, tag))
+        plots.append(replace(_time_plot(panel, labels, tag), other=_throughput_plot(panel, labels, tag)))
+        if drawn:
+            plots.append(_speedup_plot(drawn, labels, tag))
     settings = settings_plot(curves, labels)
     return (*plots, settings) if settings else tuple(plots)
 
@@ -66,7 +74,7 @@ def _time_plot(panel: Sequence[Result], labels: MachineLabels, tag: str) -> Plot
     )
     alt = f"{first.case.workload}: time per {unit} over the batch size, by device. {_BELOW}"
     caption = f"Time per {unit}. {_DOTS}{hollow(chart)} {footer}"
-    return Plot(file_name(first.case.workload, "time", tag), chart, alt, caption)
+    return Plot(file_name(first.case.workload, "time", tag), chart, alt, caption, tab="Time")
 
 
 def _throughput_plot(panel: Sequence[Result], labels: MachineLabels, tag: str) -> Plot:
@@ -81,7 +89,7 @@ def _throughput_plot(panel: Sequence[Result], labels: MachineLabels, tag: str) -
     )
     alt = f"{first.case.workload}: throughput in {unit}/s over the batch size, by device. {_BELOW}"
     caption = f"Throughput in {unit}/s. {_DOTS}{hollow(chart)} {footer}"
-    return Plot(file_name(first.case.workload, "throughput", tag), chart, alt, caption)
+    return Plot(file_name(first.case.workload, "throughput", tag), chart, alt, caption, tab="Throughput")
 
 
 def _speedup_plot(drawn: Sequence[Curve], labels: MachineLabels, tag: str) -> Plot:
