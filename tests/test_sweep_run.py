@@ -93,8 +93,9 @@ def test_a_full_sweep_has_cases_of_every_workload_or_says_why_not():
     assert swept | skipped >= set(workloads.names())
     assert swept >= {name for name in workloads.names() if workloads.get(name).batch_sizes("cpu", "full")} - skipped
     assert "gemm" in swept
-    last_case, first_study = run.stdout.rindex("::test_workload["), run.stdout.index("benchmarks/test_studies.py::")
-    assert last_case < first_study
+    first_case, last_case = run.stdout.index("::test_workload["), run.stdout.rindex("::test_workload[")
+    assert run.stdout.index("::test_ceilings[") < first_case
+    assert last_case < run.stdout.index("::test_ladder[")
 
 
 def test_a_bare_pytest_in_the_checkout_finds_the_plugin(tmp_path):

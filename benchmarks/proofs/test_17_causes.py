@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -112,7 +113,7 @@ def test_the_peak_of_memory_is_that_of_the_step(print_line: Callable[[str], None
     peaks = {}
     for size in (2_000_000_000, 500_000_000):
         before = memory_at_rest()
-        step = Step(fn=lambda size=size: use(size), units=1, flops=None, devices=("cpu",), data="")
+        step = Step(fn=partial(use, size), units=1, flops=None, devices=("cpu",), data="")
         step()
         peaks[size] = extra_call(step, before).peak_host_memory
     print_line("; ".join(f"{size / 1e6:.0f} MB used, peak {(peak or 0) / 1e6:.0f} MB" for size, peak in peaks.items()))

@@ -1,12 +1,15 @@
 """Samples in one group or in two, of known distributions."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import numpy as np
 import pytest
 
 from bench_core.core.stats import two_modes
 
 RNG = np.random.default_rng(0)
-ONE = {
+ONE: Mapping[str, Callable[[int], Any]] = {
     "normal": lambda n: 1.0 + 0.05 * RNG.standard_normal(n),
     "log-normal": lambda n: np.exp(0.5 * RNG.standard_normal(n)),
     "exponential": lambda n: 1.0 + RNG.exponential(1.0, n),

@@ -17,7 +17,7 @@ QUIET = replace(BUSY, involuntary_switches=3)
 
 
 def flags_of(contention: Contention, median: float = 1e-6, calls: int = 1) -> dict[str, str]:
-    measurement: Any = SimpleNamespace(flags=(), median=median, inner_calls=calls)
+    measurement: Any = SimpleNamespace(flags=(), samples=(median,), median=median, inner_calls=calls)
     return {flag.code: flag.text for flag in flags.flags_of(Case("gemm"), measurement, contention, None, None)}
 
 

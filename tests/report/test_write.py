@@ -92,13 +92,13 @@ def test_report_has_all_its_files_and_no_others(out):
     assert {path.name for path in out.iterdir()} == {"index.html", "report.md", "speedups.csv", "cases.csv", "plots"}
     stems = {path.stem for path in (out / "plots").iterdir()}
     names = {"overview_speedup", "overview_threads", "mlp_train_time", "mlp_train_speedup", "gan_step_time"}
-    assert stems == names | {"gan_step_speedup"}
+    assert stems == names | {"gan_step_speedup", "gan_step_throughput", "mlp_train_throughput"}
     assert {path.suffix for path in (out / "plots").iterdir()} == {".svg", ".png"}
 
 
 def test_page_needs_no_other_file(out):
     page = page_of(out)
-    assert len(page.images) == 6
+    assert len(page.images) == 8
     assert all(source.startswith("data:image/svg+xml;base64,") for source in page.images)
     assert all(page.alts)
     assert "script" not in page.tags
