@@ -84,7 +84,8 @@ def test_counting_leaves_the_times_as_they_are(print_line: Callable[[str], None]
 
 
 def with_and_without(step: Step, case: Case) -> tuple[float, tuple[float, float]]:
-    """The time of a block after a counted call, divided by that of one after a plain call, in turns."""
+    """The time of a block after a counted call, divided by that of one after a plain call, in turns. Before each block
+    the process comes to rest and warms up, as before each case."""
     run = repeated(step)
     calls = calls_in_a_block(run)
     times: dict[bool, list[float]] = {True: [], False: []}
@@ -92,6 +93,10 @@ def with_and_without(step: Step, case: Case) -> tuple[float, tuple[float, float]
         for counted in (True, False) if turn % 2 else (False, True):
             if counted:
                 counted_call(step, case, None, before=0)
+            else:
+                step()
+            memory_at_rest()
+            run(calls)
             times[counted].append(seconds(run, calls))
     return paired(times[True], times[False])
 
