@@ -105,6 +105,21 @@ class Potential:
         return max(self.bounds, key=lambda bound: bound.speedup)
 
 
+def best_of_workloads(potentials: Iterable[Potential], gpu: str | None = None) -> Mapping[tuple[str, str], Potential]:
+    """For each machine and workload the plain case with the largest bound, of one GPU or of any."""
+
+    def bound_of(one: Potential) -> float:
+        return (one.of(gpu) or 0.0) if gpu else one.largest.speedup
+
+    best: dict[tuple[str, str], Potential] = {}
+    for one in potentials:
+        result = one.cause.result
+        key = (result.machine.hardware, result.case.workload)
+        if result.case.plain and (key not in best or bound_of(one) > bound_of(best[key])):
+            best[key] = one
+    return best
+
+
 def potentials(causes: Iterable[Cause], sheets: Sequence[DataSheet] = DATA_SHEETS) -> tuple[Potential, ...]:
     """The bounds for every result on all cores of a CPU that is not contended, and whose operators were counted."""
     found = []

@@ -57,10 +57,6 @@ class Bound:
     parts: Mapping[Regime, float]
     seconds: float
 
-    def share(self, regime: Regime) -> float:
-        """The share of the case's time that a part explains."""
-        return self.parts[regime] / self.seconds
-
 
 def bound(figures: Figures, ceilings: Ceilings) -> Bound | None:
     """What a case is bound by; ``None`` if nothing is known of its parts.

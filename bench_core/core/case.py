@@ -68,6 +68,11 @@ class Case:
         return self.variant if self.caches == CACHES[0] else f"{self.variant}, {self.caches} caches"
 
     @property
+    def plain(self) -> bool:
+        """Whether it is computed in fp32, eagerly and with hot caches, as torch's users begin."""
+        return (self.dtype, self.variant, self.caches) == (DTYPES[0], VARIANTS[0], CACHES[0])
+
+    @property
     def id(self) -> str:
         """A short readable name, unique within a sweep."""
         parts = [self.workload, self.setting, self.device, f"b{self.batch_size}", self.dtype, self.variant]

@@ -163,7 +163,7 @@ def content(analysis: Analysis, prices: Prices = NO_PRICES) -> Content:
             analysis.threads,
             marks.of_sides(analysis.threads),
         ),
-        studies=tuple(study for study in _studies(analysis, columns) if study),
+        studies=tuple(study for study in _studies(analysis, primary, columns) if study),
         not_run=facts.not_run(missing, analysis.labels),
         left=tuple(facts.left(missing, analysis.labels)),
         notes=tuple(facts.skipped(analysis.runs, analysis.pooled)),
@@ -175,17 +175,17 @@ def content(analysis: Analysis, prices: Prices = NO_PRICES) -> Content:
 
 def _overview(analysis: Analysis, primary: Sequence[Curve], gpu_measured: bool) -> Sequence[Plot | None]:
     """The pictures of the first screen. Without a GPU, what bounds the work includes what threads give."""
-    labels, threads_alone = analysis.labels, threads_plot(analysis.threads, analysis.labels)
+    labels = analysis.labels
     if gpu_measured:
-        return gpu_overview(primary, analysis.causes, labels), threads_alone
+        return gpu_overview(primary, analysis.causes, labels), threads_plot(analysis.threads, labels)
     why = cpu_overview(analysis.causes, analysis.threads, analysis.potentials, labels)
-    return (why or threads_alone,)
+    return (why or threads_plot(analysis.threads, labels),)
 
 
-def _studies(analysis: Analysis, columns: Columns) -> Iterable[Study | None]:
+def _studies(analysis: Analysis, primary: Sequence[Curve], columns: Columns) -> Iterable[Study | None]:
     yield reasons.why(analysis.limits, analysis.causes, analysis.labels)
     yield reasons.potential(analysis.potentials, columns)
-    yield claims(analysis.runs, analysis.pooled.results, primary_curves(analysis.curves))
+    yield claims(analysis.runs, analysis.pooled.results, primary)
     yield parity(analysis.pooled.results, columns)
     yield pipelines(analysis.pooled.results, columns)
     yield learning(analysis.runs, analysis.labels)

@@ -58,10 +58,6 @@ def test_without_any_part_there_is_no_regime():
     assert bound(Figures(1.0), CPU) is None
 
 
-def test_a_share_is_that_of_the_measured_time():
-    assert decided(Figures(0.2, flops=10**10), CPU).share(Regime.COMPUTE) == pytest.approx(0.5)
-
-
 def test_bandwidth_follows_the_size_between_the_measured_ones():
     assert [CPU.bandwidth(size) for size in (1, 10**6, 10**8, 10**12)] == pytest.approx([4e10, 4e10, 1e10, 1e10])
     assert CPU.bandwidth(10**7) == pytest.approx(2e10)

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from bench_core.analysis.causes import Cause, Key
 from bench_core.analysis.comparison import Comparison
-from bench_core.analysis.gpu_bounds import Potential
+from bench_core.analysis.gpu_bounds import Potential, best_of_workloads
 from bench_core.analysis.regimes import Regime
 from bench_core.analysis.speedup import Curve, time_rank
-from bench_core.core.case import Case
 from bench_core.report.plots import series
 from bench_core.report.plots.chart_types import DotChart, Figure, Panel, PanelChart, Row
 from bench_core.report.plots.charts import GPU_WORDS, Plot, hollow
@@ -121,19 +120,10 @@ def _best(causes: Mapping[Key, Cause]) -> Mapping[Workload, Cause]:
     best: dict[Workload, Cause] = {}
     for (hardware, case), cause in causes.items():
         key = (hardware, case.workload)
-        if _plain(case) and (key not in best or time_rank(cause.result) < time_rank(best[key].result)):
+        on_all_cores = case.device_type == "cpu" and case.threads is None
+        if on_all_cores and case.plain and (key not in best or time_rank(cause.result) < time_rank(best[key].result)):
             best[key] = cause
     return best
-
-
-def _plain(case: Case) -> bool:
-    return (case.device_type, case.dtype, case.variant, case.caches, case.threads) == (
-        "cpu",
-        "fp32",
-        "eager",
-        "hot",
-        None,
-    )
 
 
 def _share(cause: Cause) -> Figure:
@@ -149,10 +139,6 @@ def _gains(threads: Iterable[Comparison]) -> Mapping[Workload, Figure]:
 
 
 def _bounds(potentials: Iterable[Potential]) -> Mapping[Workload, Figure]:
-    bounds: dict[Workload, Figure] = {}
-    for potential in potentials:
-        result, value = potential.cause.result, potential.of(GPU)
-        key = (result.machine.hardware, result.case.workload)
-        if value is not None and _plain(result.case) and (key not in bounds or value > bounds[key].value):
-            bounds[key] = Figure(value)
-    return bounds
+    """The largest bound of each workload, of those that are known of the GPU."""
+    known = [(key, potential.of(GPU)) for key, potential in best_of_workloads(potentials, GPU).items()]
+    return {key: Figure(speedup) for key, speedup in known if speedup is not None}

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from bench_core.analysis.causes import Cause, Key, Limits
-from bench_core.analysis.gpu_bounds import DATA_SHEETS, Potential
+from bench_core.analysis.gpu_bounds import DATA_SHEETS, Potential, best_of_workloads
 from bench_core.analysis.regimes import Regime
 from bench_core.core import text
 from bench_core.core.busy import BESIDE_OTHER_WORK
@@ -80,7 +80,7 @@ def _device(ceilings: Ceilings) -> str:
 
 def potential(potentials: Sequence[Potential], columns: Columns) -> Study | None:
     """The section on what GPUs could give, for machines without one; ``None`` if there is nothing to say."""
-    best = best_of_workloads(potentials)
+    best = list(best_of_workloads(potentials).values())
     if not best:
         return None
     about = (
@@ -95,15 +95,3 @@ def potential(potentials: Sequence[Potential], columns: Columns) -> Study | None
     notes = [f"Data sheets: {sources}.", f"Cases {BESIDE_OTHER_WORK} are left out."]
     rows = table("Upper bounds of the speedup over all cores of the CPU", bound_columns(columns), best, notes)
     return Study(POTENTIAL, about, (sentence,) if sentence else (), (), (rows,) if rows else ())
-
-
-def best_of_workloads(potentials: Iterable[Potential]) -> list[Potential]:
-    """For each machine and workload the case with the largest bound, of those in fp32 and eager mode."""
-    best: dict[tuple[str, str], Potential] = {}
-    for one in potentials:
-        result = one.cause.result
-        key = (result.machine.hardware, result.case.workload)
-        plain = (result.case.dtype, result.case.variant, result.case.caches) == ("fp32", "eager", "hot")
-        if plain and (key not in best or one.largest.speedup > best[key].largest.speedup):
-            best[key] = one
-    return list(best.values())

@@ -86,7 +86,7 @@ def _networks(results: Iterable[Result]) -> str | None:
     """The time per image of both networks at the largest batch size that both have, on each device."""
     times: dict[str, dict[str, dict[int, float]]] = {}
     for result in results:
-        if result.case.workload in NETWORKS and _plain(result.case) and not result.record.contended:
+        if result.case.workload in NETWORKS and _simple(result.case) and not result.record.contended:
             by_batch = times.setdefault(result.case.device_type, {}).setdefault(result.case.workload, {})
             by_batch[result.case.batch_size] = result.record.per_unit
     words = []
@@ -100,5 +100,5 @@ def _networks(results: Iterable[Result]) -> str | None:
     return f"Training on an image takes the CNN ({NETWORKS[0]}) {', '.join(words)}, compared with {NETWORKS[1]}."
 
 
-def _plain(case: Case) -> bool:
-    return (case.dtype, case.variant, case.setting, case.threads) == ("fp32", "eager", "", None)
+def _simple(case: Case) -> bool:
+    return case.plain and not case.setting and case.threads is None
