@@ -20,7 +20,7 @@ from bench_core.timing.clock import SynchronizedClock
 from bench_core.workloads.kit.building import build
 from bench_core.workloads.kit.definition import KnownCosts, Workload
 
-SMALL = {"gemm": 64, "activations_losses": 4096, "transfer": 4096, "csv_loader": 1024, "mnist_epoch_e2e": 64}
+SMALL = {"gemm": 64, "activations_losses": 4096, "transfer": 4096, "csv_loader": 64, "mnist_epoch_e2e": 64}
 SMALL |= {"reduction": 4096, "device_copy": 4096, "embedding": 64, "attention_prefill": 1}
 """Batch sizes of work that is not counted in images or series; that of others is ``BATCH``, of heavy ones 1."""
 BATCH = 4
@@ -28,6 +28,8 @@ SIDE = 64
 """The side of photos, instead of 224."""
 IMAGES = 640
 """The images of an epoch, instead of 60,000."""
+ROWS = 500
+"""The rows of a table, instead of 5,000."""
 ALIKE = ("tf32", "default")
 """Dtypes that are fp32 to all but a GPU's own kernels."""
 
@@ -60,10 +62,11 @@ def is_typical(workload: Workload, case: Case) -> bool:
 
 
 def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make photos and epochs small. References of such work must not get into the user's cache: see ``small``."""
+    """Make photos, epochs and tables small. References of such work must not get into the user's cache: see ``small``."""
     monkeypatch.setattr("bench_core.workloads.vision.resnet50.SIDE", SIDE)
     monkeypatch.setattr("bench_core.workloads.vision.segmentation.SIDE", SIDE)
     monkeypatch.setattr("bench_core.workloads.pipelines.epoch.IMAGES", IMAGES)
+    monkeypatch.setattr("bench_core.workloads.pipelines.csv_loader.ROWS", ROWS)
 
 
 def small(workload: Workload) -> Workload:
