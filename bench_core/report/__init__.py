@@ -1,4 +1,4 @@
-"""The report: from stored runs to an offline HTML page, Markdown, plots and CSV files.
+"""The report: from stored runs to an offline HTML page, its short form in Markdown, plots and CSV files.
 
 May import ``analysis``, ``storage`` and ``core``; never torch, and nothing that measures.
 """
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench_core.core.errors import ReportError
+from bench_core.core.markdown import LIMIT
 from bench_core.core.records import Run
 from bench_core.report.page.output import staged
 from bench_core.report.prices import NO_PRICES, Prices
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from bench_core.report.content import Content
 
 __all__ = ["ReportError", "write", "write_side_by_side"]
+
+FULL_PAGE = "\nThe full page is `index.html`, next to this file; `speedups.csv` has all figures.\n"
 
 
 def write(runs: Sequence[Run], out: Path, *, emulated: bool = False, prices: Prices = NO_PRICES) -> Path:
@@ -35,6 +38,7 @@ def write(runs: Sequence[Run], out: Path, *, emulated: bool = False, prices: Pri
         raise ReportError(f"{refused[0].path}: its GPU was emulated, so its times mean nothing; --emulated reports it")
     # Imported here: pandas and matplotlib take a second to import.
     from bench_core.report.content import analyze, content
+    from bench_core.report.page import page
     from bench_core.report.tables import frame
 
     analysis = analyze(runs)
@@ -43,7 +47,9 @@ def write(runs: Sequence[Run], out: Path, *, emulated: bool = False, prices: Pri
         frame.write_csv(frame.speedups_frame(analysis.comparisons), folder / "speedups.csv")
         if analysis.potentials:
             frame.write_csv(frame.bounds_frame(analysis.potentials), folder / "gpu_bounds.csv")
-        _write_pages(content(analysis, prices), folder)
+        report = content(analysis, prices)
+        (folder / "report.md").write_text(page.markdown(report), encoding="utf-8")
+        _write_page(report, folder)
     return out / "index.html"
 
 
@@ -52,17 +58,20 @@ def write_side_by_side(comparison: NamedComparison, out: Path) -> Path:
 
     Returns the path of the page. Raises ``ReportError`` if the folder cannot be written.
     """
+    from bench_core.report.comparing import as_markdown
     from bench_core.report.side_by_side import side_by_side
     from bench_core.report.tables import frame
 
     with staged(out) as folder:
         frame.write_csv(frame.speedups_frame(comparison.runs.rows), folder / "speedups.csv")
-        _write_pages(side_by_side(comparison), folder)
+        brief = as_markdown(comparison, LIMIT - len(FULL_PAGE)) + FULL_PAGE
+        (folder / "report.md").write_text(brief, encoding="utf-8")
+        _write_page(side_by_side(comparison), folder)
     return out / "index.html"
 
 
-def _write_pages(report: Content, folder: Path) -> None:
-    """The page, the same in Markdown, and the plots."""
+def _write_page(report: Content, folder: Path) -> None:
+    """The page and its plots."""
     from bench_core.report.page import page
     from bench_core.report.plots import draw
 
@@ -72,5 +81,4 @@ def _write_pages(report: Content, folder: Path) -> None:
         svg, png = (folder / "plots" / f"{plot.name}.{kind}" for kind in ("svg", "png"))
         draw.save(plot.chart, svg, png)
         svgs[plot.name] = svg.read_bytes()
-    (folder / "report.md").write_text(page.markdown(report), encoding="utf-8")
     (folder / "index.html").write_text(page.html(report, svgs), encoding="utf-8")

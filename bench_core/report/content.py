@@ -10,7 +10,7 @@ from bench_core.analysis.comparison import Comparison, Result
 from bench_core.analysis.gpu_bounds import Potential, potentials
 from bench_core.analysis.speedup import Curve, Pool, best_against_best, curves, pool, threads, variant_comparisons
 from bench_core.core.records import Run
-from bench_core.report import disturbed, facts
+from bench_core.report import disturbed, facts, notable
 from bench_core.report.answers import answer
 from bench_core.report.glossary import METHOD, TERMS
 from bench_core.report.plots.charts import Plot, threads_plot, variant_plots, workload_plots
@@ -26,10 +26,11 @@ from bench_core.report.sections.parity import parity
 from bench_core.report.sections.pipelines import pipelines
 from bench_core.report.sections.rules import rules
 from bench_core.report.sections.study import Study
-from bench_core.report.summary import cpu_summary, gpu_summary, headlines, primary_curves
+from bench_core.report.summary import cpu_brief, cpu_summary, gpu_brief, gpu_summary, headlines, primary_curves
 from bench_core.report.tables import marks
 from bench_core.report.tables.cause_columns import cause_columns, cause_of
 from bench_core.report.tables.columns import Columns
+from bench_core.report.tables.summary_columns import curve_columns
 from bench_core.report.tables.table import Folded, Table, table
 
 VARIANT_RATIO = (
@@ -54,7 +55,7 @@ class Section:
 class Content:
     """The whole report. ``gpu_measured`` is false if no result is from a GPU; ``contended`` and ``left`` are lists of
     cases: those measured beside other work, and those not run for one common reason. ``cases`` is the table of a page
-    that compares two runs case by case."""
+    that compares two runs case by case. ``brief`` is the summary in few columns, for a pull request."""
 
     title: str
     subtitle: str
@@ -76,6 +77,8 @@ class Content:
     terms: tuple[tuple[str, str], ...]
     method: tuple[str, ...]
     cases: Table | None = None
+    notable: tuple[str, ...] = ()
+    brief: Table | None = None
 
     @property
     def plots(self) -> tuple[Plot, ...]:
@@ -170,7 +173,22 @@ def content(analysis: Analysis, prices: Prices = NO_PRICES) -> Content:
         contended=tuple(disturbed.contended_cases(results, analysis.labels)),
         terms=TERMS,
         method=METHOD,
+        notable=tuple(_notable(analysis, primary, missing)),
+        brief=(
+            gpu_brief(primary, columns)
+            if gpu_measured
+            else cpu_brief(results, analysis.causes, analysis.potentials, columns)
+        ),
     )
+
+
+def _notable(analysis: Analysis, primary: Sequence[Curve], missing: facts.Missing) -> Iterable[str]:
+    yield from notable.of_missing(missing)
+    yield from notable.of_speedups(primary)
+    yield from notable.of_bounds(analysis.potentials)
+    yield from notable.of_threads(analysis.threads)
+    yield from reasons.regimes(analysis.causes, analysis.labels)
+    yield from notable.of_results(analysis.pooled.results)
 
 
 def _overview(analysis: Analysis, primary: Sequence[Curve], gpu_measured: bool) -> Sequence[Plot | None]:
@@ -220,7 +238,7 @@ def _section(name: str, results: Sequence[Result], analysis: Analysis, columns: 
     matched = [row for curve in own for row in curve.rows]
     of_variants, contended = [VARIANT_RATIO, *marks.of_sides(own_variants)], marks.of_results(ordered)
     tables = (
-        table("CPU against GPU, all curves", columns.curve(), own if len(own) > 1 else ()),
+        table("CPU against GPU, all curves", curve_columns(columns), own if len(own) > 1 else ()),
         table("Speedups, matched", columns.matched(unit), matched, marks.of_sides(matched)),
         table("Other variants and dtypes against eager fp32", columns.variants(unit), own_variants, of_variants),
         table("All results", columns.results(unit), ordered, contended),

@@ -35,20 +35,21 @@ def why(limits: Limits, causes: Mapping[Key, Cause], labels: MachineLabels) -> S
         "is more than 80% of the first are called mixed. Traffic is a lower bound: each operator reads its inputs and "
         "writes its outputs once. The tables of the workloads have the figures of each case."
     )
-    return Study(WHY, about, tuple(_counts(causes, labels)), (), (ceilings,))
+    return Study(WHY, about, tuple(regimes(causes, labels)), (), (ceilings,))
 
 
-def _counts(causes: Mapping[Key, Cause], labels: MachineLabels) -> Iterable[str]:
+def regimes(causes: Mapping[Key, Cause], labels: MachineLabels) -> Iterable[str]:
+    """How many cases of each machine are bound by what."""
     for hardware, letter in labels.items():
         own = [cause for (where, _), cause in causes.items() if where == hardware]
         if own:
-            regimes = Counter(cause.bound.regime for cause in own)
-            shown = ", ".join(f"{number} {regime}" for regime, number in _most_first(regimes))
+            counts = Counter(cause.bound.regime for cause in own)
+            shown = ", ".join(f"{number} {regime}" for regime, number in _most_first(counts))
             yield f"Machine {letter}, {counted(len(own), 'case', 'cases')}: {shown}."
 
 
-def _most_first(regimes: Counter[Regime]) -> list[tuple[Regime, int]]:
-    return sorted(regimes.items(), key=lambda item: (-item[1], item[0]))
+def _most_first(counts: Counter[Regime]) -> list[tuple[Regime, int]]:
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
 def _ceilings(limits: Limits, labels: MachineLabels) -> Table | None:
