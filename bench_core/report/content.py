@@ -16,6 +16,7 @@ from bench_core.report.glossary import METHOD, TERMS
 from bench_core.report.plots.charts import Plot, threads_plot, variant_plots, workload_plots
 from bench_core.report.plots.overview import cpu_overview, gpu_overview
 from bench_core.report.plots.series import MachineLabels
+from bench_core.report.plots.settings import settings_plots
 from bench_core.report.prices import NO_PRICES, Prices
 from bench_core.report.sections import causes as reasons
 from bench_core.report.sections.claims import claims
@@ -252,7 +253,11 @@ def _section(name: str, results: Sequence[Result], analysis: Analysis, columns: 
         about=facts.about(results),
         facts=facts.work(results),
         sentences=tuple(_sentences(own, analysis.labels)),
-        plots=(*workload_plots(results, own, analysis.labels), *variant_plots(own_variants, analysis.labels)),
+        plots=(
+            *workload_plots(results, own, analysis.labels),
+            *settings_plots(results, own, analysis.labels),
+            *variant_plots(own_variants, analysis.labels),
+        ),
         tables=tuple(one for one in tables if one is not None),
     )
 

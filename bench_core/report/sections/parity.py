@@ -10,25 +10,24 @@ from bench_core.core.results import Parity
 from bench_core.report.plots.series import device_words
 from bench_core.report.sections.study import Study
 from bench_core.report.tables.columns import Columns
+from bench_core.report.tables.marks import MEANINGLESS, unchecked
 from bench_core.report.tables.table import Column, Link, table
 
 NAME = "Do the results agree?"
-MEANINGLESS = 0.5
-"""A relative tolerance above which a check says nothing."""
 
 
 def parity(results: Iterable[Result], columns: Columns) -> Study | None:
     """The section, with the case closest to its tolerance for each workload, device, dtype and variant; ``None`` if no
     result was compared with float64."""
     groups: dict[tuple[str, ...], list[Result]] = {}
-    unchecked: dict[str, str] = {}
+    without: dict[str, str] = {}
     for result in results:
         case, record = result.case, result.record
         if record.parity:
             key = (case.workload, result.machine.hardware, case.device, case.dtype, case.variant_label)
             groups.setdefault(key, []).append(result)
         else:
-            unchecked[case.workload] = record.unavailable.get("parity", "no reason is stored")
+            without[case.workload] = record.unavailable.get("parity", "no reason is stored")
     if not groups:
         return None
     errors = table(
@@ -42,11 +41,11 @@ def parity(results: Iterable[Result], columns: Columns) -> Study | None:
             Column("Relative error", lambda g: text.small(_closest(g).error), numeric=True),
             Column("Tolerance", lambda g: text.small(_closest(g).tolerance), numeric=True),
             Column("Quantity", lambda g: _closest(g).quantity),
-            Column("Unchecked", _unchecked),
+            Column("Unchecked", lambda g: unchecked(result.record.parity for result in g)),
             Column("Cases", lambda g: text.whole(len(g)), numeric=True),
         ),
         groups.values(),
-        [f"Not compared with float64: {name}: {reason}." for name, reason in unchecked.items()],
+        [f"Not compared with float64: {name}: {reason}." for name, reason in without.items()],
     )
     about = (
         "Before a case is timed, the results of its first call are compared with the same work in float64 on the CPU: "
@@ -57,13 +56,6 @@ def parity(results: Iterable[Result], columns: Columns) -> Study | None:
         f"{text.share(MEANINGLESS)}."
     )
     return Study(NAME, about, (), (), (errors,) if errors else ())
-
-
-def _unchecked(group: list[Result]) -> str:
-    """The quantities of which the check says nothing in some case of the group."""
-    checks = [result.record.parity for result in group if result.record.parity]
-    loose = [check.quantity for check in checks if check.tolerance > MEANINGLESS]
-    return ", ".join(dict.fromkeys([name for check in checks for name in check.inconclusive] + loose))
 
 
 def _closest(group: list[Result]) -> Parity:

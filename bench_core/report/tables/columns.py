@@ -8,7 +8,7 @@ from bench_core.analysis.comparison import Comparison, Result
 from bench_core.core import text
 from bench_core.report.plots.series import MachineLabels, device_words
 from bench_core.report.prices import Prices, price_per_million
-from bench_core.report.tables.marks import marked
+from bench_core.report.tables.marks import marked, unchecked
 from bench_core.report.tables.table import Column, Link
 
 _RATIO: tuple[Column[Comparison], ...] = (
@@ -58,6 +58,7 @@ class Columns:
             Column("CI", lambda r: text.seconds_interval(r.interval), numeric=True),
             Column("Half-width", lambda r: text.percent(r.record.timing.rel_half_width), numeric=True),
             Column("Target", _target),
+            Column("Flags", lambda r: "; ".join(flag.text for flag in r.record.flags)),
             Column("Time per call", lambda r: text.seconds(r.record.timing.median), numeric=True),
             Column(
                 f"{unit.capitalize() if unit.islower() else unit}/s",
@@ -65,7 +66,6 @@ class Columns:
                 numeric=True,
             ),
             Column("Samples", lambda r: text.whole(r.record.timing.count), numeric=True),
-            Column("Flags", lambda r: "; ".join(flag.text for flag in r.record.flags)),
             Column("Device model", lambda r: r.record.device_model),
         )
 
@@ -103,6 +103,7 @@ class Columns:
             Column(
                 "Relative error", lambda r: text.small(r.record.parity.error if r.record.parity else None), numeric=True
             ),
+            Column("Unchecked", lambda r: unchecked([r.record.parity])),
             Column("Compile time", lambda r: text.seconds(_compilation(r, "seconds")), numeric=True),
             Column("Graphs", lambda r: text.whole(_compilation(r, "graphs")), numeric=True),
             Column("Graph breaks", lambda r: text.whole(_compilation(r, "graph_breaks")), numeric=True),
