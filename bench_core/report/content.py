@@ -14,6 +14,7 @@ from bench_core.report import disturbed, facts, notable
 from bench_core.report.answers import answer
 from bench_core.report.glossary import METHOD, TERMS
 from bench_core.report.plots.charts import Plot, threads_plot, variant_plots, workload_plots
+from bench_core.report.plots.distributions import modes_plot
 from bench_core.report.plots.overview import cpu_overview, gpu_overview
 from bench_core.report.plots.series import MachineLabels
 from bench_core.report.plots.settings import settings_plots
@@ -257,6 +258,7 @@ def _section(name: str, results: Sequence[Result], analysis: Analysis, columns: 
             *workload_plots(results, own, analysis.labels),
             *settings_plots(results, own, analysis.labels),
             *variant_plots(own_variants, analysis.labels),
+            *((modes,) if (modes := modes_plot(ordered, analysis.labels)) else ()),
         ),
         tables=tuple(one for one in tables if one is not None),
     )

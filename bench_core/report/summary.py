@@ -128,7 +128,7 @@ def cpu_brief(
 
     def bound(result: Result) -> float | None:
         known = bounds.get((result.machine.hardware, result.case.workload))
-        return known and known.of(gpu)
+        return known.of(gpu) if known else None
 
     shown = (*throughput(columns), *regime_columns(causes), bound_column(gpu, bound))
     best = _fastest(results)

@@ -71,7 +71,8 @@ class TestContent:
             Case("conv2d_grid", device=d, batch_size=32, setting=f"k{k}") for d in ("cpu", "cuda") for k in range(9)
         ]
         report = content_of(factory.run([factory.record(case) for case in settings]))
-        assert [plot.name for plot in report.plots] == ["conv2d_grid_settings_time", "conv2d_grid_settings"]
+        (section,) = report.families["synthetic"]
+        assert [plot.name for plot in section.plots] == ["conv2d_grid_settings_time", "conv2d_grid_settings"]
 
     def test_single_batch_has_no_crossover(self):
         records = factory.sweep("w", batches=(8,), one_thread_at=None) + factory.sweep("v", one_thread_at=None)

@@ -8,6 +8,7 @@ from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from bench_core.core.case import Case
+from bench_core.core.results import Flag, FlagCode
 from bench_core.report.content import analyze, content
 from bench_core.report.plots import canvas, draw
 from bench_core.report.plots.chart_types import LineChart, MarkChart
@@ -16,6 +17,7 @@ from tests.support import factory
 NO_GPU = factory.machine(gpu=False)
 LONG = factory.machine(cpu="Synthetic(R) Processor(TM) Platinum 0000XYZ CPU @ 0.00GHz, of a very long name")
 DTYPES = tuple(Case("w", dtype=dtype) for dtype in ("fp32", "bf16", "fp16"))
+TWO_GROUPS = Flag(FlagCode.TWO_MODES, "two groups")
 SETTINGS = [
     factory.record(Case("conv2d_grid", device=device, batch_size=32, setting=f"kernel {k}"), 1e-3 * k)
     for device in ("cpu", "cuda")
@@ -43,6 +45,14 @@ SETTINGS = [
             id="dtypes",
         ),
         pytest.param(factory.run(SETTINGS, LONG), id="settings"),
+        pytest.param(
+            factory.run(
+                [r for name in ("a", "b") for r in factory.sweep(name, flags=(TWO_GROUPS,))],
+                LONG,
+                ceilings=factory.ceilings(),
+            ),
+            id="causes",
+        ),
         pytest.param(factory.run(factory.pipeline(), LONG), id="pipeline"),
         pytest.param(factory.run(factory.pipeline(("cpu",))[:1], NO_GPU), id="one stacked bar"),
         pytest.param(
@@ -133,7 +143,7 @@ def test_no_caption_repeats_what_the_plot_says():
 def test_a_single_point_is_a_row_of_a_table_and_no_plot(devices):
     run = factory.run(factory.sweep("w", devices, batches=(8,), one_thread_at=8))
     report = content(analyze([run]))
-    assert report.plots == ()
+    assert [plot.name for plot in report.plots if plot.name != "parity"] == []
     (section,) = report.families["synthetic"]
     (rows,) = (len(table.rows) for table in section.tables if table.caption.startswith("All results"))
     assert rows == len(run.records)

@@ -54,14 +54,14 @@ def cpu_out(tmp_path_factory) -> Path:
 def test_report_has_all_its_files_and_no_others(out):
     assert {path.name for path in out.iterdir()} == {"index.html", "report.md", "speedups.csv", "cases.csv", "plots"}
     stems = {path.stem for path in (out / "plots").iterdir()}
-    names = {"overview_speedup", "mlp_train_time", "mlp_train_speedup", "gan_step_time"}
+    names = {"overview_speedup", "mlp_train_time", "mlp_train_speedup", "gan_step_time", "parity"}
     assert stems == names | {"gan_step_speedup", "gan_step_throughput", "mlp_train_throughput"}
     assert {path.suffix for path in (out / "plots").iterdir()} == {".svg", ".png"}
 
 
 def test_page_needs_no_other_file(out):
     page = page_of(out)
-    assert len(page.images) == 7
+    assert len(page.images) == 8
     assert all(source.startswith("data:image/svg+xml;base64,") for source in page.images)
     assert all(page.alts)
     assert "script" not in page.tags

@@ -171,6 +171,39 @@ class MarkChart:
 
 
 @dataclass(frozen=True)
+class Roof:
+    """A ceiling: FLOP/s, or bytes per second."""
+
+    label: str
+    flops: float | None = None
+    bandwidth: float | None = None
+
+
+@dataclass(frozen=True)
+class RoofPoint:
+    """Work under the roofs: its number, FLOP/byte and FLOP/s, and the group that decides its color. ``contended``:
+    measured beside other work."""
+
+    number: int
+    intensity: float
+    flops: float
+    group: str
+    contended: bool = False
+
+
+@dataclass(frozen=True)
+class RooflineChart:
+    """FLOP/s over FLOP/byte, both logarithmic, below the roofs; ``groups`` are all groups in order."""
+
+    title: str
+    subtitle: str
+    footer: str
+    roofs: tuple[Roof, ...]
+    groups: tuple[str, ...]
+    points: tuple[RoofPoint, ...]
+
+
+@dataclass(frozen=True)
 class Figure:
     """A value of a panel's row with its interval; ``contended``: measured beside other work."""
 
@@ -200,4 +233,4 @@ class PanelChart:
     panels: tuple[Panel, ...]
 
 
-Chart = LineChart | DotChart | RungChart | StackChart | PanelChart | MarkChart
+Chart = LineChart | DotChart | RungChart | StackChart | PanelChart | MarkChart | RooflineChart

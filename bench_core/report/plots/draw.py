@@ -27,6 +27,7 @@ from bench_core.report.plots.chart_types import (
     MarkChart,
     PanelChart,
     Point,
+    RooflineChart,
     RungChart,
     Side,
     StackChart,
@@ -34,6 +35,7 @@ from bench_core.report.plots.chart_types import (
 from bench_core.report.plots.colors import BLUE, GRAY, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION
 from bench_core.report.plots.draw_marks import marks_figure
 from bench_core.report.plots.draw_panels import panels_figure
+from bench_core.report.plots.draw_roofline import roofline_figure
 from bench_core.report.plots.markers import COLORS, HALF_FILLED, HOLLOW, MARKERS, MarkerStyle, draw_markers, explain
 
 STAGE_COLORS = (ORANGE, SKY, GREEN, BLUE, PURPLE, VERMILLION)
@@ -71,6 +73,8 @@ def draw(chart: Chart) -> Figure:
             return panels_figure(chart)
         case MarkChart():
             return marks_figure(chart)
+        case RooflineChart():
+            return roofline_figure(chart)
 
 
 def _lines_figure(chart: LineChart) -> Figure:

@@ -15,6 +15,7 @@ from bench_core.report.plots.markers import COLORS, HOLLOW, MARKERS, draw_marker
 
 ROW, ROW_OF_SAMPLES = 0.24, 0.42
 """The height of a row in inches."""
+FURTHER = ("^", "v", "P")
 SPREAD = 0.3
 """Samples are spread over so much of a row's height to each side, in the order in which they were taken."""
 
@@ -30,7 +31,7 @@ def marks_figure(chart: MarkChart) -> Figure:
     styles = _styles(chart)
     for y, (_, row) in enumerate(chart.rows):
         for mark in row:
-            _draw_mark(ax, mark, y, *styles[mark.of])
+            _draw_mark(ax, mark, y + _beside(mark, len(chart.series)), *styles[mark.of])
     for (label, _), (color, marker) in zip(chart.series, styles, strict=True):
         ax.plot([], [], color=color, marker=marker, linestyle="none", markersize=5, label=label)
     if chart.limit:
@@ -44,19 +45,25 @@ def marks_figure(chart: MarkChart) -> Figure:
     return figure
 
 
+def _beside(mark: Mark, series: int) -> float:
+    """How far a mark is from the middle of its row, so that those of several series do not cover each other."""
+    return 0.0 if mark.raw else (mark.of - 0.5 * (series - 1)) * min(0.2, 0.5 / series)
+
+
 def _styles(chart: MarkChart) -> list[tuple[str, str]]:
-    """The color and marker of each series: those of its side, a further color for a further series of that side."""
+    """The color and marker of each series: those of its side, with further colors and then markers for further ones."""
     used: dict[object, int] = {}
     styles = []
     for _, side in chart.series:
         colors = COLORS[side] if side else tuple(color for some in COLORS.values() for color in some)
         nth = used.setdefault(side, 0)
         used[side] += 1
-        styles.append((colors[nth % len(colors)], MARKERS[side] if side else "o"))
+        markers = (MARKERS[side] if side else "o", *FURTHER)
+        styles.append((colors[nth % len(colors)], markers[nth // len(colors) % len(markers)]))
     return styles
 
 
-def _draw_mark(ax: Axes, mark: Mark, y: int, color: str, marker: str) -> None:
+def _draw_mark(ax: Axes, mark: Mark, y: float, color: str, marker: str) -> None:
     if mark.raw:
         places = np.linspace(y - SPREAD, y + SPREAD, len(mark.raw))
         ax.plot(mark.raw, places, linestyle="none", marker=".", markersize=4, color=color, alpha=0.5, mew=0, zorder=1)

@@ -167,6 +167,16 @@ def distinguishing(firsts: Sequence[Result], labels: MachineLabels) -> list[str]
     return [", ".join(part[i] for part in differ if part[i]) for i in range(len(firsts))]
 
 
+def case_labels(results: Sequence[Result], labels: MachineLabels) -> list[str]:
+    """What distinguishes each result: setting, dtype, variant, machine, batch and device."""
+    others = distinguishing(results, labels)
+    batches = [f"b{result.case.batch_size}" for result in results]
+    devices = [device_words(result) for result in results]
+    parts = [others, *(part for part in (batches, devices) if len(set(part)) > 1)]
+    names = [", ".join(word for word in words if word) for words in zip(*parts, strict=True)]
+    return [name or device for name, device in zip(names, devices, strict=True)]
+
+
 def device_words(result: Result) -> str:
     """The device in words: ``GPU``, ``cuda:1``, or ``CPU, 16 threads``."""
     if result.on_gpu:

@@ -94,7 +94,7 @@ def _plot(workload: str, results: Sequence[Result], labels: MachineLabels) -> Pl
         footer=series.machines_footer(results, labels),
         axis=f"Time per {unit}",
         stages=tuple(_names(results)),
-        bars=tuple(map(_bar, _labels(results, labels), results)),
+        bars=tuple(map(_bar, series.case_labels(results, labels), results)),
     )
     alt = f"{workload}: time per {unit} of each stage, one bar per case. The numbers are in the table below."
     return Plot(file_name(workload, "stages"), chart, alt)
@@ -105,13 +105,3 @@ def _bar(label: str, result: Result) -> Bar:
     seconds = {name: seconds / units for name, seconds in stages.seconds.items()}
     doubt = text.share(round(stages.share, 2)) if _doubt(result) else ""
     return Bar(label, seconds, stages.whole / units, result.record.contended, doubt)
-
-
-def _labels(results: Sequence[Result], labels: MachineLabels) -> list[str]:
-    """What distinguishes each bar: setting, dtype, variant, machine, batch and device."""
-    others = series.distinguishing(results, labels)
-    batches = [f"b{result.case.batch_size}" for result in results]
-    devices = [series.device_words(result) for result in results]
-    parts = [others, *(part for part in (batches, devices) if len(set(part)) > 1)]
-    names = [", ".join(word for word in words if word) for words in zip(*parts, strict=True)]
-    return [name or device for name, device in zip(names, devices, strict=True)]

@@ -18,9 +18,9 @@ def curve_columns(columns: Columns) -> tuple[Column[Curve], ...]:
     """The summary of a curve of matched speedups, with the absolute times of its peak."""
     return (
         *verdict_columns(columns),
-        Column("CPU time/unit", lambda c: time_cell(c.peak and c.peak.base), numeric=True),
-        Column("GPU time/unit", lambda c: time_cell(c.peak and c.peak.contender), numeric=True),
-        Column("CPU threads", lambda c: threads_cell(c.peak and c.peak.base), numeric=True),
+        Column("CPU time/unit", lambda c: time_cell(c.peak.base if c.peak else None), numeric=True),
+        Column("GPU time/unit", lambda c: time_cell(c.peak.contender if c.peak else None), numeric=True),
+        Column("CPU threads", lambda c: threads_cell(c.peak.base if c.peak else None), numeric=True),
         Column("Case", lambda c: _case_words(c.rows[0]), once=True),
     )
 
