@@ -30,6 +30,7 @@ from bench_core.report.sections.rules import rules
 from bench_core.report.sections.study import Study
 from bench_core.report.summary import cpu_brief, cpu_summary, gpu_brief, gpu_summary, headlines, primary_curves
 from bench_core.report.tables import marks
+from bench_core.report.tables.case_table import all_cases
 from bench_core.report.tables.cause_columns import cause_columns, cause_of
 from bench_core.report.tables.columns import Columns
 from bench_core.report.tables.summary_columns import curve_columns
@@ -57,7 +58,8 @@ class Section:
 class Content:
     """The whole report. ``gpu_measured`` is false if no result is from a GPU; ``contended`` and ``left`` are lists of
     cases: those measured beside other work, and those not run for one common reason. ``cases`` is the table of a page
-    that compares two runs case by case. ``brief`` is the summary in few columns, for a pull request."""
+    that compares two runs case by case, ``all_cases`` that of a report. ``brief`` is the summary in few columns, for a
+    pull request."""
 
     title: str
     subtitle: str
@@ -81,6 +83,7 @@ class Content:
     cases: Table | None = None
     notable: tuple[str, ...] = ()
     brief: Table | None = None
+    all_cases: Table | None = None
 
     @property
     def plots(self) -> tuple[Plot, ...]:
@@ -176,6 +179,7 @@ def content(analysis: Analysis, prices: Prices = NO_PRICES) -> Content:
         terms=TERMS,
         method=METHOD,
         notable=tuple(_notable(analysis, primary, missing)),
+        all_cases=all_cases(results, analysis.causes, columns),
         brief=(
             gpu_brief(primary, columns)
             if gpu_measured

@@ -181,7 +181,8 @@ class TestWordsChangeNoBehavior:
 def _tables(report):
     sections = [section for family in report.families.values() for section in family]
     of_sections = [table for part in (*sections, *report.studies) for table in part.tables]
-    return [t for t in (report.summary, report.machines, report.runs, report.best, report.threads, *of_sections) if t]
+    at_the_top = (report.summary, report.all_cases, report.machines, report.runs)
+    return [t for t in (*at_the_top, report.best, report.threads, *of_sections) if t]
 
 
 def test_cells_of_a_workload_link_to_its_section():

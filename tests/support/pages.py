@@ -21,6 +21,7 @@ class Page(HTMLParser):
         self.ids: list[str] = []
         self.tags: set[str] = set()
         self.rows: list[list[str]] = []
+        self.source = source
         self._unseen = False
         self.feed(source)
 

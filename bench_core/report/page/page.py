@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 from collections.abc import Mapping
 
@@ -19,7 +20,14 @@ MAX_LINE = 600
 def html(content: Content, svgs: Mapping[str, bytes]) -> str:
     """The HTML page. The plots' SVGs are embedded, so that the page is a single file."""
     images = {name: f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}" for name, svg in svgs.items()}
-    return environment().get_template("index.html.j2").render(c=content, images=images)
+    templates = environment()
+    allowed = _hash(templates.get_template("filter.js").render())
+    return templates.get_template("index.html.j2").render(c=content, images=images, script_hash=allowed)
+
+
+def _hash(script: str) -> str:
+    """The hash by which the page allows its own script, and no other."""
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def markdown(content: Content, limit: int = LIMIT) -> str:
