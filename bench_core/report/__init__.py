@@ -5,7 +5,7 @@ May import ``analysis``, ``storage`` and ``core``; never torch, and nothing that
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,24 +24,34 @@ __all__ = ["ReportError", "write", "write_side_by_side"]
 FULL_PAGE = "\nThe full page is `index.html`, next to this file; `speedups.csv` has all figures.\n"
 
 
-def write(runs: Sequence[Run], out: Path, *, emulated: bool = False, prices: Prices = NO_PRICES) -> Path:
+def write(
+    runs: Sequence[Run],
+    out: Path,
+    *,
+    emulated: bool = False,
+    prices: Prices = NO_PRICES,
+    reference: Iterable[Run] = (),
+) -> Path:
     """Write ``index.html``, ``report.md``, ``speedups.csv``, ``cases.csv`` and ``plots/`` to a folder, and
     ``gpu_bounds.csv`` if there is a machine without a GPU.
 
     Returns the path of the page, a single file with all plots embedded. Other files in the folder stay. Raises
     ``ReportError`` (a ``ValueError``) without runs, if the folder cannot be written, and for runs on an emulated GPU,
     whose times mean nothing, unless ``emulated`` asks for them. ``prices`` are those of an hour of each device.
+    ``reference`` has runs of other machines: if none of ``runs`` has results of a GPU, those of theirs are the other
+    side.
     """
     if not runs:
         raise ReportError("there is no run to report; store one with `pytest benchmarks --benchmark-autosave`")
     if not emulated and (refused := [run for run in runs if run.info.machine.emulated]):
         raise ReportError(f"{refused[0].path}: its GPU was emulated, so its times mean nothing; --emulated reports it")
     # Imported here: pandas and matplotlib take a second to import.
+    from bench_core.analysis.other_side import other_side
     from bench_core.report.content import analyze, content
     from bench_core.report.page import page
     from bench_core.report.tables import frame
 
-    analysis = analyze(runs)
+    analysis = analyze(runs, other_side(runs, reference))
     with staged(out) as folder:
         frame.write_csv(frame.records_frame(analysis.pooled.results, analysis.causes, prices), folder / "cases.csv")
         frame.write_csv(frame.speedups_frame(analysis.comparisons), folder / "speedups.csv")

@@ -169,3 +169,13 @@ def test_settings_that_were_not_swept_are_in_the_plot_of_settings():
     assert list(plots) == ["conv2d_grid_time", "conv2d_grid_throughput", "conv2d_grid_settings_time"]
     assert len(plots["conv2d_grid_settings_time"].chart.rows) == 8
     assert len(plots["conv2d_grid_time"].chart.lines) == 1
+
+
+def test_names_that_look_alike_as_files_have_their_own_plots_and_long_ones_fit():
+    names = ("a/b", "a:b", "größe", "grüße", "x" * 400, "x" * 401, "..")
+    plots = plots_of(factory.run([r for name in names for r in factory.sweep(name, ("cpu",), one_thread_at=None)]))
+    times = [name for name in plots if name.endswith("_time") or "x" * 100 in name]
+    assert len({plot.chart.title for plot in plots.values() if isinstance(plot.chart, LineChart)}) == len(names)
+    assert len([plot for plot in plots.values() if isinstance(plot.chart, LineChart)]) == 2 * len(names)
+    assert times
+    assert all(len(name) < 200 and "/" not in name and not name.startswith(".") for name in plots)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +21,8 @@ GPU_WORDS = {
     Verdict.SAME: "same within the tolerance",
     Verdict.UNCLEAR: "unclear",
 }
+LONGEST_NAME = 120
+USUAL = re.compile(r"[A-Za-z0-9_.,()?'\[\] -]*")
 THREAD_WORDS = GPU_WORDS | {Verdict.FASTER: "all cores faster", Verdict.SLOWER: "one thread faster"}
 
 
@@ -43,8 +46,14 @@ class Plot:
 
 
 def file_name(*parts: str) -> str:
-    """A safe file name made of these words."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", "_".join(part for part in parts if part)).strip("-.")
+    """A safe file name made of these words. What is long, or has unusual characters, has a hash at its end, so that
+    different words have different names."""
+    words = "_".join(part for part in parts if part)
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", words).strip("-.")
+    if 0 < len(name) <= LONGEST_NAME and USUAL.fullmatch(words):
+        return name
+    digest = hashlib.sha256(words.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{name[:LONGEST_NAME]}-{digest[:8]}".strip("-.")
 
 
 def workload_plots(results: Sequence[Result], curves: Sequence[Curve], labels: MachineLabels) -> tuple[Plot, ...]:
