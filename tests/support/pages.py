@@ -22,7 +22,7 @@ class Page(HTMLParser):
         self.tags: set[str] = set()
         self.rows: list[list[str]] = []
         self.source = source
-        self._unseen = False
+        self._unseen = self._in_cell = False
         self.feed(source)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -40,16 +40,19 @@ class Page(HTMLParser):
             self.rows.append([])
         if tag in ("td", "th"):
             self.rows[-1].append("")
+            self._in_cell = True
 
     def handle_endtag(self, tag: str) -> None:
         if tag in ("style", "script"):
             self._unseen = False
+        if tag in ("td", "th"):
+            self._in_cell = False
 
     def handle_data(self, data: str) -> None:
         if self._unseen:
             return
         self.words.append(data)
-        if self.rows and self.rows[-1]:
+        if self._in_cell:
             self.rows[-1][-1] += data.strip()
 
     @property

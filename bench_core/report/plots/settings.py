@@ -54,7 +54,7 @@ def _times(results: Sequence[Result], labels: MachineLabels) -> Plot | None:
         ),
         rows=tuple(
             (name or text.NONE, tuple(_mark(r, of[r.machine.hardware, r.case.device, r.case.threads]) for r in own))
-            for name, own in rows.items()
+            for name, own in sorted(rows.items(), key=lambda row: min(r.record.per_unit for r in row[1]))
         ),
         tick=partial(text.seconds, number=text.brief),
     )

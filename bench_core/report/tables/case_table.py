@@ -20,7 +20,7 @@ def all_cases(results: Sequence[Result], causes: Mapping[Key, Cause], columns: C
 
     def share(result: Result) -> float | None:
         cause = cause_of(causes, result)
-        return cause and cause.share
+        return cause.share if cause else None
 
     regime, of_ceiling = regime_columns(causes)
     shown: tuple[Column[Result], ...] = (

@@ -20,7 +20,7 @@ def curve_columns(columns: Columns) -> tuple[Column[Curve], ...]:
         *verdict_columns(columns),
         Column("CPU time/unit", lambda c: time_cell(c.peak.base if c.peak else None), numeric=True),
         Column("GPU time/unit", lambda c: time_cell(c.peak.contender if c.peak else None), numeric=True),
-        Column("CPU threads", lambda c: threads_cell(c.peak.base if c.peak else None), numeric=True),
+        Column("CPU threads", lambda c: threads_cell(c.peak.base if c.peak else None), numeric=True, once=True),
         Column("Case", lambda c: _case_words(c.rows[0]), once=True),
     )
 
