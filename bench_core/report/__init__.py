@@ -83,12 +83,8 @@ def write_side_by_side(comparison: NamedComparison, out: Path) -> Path:
 def _write_page(report: Content, folder: Path) -> None:
     """The page and its plots."""
     from bench_core.report.page import page
-    from bench_core.report.plots import draw
+    from bench_core.report.plots.saving import save_all
 
     (folder / "plots").mkdir()
-    svgs = {}
-    for plot in report.plots:
-        svg, png = (folder / "plots" / f"{plot.name}.{kind}" for kind in ("svg", "png"))
-        draw.save(plot.chart, svg, png)
-        svgs[plot.name] = svg.read_bytes()
+    svgs = save_all(report.plots, folder / "plots")
     (folder / "index.html").write_text(page.html(report, svgs), encoding="utf-8")
