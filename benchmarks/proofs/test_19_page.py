@@ -4,6 +4,7 @@ loaded in Chromium."""
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -41,14 +42,21 @@ def chromium(tmp_path: Path) -> Iterator[Any]:
     started.quit()
 
 
-def written(folder: Path) -> tuple[Path, int, float]:
-    """A page of so many cases on both devices, how many they are, and the seconds that the command took."""
+def written(folder: Path) -> tuple[Path, int, float, float]:
+    """A page of so many cases on both devices, how many they are, and the seconds that the command took: those that
+    passed, and those of the CPU."""
     run = factory.large_run(workloads=-(-CASES // 11))
     stored = factory.store(run, folder / "run.json", checksum=True)
     command = [sys.executable, "-m", "bench_core", "report", str(stored), "--out", str(folder / "report")]
-    start = time.monotonic()
+    start, before = time.monotonic(), cpu_seconds()
     subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True, capture_output=True)
-    return folder / "report" / "index.html", len(run.records), time.monotonic() - start
+    return folder / "report" / "index.html", len(run.records), time.monotonic() - start, cpu_seconds() - before
+
+
+def cpu_seconds() -> float:
+    """The CPU time of all child processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def loaded(chromium: Any, page: Path) -> float:
@@ -58,7 +66,7 @@ def loaded(chromium: Any, page: Path) -> float:
 
 
 def test_page_of_300_cases_is_small_and_fast(chromium: Any, tmp_path: Path, print_line: PrintLine) -> None:
-    page, cases, seconds = written(tmp_path)
+    page, cases, seconds, of_cpu = written(tmp_path)
     empty = tmp_path / "empty.html"
     empty.write_text("<!DOCTYPE html><title>empty</title>", encoding="utf-8")
     for each in (empty, page):
@@ -67,7 +75,8 @@ def test_page_of_300_cases_is_small_and_fast(chromium: Any, tmp_path: Path, prin
     later = statistics.median(of_page - of_empty for of_empty, of_page in pairs)
     megabytes = page.stat().st_size / 1e6
     print_line(
-        f"page of {cases} cases: {megabytes:.1f} of {MEGABYTES:.0f} MB, written in {seconds:.1f} of {SECONDS:.0f} s, "
+        f"page of {cases} cases: {megabytes:.1f} of {MEGABYTES:.0f} MB, written in {seconds:.1f} of {SECONDS:.0f} s "
+        f"({of_cpu:.1f} s of CPU time), "
         f"loaded {later:.2f} s after an empty page, of {LATER} s (median of {ROUNDS} turns)"
     )
     assert cases >= CASES

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from bench_core.report.content import analyze, content
-from bench_core.report.plots import saving
+from bench_core.report.plots import draw, saving
 from tests.support import factory
 
 
@@ -33,8 +33,13 @@ def files(folder):
 
 @pytest.mark.usefixtures("shared")
 def test_two_processes_draw_the_same(plots, alone, tmp_path, monkeypatch):
-    drawn, save = [], saving.draw.save
-    monkeypatch.setattr(saving.draw, "save", lambda *job: (drawn.append(job), save(*job)))
+    drawn, save = [], draw.save
+
+    def counted(*job):
+        drawn.append(job)
+        save(*job)
+
+    monkeypatch.setattr(draw, "save", counted)
     assert (saving.save_all(plots, tmp_path), files(tmp_path)) == alone
     assert 0 < len(drawn) < len(plots), "another process has drawn the others"
 
