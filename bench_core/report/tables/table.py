@@ -71,7 +71,7 @@ def table(caption: str, columns: Iterable[Column[T]], items: Iterable[T], notes:
     filled = {i for i, column in enumerate(cells) if any(cell not in ("", NONE) for cell in column)}
     once = [i for i in filled if columns[i].once and len(set(cells[i])) == 1]
     shown = sorted(filled.difference(once))
-    shared = ", ".join(f"{columns[i].name.lower()} {cells[i][0]}" for i in sorted(once))
+    shared = ", ".join(f"{_within(columns[i].name)} {cells[i][0]}" for i in sorted(once))
     filters = tuple(columns[i].filter for i in shown)
     keys = tuple(tuple(_key(columns[i], item) for i in shown) for item in items) if any(filters) else ()
     return Table(
@@ -83,6 +83,11 @@ def table(caption: str, columns: Iterable[Column[T]], items: Iterable[T], notes:
         keys=keys,
         filters=filters if any(filters) else (),
     )
+
+
+def _within(name: str) -> str:
+    """A heading within a sentence: an abbreviation at its beginning keeps its capitals."""
+    return name if name[:2].isupper() else name.lower()
 
 
 def _key(column: Column[T], item: T) -> float | None:
