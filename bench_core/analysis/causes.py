@@ -44,6 +44,12 @@ class Cause:
         """The bytes that were read and written per second, at least."""
         return None if self.figures.bytes is None else self.figures.bytes / self.figures.seconds
 
+    @property
+    def intensity(self) -> float | None:
+        """FLOPs for each byte that is read or written."""
+        flops, bytes_ = self.figures.flops, self.figures.bytes
+        return flops / bytes_ if flops and bytes_ else None
+
 
 def limits(runs: Iterable[Run]) -> Limits:
     """The ceilings of every machine that has some, from its newest run with them."""

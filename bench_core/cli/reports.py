@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench_core.core import extras
-from bench_core.core.errors import OptionError
+from bench_core.core.errors import BenchError, OptionError
+
+if TYPE_CHECKING:
+    from bench_core.core.records import Run
 
 
 def report(
@@ -23,6 +26,13 @@ def report(
         list[str] | None,
         typer.Option(metavar="DEVICE=PRICE", help="Price of an hour, such as cuda=3.5; may be given several times."),
     ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Runs of another machine, whose GPU is the other side if no run has one; default: results/reference.",
+        ),
+    ] = None,
     emulated: Annotated[bool, typer.Option("--emulated", help="Report runs on an emulated GPU too (tests).")] = False,
 ) -> None:
     """Write index.html, plots, speedups.csv and report.md from stored runs."""
@@ -32,15 +42,31 @@ def report(
     from bench_core.storage.naming import default_paths
 
     if compare is not None:
-        if paths or price or emulated:
+        if paths or price or reference or emulated:
             raise OptionError("report --compare: takes two runs and --out, and nothing else")
         _write_side_by_side(*compare, out)
         return
     prices = parse_prices(price or ())
     runs = files.load_all(paths or default_paths())
     with extras.needs("report", "the report"):
-        page = write(runs, out, emulated=emulated, prices=prices)
+        page = write(runs, out, emulated=emulated, prices=prices, reference=_reference(reference, bool(paths)))
     print(f"Report written to {page}")
+
+
+def _reference(folder: Path | None, named: bool) -> list[Run]:
+    """The runs of a folder. Without one, those that come with the project, unless the user named the runs to report;
+    what cannot be read of them is said, and the report is written without."""
+    from bench_core.storage import files, naming
+
+    if folder is not None:
+        return files.load_all([folder])
+    if named or not any(naming.REFERENCE.rglob("*.json")):
+        return []
+    try:
+        return files.load_all([naming.REFERENCE])
+    except BenchError as error:
+        print(f"bench-core: {error}; the report is written without", file=sys.stderr)
+        return []
 
 
 def _write_side_by_side(base: str, head: str, out: Path) -> None:

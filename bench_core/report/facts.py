@@ -18,10 +18,26 @@ Missing = Sequence[tuple[str, NotRun]]
 """What has no result, each with the hardware of its machine."""
 
 
-def machine_labels(runs: Iterable[Run]) -> MachineLabels:
-    """A letter for each machine, by its hardware, in the order of their first runs."""
-    hardware = dict.fromkeys(run.info.machine.hardware for run in runs)
-    return {name: chr(ord("A") + i) if i < 26 else str(i + 1) for i, name in enumerate(hardware)}
+def machine_labels(runs: Iterable[Run], others: Iterable[Run] = ()) -> MachineLabels:
+    """A letter for each machine, by its hardware, in the order of their first runs; ``others`` are runs of machines
+    that are only the other side, which their labels say."""
+    at_hand = list(dict.fromkeys(run.info.machine.hardware for run in runs))
+    elsewhere = list(dict.fromkeys(run.info.machine.hardware for run in others))
+    letters = {name: chr(ord("A") + i) if i < 26 else str(i + 1) for i, name in enumerate([*at_hand, *elsewhere])}
+    return letters | {name: f"{letters[name]} (another machine)" for name in elsewhere}
+
+
+def other_machines(runs: Sequence[Run], others: Iterable[Run], labels: MachineLabels) -> Iterable[str]:
+    """A line for each machine that is only the other side: whose GPU it is, and what that means."""
+    own = " and ".join(dict.fromkeys(labels[run.info.machine.hardware] for run in runs))
+    newest_first = sorted(others, key=lambda run: run.info.started)
+    for run in {run.info.machine.hardware: run for run in newest_first}.values():
+        machine = run.info.machine
+        yield (
+            f"The GPU is another machine's: machine {labels[machine.hardware]}, {machine.label}, measured "
+            f"{run.info.started[:10]}. Its figures are compared with the CPU of machine {own}. In one machine "
+            "with this GPU the ratio may differ, since its CPU launches the work."
+        )
 
 
 def subtitle(runs: Sequence[Run], cases: int, workloads: int) -> str:

@@ -12,6 +12,12 @@ TERMS: tuple[tuple[str, str], ...] = (
     ("batch size", "The number of units in one call. For matrix products it is the side length n."),
     ("setting", "An option of a workload, such as a kernel size or a sequence length."),
     ("call", "One execution of the work: one training step, one inference, one operation."),
+    (
+        "marks in plots",
+        "Bars are confidence intervals. Small dots are samples, spread sideways in the order in which they were taken. "
+        "A violet band is the confidence interval of a crossover. A half-filled marker has too few samples for an "
+        "interval; a hollow one was measured beside other work, so no verdict rests on it.",
+    ),
     ("median", "The middle of all samples: half were faster, half slower."),
     ("sample", "Seconds per call, averaged over one timed block of calls."),
     (

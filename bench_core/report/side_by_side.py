@@ -14,7 +14,7 @@ from bench_core.report.content import Content
 from bench_core.report.glossary import METHOD, TERMS
 from bench_core.report.plots import series
 from bench_core.report.plots.chart_types import DotChart, Row
-from bench_core.report.plots.charts import GPU_WORDS, Plot, hollow
+from bench_core.report.plots.charts import GPU_WORDS, Plot
 from bench_core.report.plots.series import MachineLabels
 from bench_core.report.tables import marks
 from bench_core.report.tables.columns import Columns
@@ -42,7 +42,7 @@ def side_by_side(c: NamedComparison) -> Content:
         gpu_measured=True,
         answers=(f"{head}: {summary(runs)}. {named.RATIO}", DESCRIPTIVE),
         summary=None,
-        overview=(_picture(runs, labels),),
+        overview=(_picture(runs, labels),) if runs.rows[1:] else (),
         machines=facts.machines(both, labels),
         runs=facts.runs_table(both, pooled, labels),
         families={},
@@ -71,7 +71,7 @@ def _picture(runs: RunComparison, labels: MachineLabels) -> Plot:
         rows=series.by_size(rows),
     )
     alt = "The ratio of the times of both runs for every workload and case. The numbers are in the table."
-    return Plot("side_by_side", chart, alt, f"The ratio of every case that both runs have.{hollow(chart)}")
+    return Plot("side_by_side", chart, alt)
 
 
 def _by_workload(rows: Iterable[Comparison]) -> dict[str, list[Comparison]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from bench_core.analysis.causes import Cause, Key
 from bench_core.analysis.comparison import Comparison, Result, Verdict
+from bench_core.analysis.gpu_bounds import Potential, best_of_workloads
 from bench_core.analysis.speedup import Curve, time_rank
 from bench_core.core.busy import BESIDE_OTHER_WORK
 from bench_core.core.records import Run
@@ -12,8 +14,17 @@ from bench_core.core.text import counted
 from bench_core.report.answers import answer, overall
 from bench_core.report.plots.series import MachineLabels
 from bench_core.report.tables import marks
-from bench_core.report.tables.columns import Columns, best_throughput
-from bench_core.report.tables.table import Column, Link, Table, table
+from bench_core.report.tables.cause_columns import SHOWN, regime_columns
+from bench_core.report.tables.columns import Columns
+from bench_core.report.tables.summary_columns import (
+    WORKLOAD,
+    best_throughput,
+    bound_column,
+    curve_columns,
+    throughput,
+    verdict_columns,
+)
+from bench_core.report.tables.table import Table, table
 
 MAX_ANSWERS = 3
 """Up to this many workloads each have their answer at the top; of more, only counts are given."""
@@ -69,7 +80,6 @@ def _threads(measured: Sequence[Comparison]) -> Iterable[str]:
 
 def gpu_summary(primary: Sequence[Curve], results: Iterable[Result], columns: Columns) -> Table | None:
     """One row per workload and GPU: is it worth it."""
-    workload = Column[Curve]("Workload", lambda c: Link(c.rows[0].case.workload, c.rows[0].case.workload))
     with_gpu = {curve.rows[0].case.workload for curve in primary}
     without = dict.fromkeys(r.case.workload for r in results if r.case.workload not in with_gpu)
     notes = [
@@ -79,21 +89,47 @@ def gpu_summary(primary: Sequence[Curve], results: Iterable[Result], columns: Co
     ]
     if without:
         notes.append(f"Not measured on a GPU: {', '.join(without)}. Reasons, if known, are under 'What was not run'.")
-    return table("CPU against GPU, matched", (workload, *columns.curve()), primary, notes)
+    return table("CPU against GPU, matched", (WORKLOAD, *curve_columns(columns)), primary, notes)
+
+
+def gpu_brief(primary: Sequence[Curve], columns: Columns) -> Table | None:
+    """The same in few columns: whether the GPU is worth it, from where on, and by how much."""
+    return table("CPU against GPU, matched", (WORKLOAD, *verdict_columns(columns)), primary)
 
 
 def cpu_summary(results: Sequence[Result], columns: Columns) -> Table | None:
     """The case with the highest throughput of each workload and machine, of those that are not contended if any."""
-    best: dict[tuple[str, str], Result] = {}
-    for result in results:
-        key = (result.machine.hardware, result.case.workload)
-        if key not in best or time_rank(result) < time_rank(best[key]):
-            best[key] = result
+    best = _fastest(results)
     notes = [
         "Each row is the case with the highest throughput of its workload. All other results are in the sections of "
         "the workloads.",
         ONE_PROCESS,
         *marks.of_best(results),
-        *marks.of_results(best.values()),
+        *marks.of_results(best),
     ]
-    return table("Highest throughput of each workload", best_throughput(columns), best.values(), notes)
+    return table("Highest throughput of each workload", best_throughput(columns), best, notes)
+
+
+def _fastest(results: Iterable[Result]) -> list[Result]:
+    """The result of each workload and machine with the highest throughput."""
+    best: dict[tuple[str, str], Result] = {}
+    for result in results:
+        key = (result.machine.hardware, result.case.workload)
+        if key not in best or time_rank(result) < time_rank(best[key]):
+            best[key] = result
+    return list(best.values())
+
+
+def cpu_brief(
+    results: Sequence[Result], causes: Mapping[Key, Cause], potentials: Sequence[Potential], columns: Columns
+) -> Table | None:
+    """The highest throughput of each workload, what bounds it, and what a GPU could give at most."""
+    bounds, gpu = best_of_workloads(potentials), SHOWN[-1]
+
+    def bound(result: Result) -> float | None:
+        known = bounds.get((result.machine.hardware, result.case.workload))
+        return known.of(gpu) if known else None
+
+    shown = (*throughput(columns), *regime_columns(causes), bound_column(gpu, bound))
+    best = _fastest(results)
+    return table("Highest throughput of each workload", shown, best, marks.of_results(best))

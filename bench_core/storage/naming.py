@@ -14,6 +14,8 @@ from bench_core.storage.history import RunRow
 from bench_core.storage.index import index
 
 RESULTS = Path("results")
+REFERENCE = RESULTS / "reference"
+"""The runs that come with the project."""
 LATEST = "latest"
 SHOWN = 10
 """How many digits of a commit are shown."""
@@ -51,7 +53,7 @@ def default_paths(results: Path = RESULTS) -> list[Path]:
     """The user's own runs if there are any, else the reference runs that come with the project."""
     if not results.is_dir():
         raise RecordError(f"{results}: no such folder here; run from the checkout, or name stored runs")
-    own = [p for p in sorted(results.iterdir()) if p.is_dir() and p.name != "reference" and any(p.rglob("*.json"))]
+    own = [p for p in sorted(results.iterdir()) if p.is_dir() and p.name != REFERENCE.name and any(p.rglob("*.json"))]
     return own or [results]
 
 

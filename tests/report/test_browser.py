@@ -1,8 +1,6 @@
 """The page in a real browser: nothing overflows sideways, every image loads, and no request leaves the machine."""
 
 import json
-import os
-import shutil
 
 import pytest
 
@@ -12,14 +10,6 @@ from bench_core.report import history, write
 from tests.support import factory
 from tests.support.values import collected, noisy, values
 
-webdriver = pytest.importorskip("selenium.webdriver")
-
-REQUIRED = os.environ.get("BENCH_CORE_REQUIRE_BROWSER") == "1"
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
-
 WIDER_THAN_THE_PAGE = """
 const inside = e => e.parentElement && (e.parentElement.closest('.scroll') !== null);
 return [...document.querySelectorAll('body *')]
@@ -27,23 +17,6 @@ return [...document.querySelectorAll('body *')]
   .filter(e => e.getBoundingClientRect().right > window.innerWidth + 0.5 || e.getBoundingClientRect().left < -0.5)
   .map(e => e.tagName + '.' + e.className + ': ' + e.textContent.trim().slice(0, 60));
 """
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    binary = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    driver = shutil.which("chromedriver")
-    if not (binary and driver):
-        reason = "no Chromium with chromedriver on this machine"
-        pytest.fail(reason) if REQUIRED else pytest.skip(reason)
-    options = webdriver.ChromeOptions()
-    options.binary_location = binary
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
-    started = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield started
-    started.quit()
 
 
 RUNS = {

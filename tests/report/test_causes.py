@@ -46,7 +46,7 @@ def test_regimes_are_counted_and_ceilings_listed():
     found = section(reported(*BUSY_WITH_FLOPS, *BUSY_WITH_BYTES, *BUSY_WITH_CALLS), WHY)
     (sentence,) = found.sentences
     assert sentence == "Machine A, 18 cases: 6 bandwidth-bound, 6 compute-bound, 6 host-bound."
-    (table,) = found.tables
+    table = found.tables[0]
     assert [row[0] for row in table.rows] == ["CPU, 16 threads", "CPU, 1 thread"]
     assert "1.00T" in table.rows[0]
     assert "2.00T" in table.rows[0]

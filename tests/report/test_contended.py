@@ -1,7 +1,7 @@
 """What was measured beside other work carries no verdict, and a reader sees it."""
 
 import csv
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,10 +13,10 @@ from bench_core.core.records import NotRun, Outcome, Record, Run
 from bench_core.core.results import Flag, FlagCode
 from bench_core.report import write
 from bench_core.report.content import Content, analyze, content
-from bench_core.report.page import page
 from bench_core.report.tables.marks import FOOTNOTE, LEFT_OUT
 from bench_core.report.tables.table import Table
 from tests.support import factory
+from tests.support.pages import shown, source
 
 NO_GPU = factory.machine(gpu=False)
 
@@ -117,7 +117,7 @@ def test_tables_mark_contended_figures_and_explain_the_mark() -> None:
 
 
 def test_tables_without_contended_figures_have_no_footnote() -> None:
-    words = page.markdown(content_of(factory.run()))
+    words = shown(content_of(factory.run()))
     assert FOOTNOTE not in words
     assert LEFT_OUT not in words
 
@@ -137,8 +137,8 @@ class TestBusyMachine:
     def test_it_is_the_first_thing_on_the_page(self) -> None:
         report = content_of(factory.busy_run(every=1, partial=True))
         assert report.warnings[0].startswith("Busy machine: 33 of 33 cases were measured beside other work")
-        words = page.markdown(report)
-        assert words.index("Busy machine") < words.index("## The answer")
+        words = source(report)
+        assert words.index("Busy machine") < words.index('id="answer"')
 
     def test_with_several_runs_the_line_names_the_run_and_one_that_was_replaced_has_none(self) -> None:
         early = factory.busy_run(every=1, started="2026-01-01T00:00:00+00:00")
@@ -149,8 +149,7 @@ class TestBusyMachine:
     def test_a_machine_that_was_busy_now_and_then_has_no_line(self) -> None:
         assert content_of(factory.busy_run(every=3)).warnings == ()
 
-    @pytest.mark.parametrize("render", [page.markdown, lambda c: page.html(c, {plot.name: b"" for plot in c.plots})])
-    def test_the_contended_cases_are_one_folded_list(self, render: Callable[[Content], str]) -> None:
+    def test_the_contended_cases_are_one_folded_list(self) -> None:
         report = content_of(factory.busy_run(every=3))
         (folded,) = report.contended
         assert folded.summary == (
@@ -158,7 +157,7 @@ class TestBusyMachine:
             "other work took the CPU away 130 times a second)"
         )
         assert len(folded.items) == 11
-        words = render(report)
+        words = source(report)
         assert words.count(f"<summary>{folded.summary}</summary>") == 1
         assert words.index("<summary>11 of 33") > words.index("Machines and runs")
 
@@ -182,8 +181,9 @@ class TestPartialRuns:
         assert folded.summary == "113 not run: out of time"
         assert folded.items == tuple(entry.what for entry in self.LEFT)
         assert cells(report.not_run)["What"] == ("gemm-cpu-b9999-fp32-eager",)
-        words = page.markdown(report)
-        assert words.index("## What was not run") < words.index("113 not run") < words.index("## How to read this")
+        words = source(report)
+        places = [words.index(part) for part in ('id="not-run"', "<summary>113 not run", 'id="read"')]
+        assert places == sorted(places)
 
     def test_a_single_case_keeps_its_row(self) -> None:
         report = content_of(factory.run(not_run=self.LEFT[:1]))
@@ -193,7 +193,7 @@ class TestPartialRuns:
     def test_only_folded_lines_are_shown_where_there_is_no_table(self) -> None:
         report = content_of(factory.run(not_run=self.LEFT))
         assert report.not_run is None
-        words = page.markdown(report)
+        words = shown(report)
         assert "113 not run: out of time" in words
         assert "Nothing was skipped" not in words
 

@@ -11,10 +11,10 @@ from bench_core.core.records import NotRun, Outcome
 from bench_core.core.results import Flag, FlagCode
 from bench_core.report import answers
 from bench_core.report.content import analyze, content
-from bench_core.report.page import page
 from bench_core.report.sections import learning
 from bench_core.report.tables.table import Link
 from tests.support import factory
+from tests.support.pages import shown, source
 
 NO_GPU = factory.machine(gpu=False)
 SKIPPED = NotRun("mlp_train-cuda-b65536-fp32-eager", Outcome.SKIPPED, "out of GPU memory")
@@ -71,7 +71,8 @@ class TestContent:
             Case("conv2d_grid", device=d, batch_size=32, setting=f"k{k}") for d in ("cpu", "cuda") for k in range(9)
         ]
         report = content_of(factory.run([factory.record(case) for case in settings]))
-        assert [plot.name for plot in report.plots] == ["overview_speedup", "conv2d_grid_settings"]
+        (section,) = report.families["synthetic"]
+        assert [plot.name for plot in section.plots] == ["conv2d_grid_settings_time", "conv2d_grid_settings"]
 
     def test_single_batch_has_no_crossover(self):
         records = factory.sweep("w", batches=(8,), one_thread_at=None) + factory.sweep("v", one_thread_at=None)
@@ -143,7 +144,7 @@ class TestWordsChangeNoBehavior:
     def test_reworded_flag_changes_nothing_but_its_own_text(self):
         def page_with(text):
             flags = (Flag(FlagCode.CONTENTION, text),)
-            return page.markdown(content_of(factory.run(factory.sweep(flags=flags))))
+            return shown(content_of(factory.run(factory.sweep(flags=flags))))
 
         text = "contention: other work took the CPU away"
         assert page_with(text).replace(text, "reworded") == page_with("reworded")
@@ -170,18 +171,18 @@ class TestWordsChangeNoBehavior:
             case=Case("mlp_train", setting="SLOWER")
         )
         report = content_of(factory.run(records))
-        source = page.html(report, {plot.name: b"" for plot in report.plots})
         rows = [row for table in _tables(report) for row in table.rows]
         verdicts = [cell for row in rows for cell in row if isinstance(cell, Verdict)]
         settings = [cell for row in rows for cell in row if cell in ("FASTER", "SLOWER")]
         assert len(settings) > len([cell for cell in verdicts if cell in ("FASTER", "SLOWER")])
-        assert source.count('<span class="v ') == len(verdicts)
+        assert source(report).count('<span class="v ') == len(verdicts)
 
 
 def _tables(report):
     sections = [section for family in report.families.values() for section in family]
     of_sections = [table for part in (*sections, *report.studies) for table in part.tables]
-    return [t for t in (report.summary, report.machines, report.runs, report.best, report.threads, *of_sections) if t]
+    at_the_top = (report.summary, report.all_cases, report.machines, report.runs)
+    return [t for t in (*at_the_top, report.best, report.threads, *of_sections) if t]
 
 
 def test_cells_of_a_workload_link_to_its_section():

@@ -36,11 +36,18 @@ def write(stored, out, *others):
 def test_the_page_has_the_picture_the_cases_and_both_runs(stored, tmp_path):
     result = write(stored, tmp_path / "page")
     assert result.returncode == 0, result.stderr
-    for name in ("index.html", "report.md"):
-        page = (tmp_path / "page" / name).read_text(encoding="utf-8")
-        for words in (TITLE, "Cases that both runs have", "2.11.0, 0.26.0 or 2.12.0", "Only in base", "is partial"):
-            assert words in page, (name, words)
-        assert "What was not run" not in page
+    page, brief = ((tmp_path / "page" / name).read_text(encoding="utf-8") for name in ("index.html", "report.md"))
+    for words in (TITLE, "Cases that both runs have", "2.11.0, 0.26.0 or 2.12.0", "Only in base", "is partial"):
+        assert words in page
+    assert "What was not run" not in page
+    for words in (
+        "5 SLOWER",
+        "Only in base: ",
+        "The full page is `index.html`",
+        "head is partial",
+        "| SLOWER | `mlp_train-cpu-b",
+    ):
+        assert words in brief
     ratios = pd.read_csv(tmp_path / "page" / "speedups.csv")
     slower = ratios[(ratios["workload"] == "mlp_train") & (ratios["contender_device"] == "cpu")]
     assert set(slower[slower["contender_threads"] == 16]["verdict"]) == {Verdict.SLOWER}

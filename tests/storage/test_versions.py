@@ -157,11 +157,11 @@ class TestGoldenFiles:
     @every_schema
     def test_it_can_be_reported(self, schema, tmp_path):
         report.write([files.load(GOLDEN[schema])], tmp_path / "out")
-        words = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+        words = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
         assert "contention: the host gave 4% of the CPU time to other machines" in words
         assert "91.4%" in words
         for case in ("gemm", "mlp_train", "csv_loader", "mlp_infer"):
-            assert f"### {case}" in words
+            assert f'id="w-{case}"' in words
 
     @every_schema
     def test_it_can_be_compared_with_the_present_schema(self, schema):

@@ -1,38 +1,48 @@
-"""From content to text: the HTML page and the same in Markdown, by templates."""
+"""From content to text: the HTML page, and its short form in Markdown, by templates."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 from collections.abc import Mapping
-from typing import Any
 
+from bench_core.core import text
+from bench_core.core.markdown import LIMIT, fitting, plain
 from bench_core.report.content import Content
 from bench_core.report.page.templating import environment
-from bench_core.report.plots.charts import file_name
-from bench_core.report.tables.table import Link
+from bench_core.report.tables.table import Cell, Link
+
+MAX_LINE = 600
+"""The most characters of a sentence or cell in the short form; the middle of longer ones is left out."""
 
 
 def html(content: Content, svgs: Mapping[str, bytes]) -> str:
     """The HTML page. The plots' SVGs are embedded, so that the page is a single file."""
     images = {name: f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}" for name, svg in svgs.items()}
-    return _render("index.html.j2", content, images)
-
-
-def markdown(content: Content) -> str:
-    """The Markdown page, with links to the plots' PNG files."""
-    text = _render("report.md.j2", content, {plot.name: f"plots/{plot.name}.png" for plot in content.plots})
-    return re.sub(r"\n{3,}", "\n\n", text)
-
-
-def _render(template: str, content: Content, images: Mapping[str, str]) -> str:
     templates = environment()
-    templates.filters["cell"] = _markdown_cell
-    return templates.get_template(template).render(c=content, images=images)
+    allowed = _hash(templates.get_template("filter.js").render())
+    return templates.get_template("index.html.j2").render(c=content, images=images, script_hash=allowed)
 
 
-def _markdown_cell(cell: Any) -> str:
-    """Text in which nothing breaks a Markdown table."""
-    if isinstance(cell, Link):
-        return f"[{_markdown_cell(cell.text)}](#{file_name(cell.anchor).lower()})"
-    return " ".join(str(cell).split()).replace("|", "\\|").replace("<", "&lt;")
+def _hash(script: str) -> str:
+    """The hash by which the page allows its own script, and no other."""
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def markdown(content: Content, limit: int = LIMIT) -> str:
+    """The short form for a pull request, in at most ``limit`` characters: rows that find no room are left out and
+    counted."""
+    rows = content.brief.rows if content.brief else ()
+    return fitting(lambda kept: _brief(content, kept), len(rows), limit)
+
+
+def _brief(content: Content, kept: int) -> str:
+    templates = environment()
+    templates.filters["plain"] = _plain
+    words = templates.get_template("report.md.j2").render(c=content, kept=kept)
+    return re.sub(r"\n{3,}", "\n\n", words)
+
+
+def _plain(cell: Cell) -> str:
+    return plain(text.fitted(cell.text if isinstance(cell, Link) else str(cell), MAX_LINE))

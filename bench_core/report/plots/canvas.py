@@ -69,15 +69,13 @@ def new_panels(
 
 def legend(figure: Figure, chart: Chart, columns: int) -> None:
     """The legend, between subtitle and axes."""
-    top = 1.0 - (0.12 + LINE * (1 + _lines_of(chart.subtitle))) / figure.get_figheight()
+    letters = int(figure.get_figwidth() / WIDTH * SUBTITLE_LETTERS)
+    lines = len(textwrap.wrap(chart.subtitle, letters))
+    top = 1.0 - (0.12 + LINE * (1 + lines)) / figure.get_figheight()
     figure.legend(
         loc="upper left", bbox_to_anchor=(0.005, top), ncol=columns, frameon=False, fontsize=9.5,
         handlelength=2.2, columnspacing=1.4, borderaxespad=0.2,
     )  # fmt: skip
-
-
-def _lines_of(subtitle: str) -> int:
-    return len(textwrap.wrap(subtitle, SUBTITLE_LETTERS))
 
 
 def name_width(names: Sequence[str]) -> float:

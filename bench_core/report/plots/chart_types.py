@@ -120,12 +120,14 @@ class RungChart:
 
 @dataclass(frozen=True)
 class Bar:
-    """A named bar: seconds of each of its stages, and of the whole call. ``contended``: measured beside other work."""
+    """A named bar: seconds of each of its stages, and of the whole call. ``contended``: measured beside other work.
+    ``doubt`` stands at the end of a bar that is flagged."""
 
     label: str
     seconds: Mapping[str, float]
     whole: float
     contended: bool = False
+    doubt: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,67 @@ class StackChart:
     axis: str
     stages: tuple[str, ...]
     bars: tuple[Bar, ...]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A value of a row; ``of`` is the number of its series. ``raw`` are samples in the same unit, ``limit`` is what the
+    value must not exceed. ``contended``: measured beside other work."""
+
+    of: int
+    value: float
+    interval: Interval | None = None
+    raw: tuple[float, ...] = ()
+    limit: float | None = None
+    contended: bool = False
+
+
+@dataclass(frozen=True)
+class MarkChart:
+    """Marks in named rows on a logarithmic axis; ``series`` are their labels, with the side that decides the color if
+    there is one. ``limit`` is what the legend calls the limits."""
+
+    title: str
+    subtitle: str
+    footer: str
+    axis: str
+    series: tuple[tuple[str, Side | None], ...]
+    rows: tuple[tuple[str, tuple[Mark, ...]], ...]
+    tick: Callable[[float], str]
+    limit: str = ""
+
+
+@dataclass(frozen=True)
+class Roof:
+    """A ceiling: FLOP/s, or bytes per second."""
+
+    label: str
+    flops: float | None = None
+    bandwidth: float | None = None
+
+
+@dataclass(frozen=True)
+class RoofPoint:
+    """Work under the roofs: its number, FLOP/byte and FLOP/s, and the group that decides its color. ``contended``:
+    measured beside other work."""
+
+    number: int
+    intensity: float
+    flops: float
+    group: str
+    contended: bool = False
+
+
+@dataclass(frozen=True)
+class RooflineChart:
+    """FLOP/s over FLOP/byte, both logarithmic, below the roofs; ``groups`` are all groups in order."""
+
+    title: str
+    subtitle: str
+    footer: str
+    roofs: tuple[Roof, ...]
+    groups: tuple[str, ...]
+    points: tuple[RoofPoint, ...]
 
 
 @dataclass(frozen=True)
@@ -170,4 +233,4 @@ class PanelChart:
     panels: tuple[Panel, ...]
 
 
-Chart = LineChart | DotChart | RungChart | StackChart | PanelChart
+Chart = LineChart | DotChart | RungChart | StackChart | PanelChart | MarkChart | RooflineChart

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +11,6 @@ from functools import partial
 from bench_core.analysis.comparison import Comparison, Result, Verdict
 from bench_core.analysis.speedup import Curve
 from bench_core.core import text
-from bench_core.core.busy import BESIDE_OTHER_WORK
 from bench_core.report.plots import series
 from bench_core.report.plots.chart_types import Chart, DotChart, LineChart, Row
 from bench_core.report.plots.series import MachineLabels
@@ -21,18 +21,20 @@ GPU_WORDS = {
     Verdict.SAME: "same within the tolerance",
     Verdict.UNCLEAR: "unclear",
 }
+LONGEST_NAME = 120
+USUAL = re.compile(r"[A-Za-z0-9_.,()?'\[\] -]*")
 THREAD_WORDS = GPU_WORDS | {Verdict.FASTER: "all cores faster", Verdict.SLOWER: "one thread faster"}
 
 
 @dataclass(frozen=True)
 class Plot:
-    """A chart with its file name and texts; ``caption`` names machines and data. A ``wide`` one has its own
+    """A chart with its file name and texts; ``caption`` says what the plot itself does not. A ``wide`` one has its own
     row. ``other`` shows the same figures in another way, under the name ``tab``; the page shows one of the two."""
 
     name: str
     chart: Chart
     alt: str
-    caption: str
+    caption: str = ""
     wide: bool = False
     tab: str = ""
     other: Plot | None = None
@@ -44,8 +46,14 @@ class Plot:
 
 
 def file_name(*parts: str) -> str:
-    """A safe file name made of these words."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", "_".join(part for part in parts if part)).strip("-.")
+    """A safe file name made of these words. What is long, or has unusual characters, has a hash at its end, so that
+    different words have different names."""
+    words = "_".join(part for part in parts if part)
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", words).strip("-.")
+    if 0 < len(name) <= LONGEST_NAME and USUAL.fullmatch(words):
+        return name
+    digest = hashlib.sha256(words.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{name[:LONGEST_NAME]}-{digest[:8]}".strip("-.")
 
 
 def workload_plots(results: Sequence[Result], curves: Sequence[Curve], labels: MachineLabels) -> tuple[Plot, ...]:
@@ -56,10 +64,9 @@ def workload_plots(results: Sequence[Result], curves: Sequence[Curve], labels: M
         tag = series.shared(panel) if len(panels) > 1 else ""
         drawn = [c for c in curves if any(row.contender in panel for row in c.measured)]
         plots.append(replace(_time_plot(panel, labels, tag), other=_throughput_plot(panel, labels, tag)))
-        if drawn:
+        if any(len(curve.measured) > 1 for curve in drawn):
             plots.append(_speedup_plot(drawn, labels, tag))
-    settings = settings_plot(curves, labels)
-    return (*plots, settings) if settings else tuple(plots)
+    return tuple(plots)
 
 
 def _time_plot(panel: Sequence[Result], labels: MachineLabels, tag: str) -> Plot:
@@ -67,14 +74,13 @@ def _time_plot(panel: Sequence[Result], labels: MachineLabels, tag: str) -> Plot
     unit, footer = first.record.unit, series.machines_footer(panel, labels)
     chart = LineChart(
         title=first.case.workload,
-        subtitle=_subtitle(f"Time per {unit}", panel, "lower is better"),
+        subtitle=subtitle(f"Time per {unit}", panel, "lower is better"),
         footer=footer,
         lines=series.time_lines(panel, labels),
         tick=partial(text.seconds, number=text.brief),
     )
-    alt = f"{first.case.workload}: time per {unit} over the batch size, by device. {_BELOW}"
-    caption = f"Time per {unit}. {_DOTS}{hollow(chart)} {footer}"
-    return Plot(file_name(first.case.workload, "time", tag), chart, alt, caption, tab="Time")
+    alt = f"{first.case.workload}: time per {unit} over the batch size, by device. {BELOW}"
+    return Plot(file_name(first.case.workload, "time", tag), chart, alt, tab="Time")
 
 
 def _throughput_plot(panel: Sequence[Result], labels: MachineLabels, tag: str) -> Plot:
@@ -82,14 +88,13 @@ def _throughput_plot(panel: Sequence[Result], labels: MachineLabels, tag: str) -
     unit, footer = first.record.unit, series.machines_footer(panel, labels)
     chart = LineChart(
         title=first.case.workload,
-        subtitle=_subtitle(f"Throughput in {unit}/s", panel, "higher is better"),
+        subtitle=subtitle(f"Throughput in {unit}/s", panel, "higher is better"),
         footer=footer,
         lines=series.throughput_lines(panel, labels),
         tick=partial(text.count, number=text.brief),
     )
-    alt = f"{first.case.workload}: throughput in {unit}/s over the batch size, by device. {_BELOW}"
-    caption = f"Throughput in {unit}/s. {_DOTS}{hollow(chart)} {footer}"
-    return Plot(file_name(first.case.workload, "throughput", tag), chart, alt, caption, tab="Throughput")
+    alt = f"{first.case.workload}: throughput in {unit}/s over the batch size, by device. {BELOW}"
+    return Plot(file_name(first.case.workload, "throughput", tag), chart, alt, tab="Throughput")
 
 
 def _speedup_plot(drawn: Sequence[Curve], labels: MachineLabels, tag: str) -> Plot:
@@ -98,60 +103,22 @@ def _speedup_plot(drawn: Sequence[Curve], labels: MachineLabels, tag: str) -> Pl
     footer = series.machines_footer(sides, labels)
     chart = LineChart(
         title=workload,
-        subtitle=_subtitle("R = CPU time / GPU time", [s for s in sides if s.on_gpu], "above 1 the GPU is faster"),
+        subtitle=subtitle("R = CPU time / GPU time", [s for s in sides if s.on_gpu], "above 1 the GPU is faster"),
         footer=footer,
         lines=series.speedup_lines(drawn, labels),
         tick=partial(text.ratio, number=text.brief),
         unity=True,
         crossings=series.crossings(drawn),
     )
-    alt = f"{workload}: speedup of the GPU over the CPU by batch size. {_BELOW}"
-    band = " The violet band is the confidence interval of the crossover." if chart.crossings else ""
-    caption = f"Speedup R, matched; bars are confidence intervals.{band}{hollow(chart)} {footer}"
-    return Plot(file_name(workload, "speedup", tag), chart, alt, caption)
+    alt = f"{workload}: speedup of the GPU over the CPU by batch size. {BELOW}"
+    return Plot(file_name(workload, "speedup", tag), chart, alt)
 
 
-_BELOW = "The numbers are in the table below."
-_DOTS = "Small dots are samples, spread sideways to be visible; bars are confidence intervals of the median."
-
-
-def hollow(chart: LineChart | DotChart) -> str:
-    """What hollow and half-filled markers mean, where a chart has any."""
-    if isinstance(chart, DotChart):
-        return _HOLLOW if any(dot.contended for row in chart.rows for dot in row.dots) else ""
-    points = [point for line in chart.lines for point in line.points]
-    without = any(point.interval is None and not point.contended for point in points)
-    few = " A half-filled marker has too few samples for a confidence interval." if without else ""
-    return f"{few}{_HOLLOW if any(point.contended for point in points) else ''}"
-
-
-_HOLLOW = f" A hollow marker was {BESIDE_OTHER_WORK}: no verdict rests on it."
-
-
-def settings_plot(curves: Sequence[Curve], labels: MachineLabels) -> Plot | None:
-    """The speedups of a workload's settings, one row each; ``None`` unless there are several settings."""
-    drawn = [curve for curve in curves if curve.measured]
-    if len({curve.rows[0].case.setting for curve in drawn}) < 2:
-        return None
-    sides = [side for curve in drawn for row in curve.measured for side in (row.base, row.contender) if side]
-    names = series.distinguishing(
-        [row.contender for curve in drawn for row in curve.measured[:1] if row.contender], labels
-    )
-    workload, footer = drawn[0].rows[0].case.workload, series.machines_footer(sides, labels)
-    chart = DotChart(
-        title=f"{workload}: all settings",
-        subtitle="One dot per batch size; right of 1 the GPU is faster",
-        footer=footer,
-        axis="Speedup R = CPU time / GPU time",
-        words=GPU_WORDS,
-        rows=series.speedup_rows(list(zip(names, drawn, strict=True))),
-    )
-    alt = f"{workload}: speedup of the GPU over the CPU for each setting. {_BELOW}"
-    return Plot(file_name(workload, "settings"), chart, alt, f"Speedup R of every setting.{hollow(chart)} {footer}")
+BELOW = "The numbers are in the table below."
 
 
 def variant_plots(comparisons: Sequence[Comparison], labels: MachineLabels) -> tuple[Plot, ...]:
-    """The dtypes and variants of a workload against fp32 in eager mode, one plot for each panel."""
+    """The dtypes and variants of a workload against fp32 in eager mode, one plot for each panel with a line."""
     panels = series.panels([c.contender for c in comparisons if c.contender])
     return tuple(
         _variant_plot(
@@ -166,7 +133,7 @@ def _variant_plot(drawn: Sequence[Comparison], labels: MachineLabels, tag: str) 
     workload, footer = sides[0].case.workload, series.machines_footer(sides, labels)
     chart = LineChart(
         title=workload,
-        subtitle=_subtitle(
+        subtitle=subtitle(
             "R = eager fp32 time / time", [c.contender for c in drawn if c.contender], "above 1 faster than eager fp32"
         ),
         footer=footer,
@@ -174,20 +141,20 @@ def _variant_plot(drawn: Sequence[Comparison], labels: MachineLabels, tag: str) 
         tick=partial(text.ratio, number=text.brief),
         unity=True,
     )
-    alt = f"{workload}: other variants and dtypes against eager fp32, by batch size. {_BELOW}"
-    caption = f"Other variants and dtypes against eager fp32 on the same device.{hollow(chart)} {footer}"
-    return Plot(file_name(workload, "variants", tag), chart, alt, caption)
+    alt = f"{workload}: other variants and dtypes against eager fp32, by batch size. {BELOW}"
+    return Plot(file_name(workload, "variants", tag), chart, alt)
 
 
-def _subtitle(what: str, results: Sequence[Result], better: str) -> str:
+def subtitle(what: str, results: Sequence[Result], better: str) -> str:
+    """What is shown, of which setting, dtype and variant if all share them, and in which direction it is better."""
     shared = series.shared(results)
     return f"{what}{f', {shared}' if shared else ''}; {better}"
 
 
 def threads_plot(comparisons: Sequence[Comparison], labels: MachineLabels) -> Plot | None:
-    """One thread against all usable cores, one row per case; ``None`` without any."""
+    """One thread against all usable cores, one row per case; ``None`` for less than two, which need no plot."""
     drawn = [c for c in comparisons if c.ratio is not None]
-    if not drawn:
+    if len(drawn) < 2:
         return None
     sides = [side for c in drawn for side in (c.base, c.contender) if side]
     many = len({side.machine.hardware for side in sides}) > 1
@@ -202,8 +169,7 @@ def threads_plot(comparisons: Sequence[Comparison], labels: MachineLabels) -> Pl
         rows=series.by_size(rows),
     )
     alt = "How much faster all usable CPU cores are than one thread, by workload. The numbers are in the table."
-    caption = f"One thread against all usable cores of the CPU.{hollow(chart)} {footer}"
-    return Plot("overview_threads", chart, alt, caption)
+    return Plot("overview_threads", chart, alt)
 
 
 def _thread_row_name(c: Comparison, labels: MachineLabels, many: bool) -> str:

@@ -24,22 +24,20 @@ from bench_core.report.plots.chart_types import (
     DotChart,
     Line,
     LineChart,
+    MarkChart,
     PanelChart,
     Point,
+    RooflineChart,
     RungChart,
     Side,
     StackChart,
 )
-from bench_core.report.plots.colors import BLACK, BLUE, GRAY, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION
+from bench_core.report.plots.colors import BLUE, GRAY, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION
+from bench_core.report.plots.draw_marks import marks_figure
 from bench_core.report.plots.draw_panels import panels_figure
-from bench_core.report.plots.markers import HALF_FILLED, HOLLOW, MarkerStyle, draw_markers, explain
+from bench_core.report.plots.draw_roofline import roofline_figure
+from bench_core.report.plots.markers import COLORS, HALF_FILLED, HOLLOW, MARKERS, MarkerStyle, draw_markers, explain
 
-COLORS = {
-    Side.GPU: (BLUE, GREEN, SKY),
-    Side.CPU: (VERMILLION, ORANGE, PURPLE),
-    Side.CPU_ONE_THREAD: (BLACK, "#888888"),
-}
-MARKERS = {Side.GPU: "s", Side.CPU: "o", Side.CPU_ONE_THREAD: "D"}
 STAGE_COLORS = (ORANGE, SKY, GREEN, BLUE, PURPLE, VERMILLION)
 DASHES = ("-", "--", ":")
 VERDICT_STYLE = {
@@ -73,6 +71,10 @@ def draw(chart: Chart) -> Figure:
             return _bars_figure(chart)
         case PanelChart():
             return panels_figure(chart)
+        case MarkChart():
+            return marks_figure(chart)
+        case RooflineChart():
+            return roofline_figure(chart)
 
 
 def _lines_figure(chart: LineChart) -> Figure:
@@ -226,7 +228,10 @@ def _bars_figure(chart: StackChart) -> Figure:
     mark: Any = {"fmt": "|", "color": INK, "markersize": 17, "markeredgewidth": 2}
     ax.errorbar(wholes, range(len(wholes)), **mark, label="whole call", zorder=3)
     canvas.named_rows(ax, names, space=0.5)
-    high = 1.06 * max(max(bar.whole, sum(bar.seconds.values())) for bar in chart.bars)
+    ends = [max(bar.whole, sum(bar.seconds.values())) for bar in chart.bars]
+    high = (1.28 if any(bar.doubt for bar in chart.bars) else 1.06) * max(ends)
+    for y, (bar, end) in enumerate(zip(chart.bars, ends, strict=True)):
+        ax.text(end + 0.02 * high, y, bar.doubt, va="center", fontsize=9, color=VERMILLION)
     ax.set_xlim(0.0, high)
     marks = MaxNLocator(max(2, int((canvas.WIDTH - canvas.RIGHT - left) / 0.6))).tick_values(0.0, high)
     canvas.set_ticks(ax.xaxis, [mark for mark in marks if mark <= high], _stage_tick)

@@ -15,6 +15,8 @@ from bench_core.report.plots.markers import HOLLOW, draw_markers, explain
 
 WIDTH, APART, ROW = 9.4, 0.3, 0.22
 SHARES = (0.0, 0.5, 1.0)
+FEW_FROM = 1.6
+"""Where a share is larger than this, there is no room for all ticks."""
 
 
 def panels_figure(chart: PanelChart) -> Figure:
@@ -68,7 +70,7 @@ def _draw_panel(ax: Axes, panel: Panel, rows: list[int], width: float) -> None:
         shares = [figure.value for _, figure in shown]
         ax.barh([y for y, _ in shown], shares, height=0.6, color=faces, edgecolor=BLUE, zorder=2)
         ax.set_xlim(0.0, 1.04 * max([1.0, *shares]))
-        canvas.set_ticks(ax.xaxis, SHARES, text.share)
+        canvas.set_ticks(ax.xaxis, SHARES if max(shares, default=0.0) < FEW_FROM else SHARES[::2], text.share)
         return
     for y, figure in shown:
         if figure.interval:

@@ -1,4 +1,4 @@
-"""Markers that are not filled like the others, and their entries in the legend."""
+"""The colors and markers of each side; markers that are not filled like the others, and their entries in the legend."""
 
 from __future__ import annotations
 
@@ -8,8 +8,15 @@ from typing import Literal
 
 from matplotlib.axes import Axes
 
-from bench_core.report.plots.colors import INK
+from bench_core.report.plots.chart_types import Side
+from bench_core.report.plots.colors import BLACK, BLUE, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION
 
+COLORS = {
+    Side.GPU: (BLUE, GREEN, SKY),
+    Side.CPU: (VERMILLION, ORANGE, PURPLE),
+    Side.CPU_ONE_THREAD: (BLACK, "#888888"),
+}
+MARKERS = {Side.GPU: "s", Side.CPU: "o", Side.CPU_ONE_THREAD: "D"}
 SIZE = 5.5
 
 

@@ -11,7 +11,7 @@ from bench_core.analysis.regimes import Regime
 from bench_core.analysis.speedup import Curve, time_rank
 from bench_core.report.plots import series
 from bench_core.report.plots.chart_types import DotChart, Figure, Panel, PanelChart, Row
-from bench_core.report.plots.charts import GPU_WORDS, Plot, hollow
+from bench_core.report.plots.charts import GPU_WORDS, Plot
 from bench_core.report.plots.series import MachineLabels
 
 GPU = "H100 SXM"
@@ -33,9 +33,10 @@ Workload = tuple[str, str]
 
 
 def gpu_overview(curves: Sequence[Curve], causes: Mapping[Key, Cause], labels: MachineLabels) -> Plot | None:
-    """The speedups of all workloads, one row each, by what bounds them on the GPU; ``None`` without any."""
+    """The speedups of all workloads, one row each, by what bounds them on the GPU; ``None`` for less than two figures,
+    which need no plot."""
     drawn = [curve for curve in curves if curve.measured]
-    if not drawn:
+    if sum(len(curve.measured) for curve in drawn) < 2:
         return None
     sides = [side for curve in drawn for row in curve.measured for side in (row.base, row.contender) if side]
     many = len({side.machine.hardware for side in sides if side.on_gpu}) > 1
@@ -48,7 +49,7 @@ def gpu_overview(curves: Sequence[Curve], causes: Mapping[Key, Cause], labels: M
             rows += [Row(heading, ())] if len(groups) > 1 else []
             rows += series.speedup_rows(groups[heading])
     footer = series.machines_footer(sides, labels, data=False)
-    grouped = " Grouped by what bounds the work on the GPU at its largest batch size." if len(groups) > 1 else ""
+    grouped = "Grouped by what bounds the work on the GPU at its largest batch size." if len(groups) > 1 else ""
     chart = DotChart(
         title="GPU against CPU, all workloads",
         subtitle="One dot per batch size; right of 1 the GPU is faster",
@@ -58,8 +59,7 @@ def gpu_overview(curves: Sequence[Curve], causes: Mapping[Key, Cause], labels: M
         rows=tuple(rows),
     )
     alt = "Speedup of the GPU over the CPU for every workload and batch size. The numbers are in the tables."
-    caption = f"Speedup R of every workload at every batch size measured.{grouped}{hollow(chart)} {footer}"
-    return Plot("overview_speedup", chart, alt, caption)
+    return Plot("overview_speedup", chart, alt, grouped)
 
 
 def _row_name(curve: Curve, labels: MachineLabels, many: bool) -> str:
@@ -77,9 +77,9 @@ def _heading(curve: Curve, causes: Mapping[Key, Cause]) -> str:
 def cpu_overview(
     causes: Mapping[Key, Cause], threads: Iterable[Comparison], potentials: Sequence[Potential], labels: MachineLabels
 ) -> Plot | None:
-    """The workloads of machines without a GPU, by what each is bound by; ``None`` if nothing is known of that."""
+    """The workloads of machines without a GPU, by what each is bound by; ``None`` unless that is known of several."""
     best = _best(causes)
-    if not best:
+    if len(best) < 2:
         return None
     groups: dict[str, tuple[Workload, ...]] = {}
     for regime, heading in HEADINGS.items():
@@ -110,7 +110,7 @@ def cpu_overview(
     alt += "bound of a GPU's speedup. The numbers are in the tables."
     caption = (
         "The share is that of the case with the highest throughput; the gain by cores is at the batch size that was "
-        f"measured with both; the bound is the largest of all batch sizes. {chart.footer}"
+        "measured with both; the bound is the largest of all batch sizes."
     )
     return Plot("overview_causes", chart, alt, caption, wide=True)
 

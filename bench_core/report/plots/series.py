@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -32,18 +33,15 @@ def line_key(result: Result) -> tuple[str, Case]:
 def panels(results: Sequence[Result]) -> list[tuple[Result, ...]]:
     """Results in groups of at most ``MAX_LINES`` lines, split by setting, then dtype, then variant, where necessary.
 
-    If some setting has several batches, settings with a single batch are left out: they would be isolated points. If
-    none has several batches and there are many settings, there is no panel.
+    Settings with a single batch are left out: they would be isolated points. So is a group in which no line has several
+    batches.
     """
     batches: dict[str, set[int]] = {}
     for result in results:
         batches.setdefault(result.case.setting, set()).add(result.case.batch_size)
-    swept = {setting for setting, sizes in batches.items() if len(sizes) > 1}
-    if not swept and len(batches) <= MAX_LINES // 2:
-        swept = set(batches)
-    shown = [result for result in results if result.case.setting in swept]
+    shown = [result for result in results if len(batches[result.case.setting]) > 1]
     keys = (lambda r: r.case.setting, lambda r: r.case.dtype, lambda r: r.case.variant_label)
-    return _split(shown, keys)
+    return [group for group in _split(shown, keys) if max(Counter(map(line_key, group)).values()) > 1]
 
 
 def _split(results: Sequence[Result], keys: Sequence[Callable[[Result], str]]) -> list[tuple[Result, ...]]:
@@ -85,7 +83,7 @@ def _lines(
     for name, group in zip(names, groups.values(), strict=True):
         ordered = sorted(group, key=lambda result: result.case.batch_size)
         points = tuple(_point(result, convert) for result in ordered)
-        lines.append(Line(name, _side(group[0]), points))
+        lines.append(Line(name, side(group[0]), points))
     return tuple(lines)
 
 
@@ -99,7 +97,8 @@ def _point(result: Result, convert: Callable[[Result, float], float]) -> Point:
     )
 
 
-def _side(result: Result) -> Side:
+def side(result: Result) -> Side:
+    """Which processor a result is from."""
     if result.on_gpu:
         return Side.GPU
     return Side.CPU_ONE_THREAD if result.case.threads == 1 else Side.CPU
@@ -126,7 +125,7 @@ def variant_lines(comparisons: Sequence[Comparison], labels: MachineLabels) -> t
             groups.setdefault(line_key(c.contender), []).append(c)
     firsts = [group[0].contender for group in groups.values() if group[0].contender]
     return tuple(
-        Line(name, _side(first), _ratio_points(group))
+        Line(name, side(first), _ratio_points(group))
         for name, first, group in zip(_names(firsts, labels), firsts, groups.values(), strict=True)
     )
 
@@ -150,6 +149,12 @@ def _names(firsts: Sequence[Result], labels: MachineLabels, device: Callable[[Re
     return [", ".join(part for part in parts if part) for parts in zip(devices, others, strict=True)]
 
 
+def device_names(firsts: Sequence[Result], labels: MachineLabels) -> list[str]:
+    """A name for each result of a device: the device, and its machine if there are several."""
+    several = len({first.machine.hardware for first in firsts}) > 1
+    return [device_words(r) + (f", machine {labels[r.machine.hardware]}" if several else "") for r in firsts]
+
+
 def distinguishing(firsts: Sequence[Result], labels: MachineLabels) -> list[str]:
     """What distinguishes each line from the others: setting, dtype, variant or machine."""
     parts = [
@@ -160,6 +165,16 @@ def distinguishing(firsts: Sequence[Result], labels: MachineLabels) -> list[str]
     ]
     differ = [part for part in parts if len(set(part)) > 1]
     return [", ".join(part[i] for part in differ if part[i]) for i in range(len(firsts))]
+
+
+def case_labels(results: Sequence[Result], labels: MachineLabels) -> list[str]:
+    """What distinguishes each result: setting, dtype, variant, machine, batch and device."""
+    others = distinguishing(results, labels)
+    batches = [f"b{result.case.batch_size}" for result in results]
+    devices = [device_words(result) for result in results]
+    parts = [others, *(part for part in (batches, devices) if len(set(part)) > 1)]
+    names = [", ".join(word for word in words if word) for words in zip(*parts, strict=True)]
+    return [name or device for name, device in zip(names, devices, strict=True)]
 
 
 def device_words(result: Result) -> str:

@@ -8,12 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from bench_core.analysis.causes import Cause, Key, Limits
 from bench_core.analysis.gpu_bounds import DATA_SHEETS, Potential, best_of_workloads
 from bench_core.analysis.regimes import Regime
+from bench_core.analysis.roofline import rooflines
 from bench_core.core import text
 from bench_core.core.busy import BESIDE_OTHER_WORK
 from bench_core.core.case import device_title
 from bench_core.core.ceilings import Ceilings
 from bench_core.core.text import counted
 from bench_core.report.plots.series import MachineLabels
+from bench_core.report.sections.roofline import roofline_plot, roofline_table
 from bench_core.report.sections.study import Study
 from bench_core.report.tables.cause_columns import bound_columns
 from bench_core.report.tables.columns import Columns
@@ -35,20 +37,30 @@ def why(limits: Limits, causes: Mapping[Key, Cause], labels: MachineLabels) -> S
         "is more than 80% of the first are called mixed. Traffic is a lower bound: each operator reads its inputs and "
         "writes its outputs once. The tables of the workloads have the figures of each case."
     )
-    return Study(WHY, about, tuple(_counts(causes, labels)), (), (ceilings,))
+    under = rooflines(causes)
+    plots = (roofline_plot(one, labels) for one in under)
+    tables = (ceilings, *(roofline_table(one, labels) for one in under))
+    return Study(
+        WHY,
+        about,
+        tuple(regimes(causes, labels)),
+        tuple(plot for plot in plots if plot),
+        tuple(one for one in tables if one),
+    )
 
 
-def _counts(causes: Mapping[Key, Cause], labels: MachineLabels) -> Iterable[str]:
+def regimes(causes: Mapping[Key, Cause], labels: MachineLabels) -> Iterable[str]:
+    """How many cases of each machine are bound by what."""
     for hardware, letter in labels.items():
         own = [cause for (where, _), cause in causes.items() if where == hardware]
         if own:
-            regimes = Counter(cause.bound.regime for cause in own)
-            shown = ", ".join(f"{number} {regime}" for regime, number in _most_first(regimes))
+            counts = Counter(cause.bound.regime for cause in own)
+            shown = ", ".join(f"{number} {regime}" for regime, number in _most_first(counts))
             yield f"Machine {letter}, {counted(len(own), 'case', 'cases')}: {shown}."
 
 
-def _most_first(regimes: Counter[Regime]) -> list[tuple[Regime, int]]:
-    return sorted(regimes.items(), key=lambda item: (-item[1], item[0]))
+def _most_first(counts: Counter[Regime]) -> list[tuple[Regime, int]]:
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
 def _ceilings(limits: Limits, labels: MachineLabels) -> Table | None:

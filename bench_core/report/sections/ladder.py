@@ -138,7 +138,6 @@ def _plots(run: Run, devices: Mapping[str, Rungs], letter: str) -> Iterable[Plot
     footer = f"{machine_label(letter, run.info.machine)}. Data: {data}."
     lines = tuple(_line(device, rungs, names) for device, rungs in devices.items())
     ratios, busy = speedups(devices), frozenset[str]().union(*map(contended, devices.values()))
-    hollow = f" A hollow marker was {BESIDE_OTHER_WORK}." if busy else ""
     yield Plot(
         name=file_name("ladder_time", letter),
         chart=RungChart(
@@ -151,7 +150,6 @@ def _plots(run: Run, devices: Mapping[str, Rungs], letter: str) -> Iterable[Plot
             tick=partial(text.seconds, number=text.brief),
         ),
         alt="Apparent time of a training step by rung of the ladder, by device. The numbers are in the table below.",
-        caption=f"Apparent time of a step by rung; the dashed line is the last rung.{hollow} {footer}",
     )
     if ratios:
         values = tuple((names.index(name), ratio) for name, ratio in ratios.items())
@@ -168,7 +166,6 @@ def _plots(run: Run, devices: Mapping[str, Rungs], letter: str) -> Iterable[Plot
                 unity=True,
             ),
             alt="Apparent speedup of the GPU over the CPU by rung. The numbers are in the table below.",
-            caption=f"Apparent speedup by rung; the dashed line is the last rung.{hollow} {footer}",
         )
 
 

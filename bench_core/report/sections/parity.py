@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from bench_core.analysis.comparison import Result
 from bench_core.core import text
+from bench_core.core.case import device_title
 from bench_core.core.results import Parity
-from bench_core.report.plots.series import device_words
+from bench_core.report.plots import series
+from bench_core.report.plots.chart_types import Mark, MarkChart, Side
+from bench_core.report.plots.charts import BELOW, Plot
+from bench_core.report.plots.series import MachineLabels, device_words
 from bench_core.report.sections.study import Study
 from bench_core.report.tables.columns import Columns
+from bench_core.report.tables.marks import MEANINGLESS, unchecked
 from bench_core.report.tables.table import Column, Link, table
 
 NAME = "Do the results agree?"
-MEANINGLESS = 0.5
-"""A relative tolerance above which a check says nothing."""
 
 
 def parity(results: Iterable[Result], columns: Columns) -> Study | None:
     """The section, with the case closest to its tolerance for each workload, device, dtype and variant; ``None`` if no
     result was compared with float64."""
     groups: dict[tuple[str, ...], list[Result]] = {}
-    unchecked: dict[str, str] = {}
+    without: dict[str, str] = {}
     for result in results:
         case, record = result.case, result.record
         if record.parity:
             key = (case.workload, result.machine.hardware, case.device, case.dtype, case.variant_label)
             groups.setdefault(key, []).append(result)
         else:
-            unchecked[case.workload] = record.unavailable.get("parity", "no reason is stored")
+            without[case.workload] = record.unavailable.get("parity", "no reason is stored")
     if not groups:
         return None
     errors = table(
@@ -42,11 +45,11 @@ def parity(results: Iterable[Result], columns: Columns) -> Study | None:
             Column("Relative error", lambda g: text.small(_closest(g).error), numeric=True),
             Column("Tolerance", lambda g: text.small(_closest(g).tolerance), numeric=True),
             Column("Quantity", lambda g: _closest(g).quantity),
-            Column("Unchecked", _unchecked),
+            Column("Unchecked", lambda g: unchecked(result.record.parity for result in g)),
             Column("Cases", lambda g: text.whole(len(g)), numeric=True),
         ),
         groups.values(),
-        [f"Not compared with float64: {name}: {reason}." for name, reason in unchecked.items()],
+        [f"Not compared with float64: {name}: {reason}." for name, reason in without.items()],
     )
     about = (
         "Before a case is timed, the results of its first call are compared with the same work in float64 on the CPU: "
@@ -56,17 +59,52 @@ def parity(results: Iterable[Result], columns: Columns) -> Study | None:
         "tolerance. Unchecked is what rounding alone changes as much as a bug would, or what may be off by more than "
         f"{text.share(MEANINGLESS)}."
     )
-    return Study(NAME, about, (), (), (errors,) if errors else ())
+    plot = _plot([max(group, key=_share) for group in groups.values()], columns.labels)
+    return Study(NAME, about, (), (plot,) if plot else (), (errors,) if errors else ())
 
 
-def _unchecked(group: list[Result]) -> str:
-    """The quantities of which the check says nothing in some case of the group."""
-    checks = [result.record.parity for result in group if result.record.parity]
-    loose = [check.quantity for check in checks if check.tolerance > MEANINGLESS]
-    return ", ".join(dict.fromkeys([name for check in checks for name in check.inconclusive] + loose))
+def _plot(closest: Sequence[Result], labels: MachineLabels) -> Plot | None:
+    """The errors by workload, one series for each device and dtype; ``None`` for less than two, which need no plot. An
+    error of 0 has no place on a logarithmic axis."""
+    drawn = [result for result in closest if result.record.parity and result.record.parity.error]
+    if len(drawn) < 2:
+        return None
+    of = {name: nth for nth, name in enumerate(dict.fromkeys(map(_series, drawn)))}
+    rows: dict[str, list[Mark]] = {}
+    for result in drawn:
+        if check := result.record.parity:
+            mark = Mark(of[_series(result)], check.error, limit=check.tolerance)
+            rows.setdefault(result.case.workload, []).append(mark)
+    chart = MarkChart(
+        title="Relative error against float64",
+        subtitle="The case and quantity closest to the tolerance; left of the tolerance it passes",
+        footer=series.machines_footer(drawn, labels, data=False),
+        axis="Relative error",
+        series=tuple(of),
+        rows=tuple((name, tuple(marks)) for name, marks in rows.items()),
+        tick=_tick,
+        limit="tolerance",
+    )
+    alt = f"The relative error of each workload against float64, by device and dtype. {BELOW}"
+    return Plot("parity", chart, alt)
+
+
+def _tick(error: float) -> str:
+    return f"{error:.0e}"
+
+
+def _series(result: Result) -> tuple[str, Side]:
+    return f"{device_title(result.case.device)}, {result.case.dtype}", Side.GPU if result.on_gpu else Side.CPU
+
+
+def _share(result: Result) -> float:
+    """How much of its tolerance the error of a result is."""
+    check = result.record.parity
+    return check.error / check.tolerance if check else 0.0
 
 
 def _closest(group: list[Result]) -> Parity:
     """The parity of the result that is closest to its tolerance."""
-    checked = [result.record.parity for result in group if result.record.parity]
-    return max(checked, key=lambda p: p.error / p.tolerance)
+    check = max(group, key=_share).record.parity
+    assert check is not None, "groups have results that were compared with float64 only"
+    return check

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from bench_core.analysis.comparison import Result
 from bench_core.core import text
-from bench_core.core.busy import BESIDE_OTHER_WORK
-from bench_core.core.results import Stages
+from bench_core.core.results import FlagCode, Stages
 from bench_core.report.plots import series
 from bench_core.report.plots.chart_types import Bar, StackChart
 from bench_core.report.plots.charts import Plot, file_name
@@ -18,6 +17,7 @@ from bench_core.report.tables.columns import Columns
 from bench_core.report.tables.table import Column, Table, table
 
 NAME = "Where pipelines spend their time"
+SUMS = "; a percentage marks stages that do not add up to the whole call"
 
 
 def pipelines(results: Iterable[Result], columns: Columns) -> Study | None:
@@ -28,7 +28,8 @@ def pipelines(results: Iterable[Result], columns: Columns) -> Study | None:
     about = (
         "Stages are timed one at a time: each is finished before the next begins. In a whole call stages may overlap, "
         "for example when a GPU computes while the next batch is loaded; their times then add up to more than the "
-        "whole call. With worker processes, load is the time spent waiting for them."
+        "whole call. With worker processes, load is the time spent waiting for them. Where the sum is not within "
+        "5% of the whole call, it is flagged."
     )
     plots = tuple(_plot(name, own, columns.labels) for name, own in groups.items())
     tables = (_table(name, own, columns) for name, own in groups.items())
@@ -71,42 +72,36 @@ def _stage(name: str) -> Column[Result]:
     return Column(name.capitalize(), cell, numeric=True)
 
 
+def _doubt(result: Result) -> str:
+    """What is said of stages that do not add up to the whole call."""
+    doubts = [flag.text for flag in result.record.flags if flag.code == FlagCode.STAGES_DO_NOT_ADD_UP]
+    return "; ".join(doubts)
+
+
 _SUMS: tuple[Column[Result], ...] = (
     Column("Whole", lambda r: text.seconds(_stages(r).whole / r.record.units), numeric=True),
     Column("Sum / whole", lambda r: f"{100 * _stages(r).share:.1f}%", numeric=True),
+    Column("Flag", _doubt),
     Column("Repeats", lambda r: text.whole(_stages(r).repeats), numeric=True),
 )
 
 
 def _plot(workload: str, results: Sequence[Result], labels: MachineLabels) -> Plot:
-    unit, footer = results[0].record.unit, series.machines_footer(results, labels)
+    unit = results[0].record.unit
     chart = StackChart(
         title=workload,
-        subtitle="Where its time goes, stage by stage",
-        footer=footer,
+        subtitle=f"Where its time goes, stage by stage{SUMS if any(map(_doubt, results)) else ''}",
+        footer=series.machines_footer(results, labels),
         axis=f"Time per {unit}",
         stages=tuple(_names(results)),
-        bars=tuple(map(_bar, _labels(results, labels), results)),
+        bars=tuple(map(_bar, series.case_labels(results, labels), results)),
     )
     alt = f"{workload}: time per {unit} of each stage, one bar per case. The numbers are in the table below."
-    hollow = f" A hollow bar was {BESIDE_OTHER_WORK}." if any(bar.contended for bar in chart.bars) else ""
-    caption = (
-        f"Time per {unit} by stage; the black mark is a whole call, timed alternately with the stages.{hollow} {footer}"
-    )
-    return Plot(file_name(workload, "stages"), chart, alt, caption)
+    return Plot(file_name(workload, "stages"), chart, alt)
 
 
 def _bar(label: str, result: Result) -> Bar:
     stages, units = _stages(result), result.record.units
     seconds = {name: seconds / units for name, seconds in stages.seconds.items()}
-    return Bar(label, seconds, stages.whole / units, result.record.contended)
-
-
-def _labels(results: Sequence[Result], labels: MachineLabels) -> list[str]:
-    """What distinguishes each bar: setting, dtype, variant, machine, batch and device."""
-    others = series.distinguishing(results, labels)
-    batches = [f"b{result.case.batch_size}" for result in results]
-    devices = [series.device_words(result) for result in results]
-    parts = [others, *(part for part in (batches, devices) if len(set(part)) > 1)]
-    names = [", ".join(word for word in words if word) for words in zip(*parts, strict=True)]
-    return [name or device for name, device in zip(names, devices, strict=True)]
+    doubt = text.share(round(stages.share, 2)) if _doubt(result) else ""
+    return Bar(label, seconds, stages.whole / units, result.record.contended, doubt)

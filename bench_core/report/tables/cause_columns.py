@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from bench_core.analysis.causes import Cause, Key
 from bench_core.analysis.comparison import Result
@@ -34,22 +35,33 @@ def cause_of(causes: Mapping[Key, Cause], result: Result) -> Cause | None:
 def cause_columns(columns: Columns, causes: Mapping[Key, Cause]) -> tuple[Column[Result], ...]:
     """What a case is bound by, and the figures from which that was decided; times are per call."""
 
-    def cell(of: Callable[[Cause], str]) -> Callable[[Result], str]:
-        return lambda result: of(cause) if (cause := cause_of(causes, result)) else text.NONE
+    cell = partial(_of_cause, causes)
 
     def part(regime: Regime) -> Callable[[Cause], str]:
         return lambda cause: text.seconds(cause.bound.parts.get(regime))
 
     return (
         *columns.case(),
-        Column("Bound by", cell(lambda cause: BOUND_BY[cause.bound.regime])),
-        Column("Share of ceiling", cell(lambda cause: text.share(cause.share)), numeric=True),
+        *regime_columns(causes),
         Column("Time per call", lambda r: text.seconds(r.record.timing.median), numeric=True),
         *(Column(name, cell(part(regime)), numeric=True) for regime, name in PARTS.items()),
         Column("FLOP/s", cell(lambda cause: text.count(cause.flops_per_second)), numeric=True),
         Column("Bytes/s", cell(lambda cause: text.count(cause.bytes_per_second)), numeric=True),
         Column("Number of operators", _count(lambda counts: counts.operators), numeric=True),
     )
+
+
+def regime_columns(causes: Mapping[Key, Cause]) -> tuple[Column[Result], ...]:
+    """What a case is bound by, and how near it is to the ceiling."""
+    return (
+        Column("Bound by", _of_cause(causes, lambda cause: BOUND_BY[cause.bound.regime])),
+        Column("Share of ceiling", _of_cause(causes, lambda cause: text.share(cause.share)), numeric=True),
+    )
+
+
+def _of_cause(causes: Mapping[Key, Cause], of: Callable[[Cause], str]) -> Callable[[Result], str]:
+    """A cell made from the cause of a result, if it has one."""
+    return lambda result: of(cause) if (cause := cause_of(causes, result)) else text.NONE
 
 
 BOUND_BY = {regime: str(regime).removesuffix("-bound") for regime in Regime}

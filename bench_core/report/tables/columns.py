@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bench_core.analysis.comparison import Comparison, Result
-from bench_core.analysis.speedup import Curve
 from bench_core.core import text
-from bench_core.report.answers import answer, crossover_cell
 from bench_core.report.plots.series import MachineLabels, device_words
 from bench_core.report.prices import Prices, price_per_million
-from bench_core.report.tables.marks import marked
+from bench_core.report.tables.marks import marked, unchecked
 from bench_core.report.tables.table import Column, Link
 
 _RATIO: tuple[Column[Comparison], ...] = (
@@ -60,6 +58,7 @@ class Columns:
             Column("CI", lambda r: text.seconds_interval(r.interval), numeric=True),
             Column("Half-width", lambda r: text.percent(r.record.timing.rel_half_width), numeric=True),
             Column("Target", _target),
+            Column("Flags", lambda r: "; ".join(flag.text for flag in r.record.flags)),
             Column("Time per call", lambda r: text.seconds(r.record.timing.median), numeric=True),
             Column(
                 f"{unit.capitalize() if unit.islower() else unit}/s",
@@ -67,7 +66,6 @@ class Columns:
                 numeric=True,
             ),
             Column("Samples", lambda r: text.whole(r.record.timing.count), numeric=True),
-            Column("Flags", lambda r: "; ".join(flag.text for flag in r.record.flags)),
             Column("Device model", lambda r: r.record.device_model),
         )
 
@@ -105,6 +103,7 @@ class Columns:
             Column(
                 "Relative error", lambda r: text.small(r.record.parity.error if r.record.parity else None), numeric=True
             ),
+            Column("Unchecked", lambda r: unchecked([r.record.parity])),
             Column("Compile time", lambda r: text.seconds(_compilation(r, "seconds")), numeric=True),
             Column("Graphs", lambda r: text.whole(_compilation(r, "graphs")), numeric=True),
             Column("Graph breaks", lambda r: text.whole(_compilation(r, "graph_breaks")), numeric=True),
@@ -118,7 +117,7 @@ class Columns:
             Column("Machine", self.machine, once=True),
             *_RATIO,
             *_sides(f"CPU time per {unit}", f"GPU time per {unit}"),
-            Column("CPU threads", lambda c: _threads(c.base), numeric=True),
+            Column("CPU threads", lambda c: threads_cell(c.base), numeric=True),
             Column("CPU", lambda c: _model(c.base)),
             Column("GPU", lambda c: _model(c.contender)),
             Column("Notes", lambda c: "; ".join(c.remarks)),
@@ -146,7 +145,7 @@ class Columns:
             Column("Machine", self.machine, once=True),
             *_RATIO,
             *_sides("1 thread, time per unit", "All cores, time per unit"),
-            Column("Threads", lambda c: _threads(c.contender), numeric=True),
+            Column("Threads", lambda c: threads_cell(c.contender), numeric=True),
             Column("Notes", lambda c: "; ".join(c.remarks)),
         )
 
@@ -170,47 +169,23 @@ class Columns:
             Column("Notes", lambda c: "; ".join(c.remarks)),
         )
 
-    def curve(self) -> tuple[Column[Curve], ...]:
-        """The summary of a curve of matched speedups."""
-        return (
-            Column("Machine", lambda c: self.machine(next(iter(c.measured or c.rows))), once=True),
-            Column("Worth it?", lambda c: answer(c).cell),
-            Column("Crossover batch", crossover_cell),
-            Column("Largest R (CI)", _peak, numeric=True),
-            Column("At batch size", lambda c: text.whole(c.peak and c.peak.case.batch_size), numeric=True),
-            Column("CPU time/unit", lambda c: _time(c.peak and c.peak.base), numeric=True),
-            Column("GPU time/unit", lambda c: _time(c.peak and c.peak.contender), numeric=True),
-            Column("CPU threads", lambda c: _threads(c.peak and c.peak.base), numeric=True),
-            Column("Case", lambda c: case_words(c.rows[0]), once=True),
-        )
-
-
-def case_words(c: Comparison) -> str:
-    """Setting, dtype and variant of a comparison, in words."""
-    return ", ".join(part for part in (c.case.setting, c.case.dtype, c.case.variant_label) if part)
-
 
 def _sides(base: str, contender: str) -> tuple[Column[Comparison], ...]:
     return (
-        Column(base, lambda c: _time(c.base), numeric=True),
+        Column(base, lambda c: time_cell(c.base), numeric=True),
         Column("CI", lambda c: text.seconds_interval(c.base and c.base.interval), numeric=True),
-        Column(contender, lambda c: _time(c.contender), numeric=True),
+        Column(contender, lambda c: time_cell(c.contender), numeric=True),
         Column("CI", lambda c: text.seconds_interval(c.contender and c.contender.interval), numeric=True),
     )
 
 
-def _peak(curve: Curve) -> str:
-    if curve.peak is None:
-        return text.NONE
-    interval = f" ({text.ratio_interval(curve.peak.interval)})" if curve.peak.interval else " (no CI)"
-    return f"{text.ratio(curve.peak.ratio)}{interval}"
-
-
-def _time(result: Result | None) -> str:
+def time_cell(result: Result | None) -> str:
+    """The time per unit, marked if it is contended."""
     return marked(text.seconds(result.record.per_unit), result.record.contended) if result else text.NONE
 
 
-def _threads(result: Result | None) -> str:
+def threads_cell(result: Result | None) -> str:
+    """The number of CPU threads."""
     return text.whole(result.record.threads if result else None)
 
 
@@ -264,18 +239,3 @@ def _casts(result: Result) -> str:
 def _latency_calls(result: Result) -> str:
     latency = result.record.timing.latency
     return text.whole(latency.calls if latency else None)
-
-
-def best_throughput(columns: Columns) -> tuple[Column[Result], ...]:
-    """The result of a workload with the highest throughput."""
-    return (
-        Column("Workload", lambda r: Link(r.case.workload, r.case.workload)),
-        Column("Machine", columns.label, once=True),
-        Column("Units/s", lambda r: text.count(r.record.throughput), numeric=True),
-        Column("Unit", lambda r: r.record.unit),
-        Column("Time per unit", _time, numeric=True),
-        Column("CI", lambda r: text.seconds_interval(r.interval), numeric=True),
-        Column("At batch size", lambda r: text.whole(r.case.batch_size), numeric=True),
-        Column("Threads", _threads, numeric=True),
-        Column("Case", lambda r: ", ".join(p for p in (r.case.setting, r.case.dtype, r.case.variant_label) if p)),
-    )

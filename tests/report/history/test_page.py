@@ -11,7 +11,7 @@ from bench_core.analysis.history.steps import find_steps
 from bench_core.core.errors import ReportError
 from bench_core.report.history import content, plot, sparkline, write
 from bench_core.storage import values_csv
-from tests.report.test_write import Page
+from tests.support.pages import Page
 from tests.support.values import collected, commit, noisy, values
 
 UP = noisy([(25, 1e-3), (15, 1.1e-3)])

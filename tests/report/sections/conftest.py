@@ -1,7 +1,5 @@
 """The report of runs, written and read again."""
 
-import html
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,18 +8,19 @@ import pytest
 
 from bench_core.core.records import Run
 from bench_core.report import write
+from tests.support.pages import Page
 
 WriteReport = Callable[..., "WrittenReport"]
 
 
 @dataclass(frozen=True)
 class WrittenReport:
-    """A report's folder, the page's source and text, and the Markdown."""
+    """A report's folder, and the page's source, text, and rows of tables."""
 
     folder: Path
     source: str
     text: str
-    markdown: str
+    rows: list[list[str]]
 
 
 @pytest.fixture
@@ -30,8 +29,7 @@ def write_report(tmp_path: Path) -> WriteReport:
 
     def written(*runs: Run) -> WrittenReport:
         source = write(runs, tmp_path / "report").read_text(encoding="utf-8")
-        words = html.unescape(re.sub(r"<[^>]*>", " ", source))
-        markdown = (tmp_path / "report/report.md").read_text(encoding="utf-8")
-        return WrittenReport(tmp_path / "report", source, " ".join(words.split()), markdown)
+        page = Page(source)
+        return WrittenReport(tmp_path / "report", source, page.text, page.rows)
 
     return written
