@@ -25,7 +25,7 @@ HOW = ("foreach", "fused", "capturable", "differentiable")
 def description(optimizer: Optimizer) -> str:
     """The class of an optimizer and the options of its groups of weights, as text to be compared."""
     groups = [{key: group[key] for key in sorted(group) if key not in ("params", *HOW)} for group in _groups(optimizer)]
-    return f"{type(optimizer).__name__} {json.dumps(groups, default=float)}"
+    return f"{type(optimizer).__name__} {json.dumps(groups, default=_plain)}"
 
 
 def first_updates(
@@ -37,7 +37,8 @@ def first_updates(
     """The first update of each of these weights by its optimizer, in float64 and by a loop over the weights.
 
     ``before`` and ``gradients`` have the same elements of each weight; a weight without a gradient is not updated.
-    ``None`` if an optimizer cannot be built from the options of its groups alone, as torch's own can.
+    ``None`` if an optimizer cannot be built from the options of its groups alone, as torch's own can, or if its step
+    needs more than the gradients.
     """
     parts = zip(weights, before, gradients, strict=True)
     copies = {id(weight): _copy(first, gradient) for weight, first, gradient in parts}
@@ -46,12 +47,16 @@ def first_updates(
         if groups := [group for group in groups if group["params"]]:
             make: Any = type(optimizer)
             try:
-                again = make(groups)
-            except (TypeError, ValueError):
+                make(groups).step()
+            except Exception:  # user code, with arguments of its own
                 return None
-            again.step()
     moved = [copies[id(weight)].detach().numpy() for weight in weights]
     return [after - first for after, first in zip(moved, before, strict=True)]
+
+
+def _plain(option: Any) -> float | str:
+    """An option that is not plain data: the number of a tensor, or the class of anything else."""
+    return float(option) if isinstance(option, Tensor) else type(option).__name__
 
 
 def _groups(optimizer: Optimizer) -> list[dict[str, Any]]:

@@ -54,7 +54,8 @@ def parity(results: Iterable[Result], columns: Columns) -> Study | None:
         "the norm of the difference divided by the norm of the float64 result. The update is compared with the step "
         "that the optimizer takes in float64 from the same gradients. A case whose error exceeds the tolerance of its "
         "dtype fails and gets no time. Each row shows the case and the quantity closest to the tolerance. Unchecked is "
-        f"what rounding alone changes as much as a bug would, or what may be off by more than {text.share(MEANINGLESS)}."
+        "what rounding alone changes as much as a bug would, or what may be off by more than "
+        f"{text.share(MEANINGLESS)}."
     )
     return Study(NAME, about, (), (), (errors,) if errors else ())
 

@@ -22,7 +22,7 @@ GEMM = workloads.get("gemm")
 # Every workload is built with these, so their source decides what it computes.
 ALWAYS = (
     *("hardware.precision", "workloads.kit.compiling", "workloads.kit.context", "workloads.kit.graphs"),
-    "workloads.kit.weights",
+    *("workloads.kit.tuning", "workloads.kit.weights"),
 )
 
 

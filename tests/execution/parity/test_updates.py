@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
+from torch.optim import LBFGS, SGD, Adam, AdamW, Optimizer, RMSprop
 
 from bench_core.execution.parity.updates import description, first_updates
 
@@ -72,6 +72,18 @@ def test_weight_without_a_gradient_or_without_an_optimizer_is_not_updated() -> N
 def test_optimizer_that_cannot_be_built_again_has_no_update() -> None:
     weights = weights_with_gradients()
     assert first_updates({"model": Named(weights, "own")}, weights, vectors(weights), [None, None]) is None
+
+
+def test_step_that_needs_more_than_gradients_has_no_update() -> None:
+    weights = weights_with_gradients()
+    assert first_updates({"model": LBFGS(weights)}, weights, vectors(weights), [None, None]) is None
+
+
+def test_option_that_is_no_plain_value_is_described_by_its_class() -> None:
+    weights = weights_with_gradients()
+    one, other = (SGD([{"params": weights, "own": object()}], lr=0.1) for _ in range(2))
+    assert description(one) == description(other)
+    assert "object" in description(one)
 
 
 def test_description_has_what_is_computed_and_not_how() -> None:
