@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from bench_core.core.tunings import TUNINGS
+
 DEVICE_TITLES: Mapping[str, str] = MappingProxyType(
     {"cpu": "CPU", "cuda": "GPU", "mps": "Apple GPU", "xpu": "Intel GPU"}
 )
@@ -19,7 +21,8 @@ VARIANTS = ("eager", "channels_last", "compile", "cuda_graph")
 """The variants that workloads declare."""
 AUTOCAST = "autocast"
 """A variant of every inference and operator in 16 bits, and of nothing else: see ``modes.Casting``."""
-ALL_VARIANTS = (*VARIANTS, AUTOCAST)
+ALL_VARIANTS = (*VARIANTS, *TUNINGS, AUTOCAST)
+"""The parts of variants; those of one variant are joined by ``+``."""
 CACHES = ("hot", "cold")
 SWEEPS = ("default", "full")
 
@@ -29,7 +32,7 @@ INFERENCE_ONLY_DTYPES = ("fp16",)
 """Training in these dtypes needs a gradient scaler, which no workload has."""
 
 _CPU_DTYPES = {"tf32": "fp32"}
-_GPU_VARIANTS = ("cuda_graph",)
+_GPU_VARIANTS = ("cuda_graph", *(t.name for t in TUNINGS.values() if t.devices and "cpu" not in t.devices))
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,13 @@ def variant_parts(variant: str) -> tuple[str, ...]:
     return tuple(variant.split("+"))
 
 
+def in_order(variant: str) -> str:
+    """A variant under its one name: the tunings and ``autocast`` come last, and ``eager`` only by itself."""
+    parts = dict.fromkeys(variant_parts(variant))
+    last = [part for part in (*TUNINGS, AUTOCAST) if part in parts]
+    return "+".join([part for part in parts if part not in (VARIANTS[0], *last)] + last) or VARIANTS[0]
+
+
 def with_autocast(variant: str) -> str:
     """A variant under autocast: ``autocast`` for ``eager``, ``compile+autocast`` for ``compile``."""
     parts = (part for part in variant_parts(variant) if part not in (VARIANTS[0], AUTOCAST))
@@ -115,7 +125,7 @@ def cpu_dtype(dtype: str) -> str:
 
 
 def cpu_variant(variant: str) -> str:
-    """The CPU's counterpart of a variant: the same without CUDA graphs, which exist on GPUs only."""
+    """The CPU's counterpart of a variant: the same without what exists on GPUs only, such as CUDA graphs."""
     return "+".join(part for part in variant_parts(variant) if part not in _GPU_VARIANTS) or VARIANTS[0]
 
 

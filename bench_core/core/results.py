@@ -194,9 +194,10 @@ class Parity:
     """The errors of a case's first call against a float64 reference, relative to the norm of the reference.
 
     ``error`` and ``tolerance`` belong to the ``quantity`` whose error is the largest fraction of its tolerance.
-    ``errors`` holds the errors of all quantities: outputs, gradients, the first update of the weights. ``inconclusive``
-    names those that were not judged, because rounding to the dtype alone changes them as much as a bug would.
-    ``batch_size`` is the batch size of the comparison; ``seconds`` is how long the check took.
+    ``errors`` holds the errors of all quantities: outputs, gradients, the first update of the weights (against the step
+    in float64 from the same gradients, where it follows from them). ``inconclusive`` names those that were not judged,
+    because rounding to the dtype alone changes them as much as a bug would. ``batch_size`` is the batch size of the
+    comparison; ``seconds`` is how long the check took.
     """
 
     quantity: str

@@ -10,15 +10,14 @@ from typing import TypeVar
 from bench_core import workloads
 from bench_core.core.case import (
     ALL_VARIANTS,
-    AUTOCAST,
     CACHES,
     DEVICES,
     DTYPES,
     SWEEPS,
     Effort,
     Sources,
+    in_order,
     variant_parts,
-    with_autocast,
 )
 from bench_core.core.errors import OptionError
 from bench_core.core.studies import STUDIES
@@ -112,8 +111,7 @@ def _variants(given: Mapping[str, str]) -> tuple[str, ...]:
         if part not in ALL_VARIANTS:
             there_are = f"{', '.join(ALL_VARIANTS)}, or several joined by '+'"
             raise OptionError(f"{_option('variant')}: no variant {part!r}; there are: {there_are}")
-    ordered = (with_autocast(word) if AUTOCAST in variant_parts(word) else word for word in words)
-    return tuple(dict.fromkeys(ordered))
+    return tuple(dict.fromkeys(map(in_order, words)))
 
 
 def _devices(given: Mapping[str, str]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from bench_core.report import disturbed, facts, notable
 from bench_core.report.analyzed import Analysis, analyze
 from bench_core.report.families import Section, families
 from bench_core.report.glossary import METHOD, TERMS
+from bench_core.report.off_by_default import off_by_default
 from bench_core.report.plots.charts import Plot, threads_plot
 from bench_core.report.plots.overview import cpu_overview, gpu_overview
 from bench_core.report.prices import NO_PRICES, Prices
@@ -78,7 +79,7 @@ def content(analysis: Analysis, prices: Prices = NO_PRICES) -> Content:
     results = analysis.pooled.results
     gpu_measured = any(result.on_gpu for result in results)
     plots = _overview(analysis, primary, gpu_measured)
-    missing = facts.without_result(analysis.runs)
+    missing, off = facts.without_result(analysis.runs), off_by_default(results)
     workloads = len({result.case.workload for result in results})
     return Content(
         title="Is the GPU worth it?" if gpu_measured else "How fast is this CPU?",
@@ -100,7 +101,7 @@ def content(analysis: Analysis, prices: Prices = NO_PRICES) -> Content:
             "Best CPU case against best GPU case",
             columns.best(),
             analysis.best,
-            [*marks.of_best(results), *marks.of_sides(analysis.best)],
+            [*off, *marks.of_best(results), *marks.of_sides(analysis.best)],
         ),
         threads=table(
             "Cases measured with one thread and with all cores",
@@ -111,7 +112,7 @@ def content(analysis: Analysis, prices: Prices = NO_PRICES) -> Content:
         studies=tuple(study for study in _studies(analysis, primary, columns) if study),
         not_run=facts.not_run(missing, analysis.labels),
         left=tuple(facts.left(missing, analysis.labels)),
-        notes=tuple(facts.skipped(analysis.runs, analysis.pooled)),
+        notes=(*facts.skipped(analysis.runs, analysis.pooled), *(() if analysis.best else off)),
         contended=tuple(disturbed.contended_cases(results, analysis.labels)),
         terms=TERMS,
         method=METHOD,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bench_core.core.tunings import TUNINGS
+
 TERMS: tuple[tuple[str, str], ...] = (
     ("workload", "A named piece of PyTorch work, such as one training step of a small network."),
     ("case", "A workload at one device, batch size, dtype, variant, setting and number of CPU threads."),
@@ -50,6 +52,7 @@ TERMS: tuple[tuple[str, str], ...] = (
         "The variant in which the kernels of a call are captured once and launched together, which saves the time of "
         "Python and of single launches. CPUs do not have it; the CPU side is eager.",
     ),
+    *((tuning.name, tuning.about) for tuning in TUNINGS.values()),
     (
         "other variants and dtypes",
         "Another dtype or variant against eager fp32 on the same device at the same batch size.",

@@ -93,6 +93,11 @@ def test_any_text_is_accepted_or_refused_in_one_line(name, text):
     assert lines[0].startswith(f"{option}: ")
 
 
+def test_a_variant_has_one_name_in_whatever_order_its_parts_are_given():
+    given = {"variant": "freezing+max_autotune+compile,compile+max_autotune+freezing,fused+eager,eager+eager"}
+    assert parse(given, Path()).sweep.variants == ("compile+max_autotune+freezing", "fused", "eager")
+
+
 def test_autocast_comes_last_in_a_variant_and_takes_the_place_of_eager():
     given = {"variant": "autocast,eager+autocast,autocast+compile,compile"}
     assert parse(given, Path()).sweep.variants == ("autocast", "compile+autocast", "compile")

@@ -77,7 +77,7 @@ class TestSweep:
         (pinned,) = [line for line in lines if "pinned" in line]
         assert "need a CUDA device" in pinned
         (heavy,) = [line for line in lines if "too heavy by default" in line]
-        assert "mnist_epoch_e2e (12 cases)" in heavy
+        assert "mnist_epoch_e2e (40 cases)" in heavy
         entries = session.info(Path()).not_run
         assert {"transfer (20 cases)", "model_parallel_toy (2 cases)"} <= {entry.what for entry in entries}
 

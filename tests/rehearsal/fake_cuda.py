@@ -164,4 +164,14 @@ def _complete_sizes() -> torch.library.Library:
     return library
 
 
+def _complete_optimizers() -> torch.library.Library:
+    """The fused SGD writes to its arguments and returns nothing; torch does not state this for tensors without memory,
+    as it does for the fused Adam."""
+    library = torch.library.Library("aten", "IMPL")
+    if not torch._C._dispatch_has_kernel_for_dispatch_key("aten::_fused_sgd_", "Meta"):
+        library.impl("_fused_sgd_", lambda *_, **__: None, "Meta")
+    return library
+
+
+_optimizers = _complete_optimizers()
 _sizes = _complete_sizes()  # kept, as torch forgets them with the library

@@ -12,6 +12,7 @@ import torch
 
 from bench_core import Case, workloads
 from bench_core.core.step import Step
+from bench_core.core.tunings import TUNINGS
 from bench_core.execution.outputs import check_outputs
 from bench_core.execution.parity.gate import check_first_call
 from bench_core.execution.parity.judge import check_build
@@ -34,6 +35,10 @@ ALIKE = ("tf32", "default")
 """Dtypes that are fp32 to all but a GPU's own kernels."""
 
 
+TUNED = ("mlp_train", "cnn_mnist_train")
+"""Workloads of which the tunings are typical: the others do the same with other numbers."""
+
+
 def on_cuda() -> list[Workload]:
     """The workloads that are defined on GPUs."""
     found = map(workloads.get, workloads.names())
@@ -42,12 +47,14 @@ def on_cuda() -> list[Workload]:
 
 def cases(workload: Workload, device: str = "cuda") -> Iterator[Case]:
     """A small case of a workload in each setting, dtype and variant but ``compile``: of light work all combinations,
-    of heavy work and pipelines those that change one thing at a time."""
+    of heavy work, pipelines and tunings those that change one thing at a time."""
     variants = [variant for variant in workload.variants if variant != "compile"]
+    variants += [name for name, t in TUNINGS.items() if not t.why_not(workload.kind, device.partition(":")[0], [name])]
     base = Case(workload.name, device, SMALL.get(workload.name, 1 if workload.heavy else BATCH))
     for setting, dtype, variant in product(workload.settings or ("",), workload.dtypes, variants):
         case = replace(base, setting=setting, dtype=dtype, variant=variant)
-        if changes(workload, case) <= 1 or not (workload.heavy or workload.kind == "pipeline"):
+        alone = workload.heavy or workload.kind == "pipeline" or variant in TUNINGS
+        if changes(workload, case) <= 1 or not alone:
             yield case
 
 
@@ -58,7 +65,8 @@ def changes(workload: Workload, case: Case) -> int:
 
 def is_typical(workload: Workload, case: Case) -> bool:
     """Whether a case differs from the first at a single point, and not at one that makes no other calls."""
-    return changes(workload, case) <= 1 and case.dtype not in (*ALIKE, "fp16")
+    tuned = case.variant in TUNINGS and workload.name not in TUNED
+    return changes(workload, case) <= 1 and case.dtype not in (*ALIKE, "fp16") and not tuned
 
 
 def shrink(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,15 +56,20 @@ class TestEpoch:
         monkeypatch.setattr(epoch, "IMAGES", FEW)
 
     @pytest.mark.parametrize("setting", ["w0", "w2", "resident"])
-    def test_epoch_has_938_batches_and_each_image_once_in_a_shuffled_order(self, setting: str) -> None:
+    @pytest.mark.parametrize(("size", "full", "rest"), [(64, 937, 32), (512, 117, 96), (4096, 14, 2656)])
+    def test_epoch_has_each_image_once_in_a_shuffled_order(self, size: int, full: int, rest: int, setting: str) -> None:
         data = TensorDataset(torch.zeros(60_000, 1), torch.arange(60_000))
-        begin = epoch.feed(context("mnist_epoch_e2e", 64, setting), data)
+        begin = epoch.feed(context("mnist_epoch_e2e", size, setting), data)
         batches = [labels for _, labels in begin()]
-        assert [len(batch) for batch in batches] == [64] * 937 + [32]
+        assert [len(batch) for batch in batches] == [size] * full + [rest]
+        described = workloads.get("mnist_epoch_e2e").known_costs.description.replace(
+            "batch 64 in 938 batches", "64 in 938"
+        )
+        assert f"at {size:,} in {full + 1}, the last of {rest:,}" in described
         order = torch.cat(batches)
         assert torch.equal(order.sort().values, torch.arange(60_000))
         assert (order.diff() == 1).sum() < 60
-        assert torch.equal(next(iter(begin()))[1], order[:64]), "the next epoch is the same work"
+        assert torch.equal(next(iter(begin()))[1], order[:size]), "the next epoch is the same work"
 
     @pytest.mark.parametrize("setting", ["w0", "w2", "pil-w0", "resident"])
     def test_stages_do_the_work_of_a_call_and_all_settings_the_same(self, few: None, setting: str) -> None:
@@ -89,9 +94,15 @@ class TestEpoch:
         assert list(self.built("resident").stages) == ["load", "compute"]
 
     @pytest.mark.parametrize("setting", ["w0", "pil-w0", "resident"])
-    def test_epoch_is_60000_images_in_938_batches(self, setting: str) -> None:
-        step = self.built(setting)
-        assert (step.units, step.stage_cycles) == (60_000, 938)
+    @pytest.mark.parametrize(("size", "cycles"), [(64, 938), (512, 118), (4096, 15)])
+    def test_epoch_is_60000_images_at_every_batch(self, size: int, cycles: int, setting: str) -> None:
+        step = workloads.build(Case("mnist_epoch_e2e", batch_size=size, setting=setting))
+        assert (step.units, step.stage_cycles) == (60_000, cycles)
+
+    def test_three_batches_on_both_devices_and_the_source_has_the_smallest(self) -> None:
+        w = workloads.get("mnist_epoch_e2e")
+        assert w.batch_sizes("cpu") == w.batch_sizes("cuda") == (64, 512, 4096)
+        assert w.reference_batch == 64
 
     def test_order_follows_from_the_seed(self, few: None) -> None:
         assert torch.equal(self.built("w0")(), self.built("w0")())

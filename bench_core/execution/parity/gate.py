@@ -9,7 +9,7 @@ from bench_core.core.case import NO_SOURCES, Case, Sources
 from bench_core.core.results import Parity
 from bench_core.core.step import Step
 from bench_core.execution.parity.capture import FirstCall
-from bench_core.execution.parity.judge import check_modes, judge
+from bench_core.execution.parity.judge import check_alike, judge
 from bench_core.execution.parity.reference import reference
 from bench_core.hardware import precision
 from bench_core.timing.clock import SynchronizedClock
@@ -48,12 +48,12 @@ def check_first_call(
     started = time.perf_counter()
     with precision.preserved():
         exact = reference(workload, case, sources)
-    check_modes(case, step, exact)
+    check_alike(case, step, exact)
     first = FirstCall(step)
     prepared = time.perf_counter() - started
     seconds, output = clock.first_call(step.fn)
     started = time.perf_counter()
-    parity = judge(case, first.values(output), exact)
+    parity = judge(case, first.values(output), exact.after(first))
     return CheckedCall(seconds, replace(parity, seconds=prepared + time.perf_counter() - started))
 
 
@@ -67,8 +67,8 @@ def check_at_batch(workload: Workload, case: Case, batch: int, step: Step, sourc
     smaller = replace(case, batch_size=batch, caches="hot")
     with precision.preserved():
         exact = reference(workload, smaller, sources)
-        check_modes(case, step, exact)
+        check_alike(case, step, exact)
         own = build(workload, smaller, sources=sources)
         first = FirstCall(own)
-        parity = judge(smaller, first.values(own()), exact)
+        parity = judge(smaller, first.values(own()), exact.after(first))
     return replace(parity, seconds=time.perf_counter() - started)

@@ -13,6 +13,7 @@ from bench_core.core.step import Step
 from bench_core.execution.parity.capture import Values, modes, relative_error
 from bench_core.execution.parity.reference import Reference
 from bench_core.execution.parity.tolerances import is_inconclusive, tolerance
+from bench_core.execution.parity.updates import description
 from bench_core.workloads.kit.definition import Workload
 
 
@@ -33,7 +34,7 @@ def judge(case: Case, values: Values, reference: Reference) -> Parity:
         allowed[quantity] = tolerance(case, quantity, reference)
     inconclusive = tuple(quantity for quantity in errors if is_inconclusive(case, quantity, reference))
     judged = [quantity for quantity in errors if quantity not in inconclusive]
-    if not judged:
+    if all(quantity in reference.replayed for quantity in judged):
         raise CaseSkipped(f"parity: {case.dtype} rounding error dominates every compared quantity; use a larger batch")
     worst = max(judged, key=lambda quantity: _badness(errors[quantity], allowed[quantity]))
     if not errors[worst] <= allowed[worst]:
@@ -79,7 +80,12 @@ def check_build(workload: Workload, case: Case, step: Step) -> None:
             raise ParityError(f"{case.id}: there are weights that no optimizer of the step updates")
 
 
-def check_modes(case: Case, step: Step, reference: Reference) -> None:
-    """Raise ``ParityError`` if a module is in another mode (training or evaluation) than in the reference."""
+def check_alike(case: Case, step: Step, reference: Reference) -> None:
+    """Raise ``ParityError`` if a module is in another mode (training or evaluation) than in the reference, or if an
+    optimizer is of another class or has other options."""
     if modes(step) != reference.modes:
         raise ParityError(f"{case.id}: part of the model is in another mode (training, evaluation) than its reference")
+    for name, optimizer in step.optimizers.items():
+        own, expected = description(optimizer), reference.optimizers.get(name, "none")
+        if own != expected:
+            raise ParityError(f"{case.id}: the optimizer of {name} is {own}; in the reference it is {expected}")

@@ -7,7 +7,7 @@ import hashlib
 import math
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -20,6 +20,8 @@ from bench_core.core.cache import cache_dir, draft
 from bench_core.core.case import NO_SOURCES, Case, Sources
 from bench_core.core.errors import ParityError
 from bench_core.execution.parity.capture import FirstCall, Quantity, QuantityKind, Values, modes, relative_error
+from bench_core.execution.parity.sums import NO_SUMS, Sums
+from bench_core.execution.parity.updates import description
 from bench_core.workloads.kit.building import build_anywhere
 from bench_core.workloads.kit.definition import Workload
 from bench_core.workloads.kit.weights import find_weights
@@ -32,7 +34,9 @@ _ACTIVATIONS = ("threshold_backward", "leaky_relu_backward", "max_pool2d_with_in
 JUMPING = frozenset((*_ACTIVATIONS, "eq", "ge", "gt", "le", "lt"))
 """Operations of backward passes that are discontinuous at a point: rounding may move an input to its other side. The
 backward passes of maxima and of clamping use the comparisons."""
-_FORMAT = 4
+_FORMAT = 5
+REPLAY_ERROR = 1e-9
+"""An update of the reference follows from its gradients if its optimizer, built again, is off by no more than this."""
 _DECIDING = ("bench_core.workloads.", "bench_core.hardware.")
 
 
@@ -42,7 +46,9 @@ class Reference:
 
     ``modes`` says which modules were in training mode. ``jumps`` counts the inputs of ReLUs, maxima and the like at
     which a gradient can jump on its way back. ``moved`` is the change of each quantity, relative to its norm, when
-    weights and inputs are rounded to each number of ``bits``.
+    weights and inputs are rounded to each number of ``bits``. ``sums`` are the longest sums of the call.
+    ``optimizers`` describes the optimizer of each name. ``replayed`` has the updates that follow from the gradients by
+    one step of the optimizer: the norm of the weights, relative to that of the update.
     """
 
     values: Values
@@ -50,6 +56,9 @@ class Reference:
     jumps: int
     bits: tuple[int, ...]
     moved: Mapping[Quantity, tuple[float, ...]]
+    sums: Sums = NO_SUMS
+    optimizers: Mapping[str, str] = field(default_factory=dict)
+    replayed: Mapping[Quantity, float] = field(default_factory=dict)
 
     def sensitivity(self, quantity: Quantity, unit: float) -> float:
         """The relative change of a quantity when weights and inputs are rounded to a unit roundoff.
@@ -75,6 +84,14 @@ class Reference:
             return 0.0
         return self.moved[quantity][0] * math.sqrt(max(expected, 1.0) / max(coarse, 1.0))
 
+    def after(self, first: FirstCall) -> Reference:
+        """The reference of a call that was made: of each update in ``replayed``, the values that follow from the
+        gradients of this call."""
+        replayed = first.replayed() if self.replayed else {}
+        return replace(
+            self, values={q: replayed.get(q, v) if q in self.replayed else v for q, v in self.values.items()}
+        )
+
 
 def reference(workload: Workload, case: Case, sources: Sources = NO_SOURCES) -> Reference:
     """The reference for a case's setting, batch and seed; read from the disk if it was computed before.
@@ -96,7 +113,7 @@ def _computed(workload: Workload, case: Case, sources: Sources) -> Reference:
     bits = next(bits for most, bits in ROUNDINGS if exact.flops <= most)
     rounded = [_called(workload, case, sources, count).values for count in bits]
     moved = {q: tuple(relative_error(r[q], values) for r in rounded) for q, values in exact.values.items()}
-    return Reference(exact.values, exact.modes, exact.jumps, bits, moved)
+    return Reference(exact.values, exact.modes, exact.jumps, bits, moved, exact.sums, exact.optimizers, exact.replayed)
 
 
 class _Call(NamedTuple):
@@ -104,6 +121,9 @@ class _Call(NamedTuple):
     modes: tuple[bool, ...]
     jumps: int
     flops: int
+    sums: Sums
+    optimizers: Mapping[str, str]
+    replayed: Mapping[Quantity, float]
 
 
 def _called(workload: Workload, case: Case, sources: Sources, bits: int | None) -> _Call:
@@ -113,11 +133,18 @@ def _called(workload: Workload, case: Case, sources: Sources, bits: int | None) 
     operations = _Operations(case)
     with operations if bits is None else contextlib.nullcontext():
         output = step()
-    return _Call(first.values(output), modes(step), operations.jumps, step.flops or 0)
+    values = first.values(output)
+    optimizers = {name: description(optimizer) for name, optimizer in step.optimizers.items()}
+    replayed = {
+        quantity: float(np.linalg.norm(first.weights(quantity.module)) / np.linalg.norm(values[quantity]))
+        for quantity, update in first.replayed().items()
+        if update.any() and relative_error(update, values[quantity]) < REPLAY_ERROR
+    }
+    return _Call(values, modes(step), operations.jumps, step.flops or 0, operations.sums, optimizers, replayed)
 
 
 class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Watches the operations of a call and counts the numbers at which gradients can jump.
+    """Watches the operations of a call: counts the numbers at which gradients can jump, and finds the longest sums.
 
     Raises ``ParityError`` for results in half precision: if float64 is requested, a workload must compute in it.
     """
@@ -126,6 +153,7 @@ class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self._case = case
         self.jumps = 0
+        self.sums = NO_SUMS
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -134,6 +162,7 @@ class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         output = func(*args, **(kwargs or {}))
+        self.sums = self.sums.with_operation(func.overloadpacket.__name__, args)
         if isinstance(output, torch.Tensor) and func.overloadpacket.__name__ in JUMPING:
             self.jumps += output.numel()
         if isinstance(output, torch.Tensor) and output.dtype in (torch.float16, torch.bfloat16):
@@ -184,8 +213,18 @@ def _read(path: Path) -> Reference | None:
             quantities = [Quantity(QuantityKind(str(kind)), str(module)) for kind, module in pairs]
             values = {quantity: stored[f"value {i}"] for i, quantity in enumerate(quantities)}
             moved = {q: tuple(map(float, row)) for q, row in zip(quantities, stored["moved"], strict=True)}
-            bits, modes = tuple(map(int, stored["bits"])), tuple(map(bool, stored["modes"]))
-            return Reference(values, modes, int(stored["jumps"]), bits, moved)
+            replayed = {q: float(ratio) for q, ratio in zip(quantities, stored["replayed"], strict=True) if ratio}
+            optimizers = {str(name): str(words) for name, words in stored["optimizers"]}
+            return Reference(
+                values,
+                modes=tuple(map(bool, stored["modes"])),
+                jumps=int(stored["jumps"]),
+                bits=tuple(map(int, stored["bits"])),
+                moved=moved,
+                sums=Sums(*map(int, stored["sums"])),
+                optimizers=optimizers,
+                replayed=replayed,
+            )
     except Exception:  # np.load raises almost any exception for a truncated file
         return None
 
@@ -200,5 +239,8 @@ def _write(path: Path, computed: Reference) -> None:
     }
     arrays |= {"modes": np.array(computed.modes, dtype=bool), "jumps": np.array(computed.jumps)}
     arrays |= {"bits": np.array(computed.bits), "moved": np.array([computed.moved[q] for q in quantities])}
+    arrays |= {"replayed": np.array([computed.replayed.get(q, 0.0) for q in quantities])}
+    arrays |= {"optimizers": np.array(list(computed.optimizers.items()), dtype=str).reshape(-1, 2)}
+    arrays |= {"sums": np.array([computed.sums.products, computed.sums.norms])}
     with contextlib.suppress(OSError), draft(path) as unfinished, unfinished.open("wb") as file:
         np.savez_compressed(file, **arrays)

@@ -54,9 +54,10 @@ def parity(results: Iterable[Result], columns: Columns) -> Study | None:
     about = (
         "Before a case is timed, the results of its first call are compared with the same work in float64 on the CPU: "
         "the outputs and, in training, also the gradients and the first update of the weights. Errors are relative: "
-        "the norm of the difference divided by the norm of the float64 result. A case whose error exceeds the "
-        "tolerance of its dtype fails and gets no time. Each row shows the case and the quantity closest to the "
-        "tolerance. Unchecked is what rounding alone changes as much as a bug would, or what may be off by more than "
+        "the norm of the difference divided by the norm of the float64 result. The update is compared with the step "
+        "that the optimizer takes in float64 from the same gradients. A case whose error exceeds the tolerance of its "
+        "dtype fails and gets no time. Each row shows the case and the quantity closest to the tolerance. Unchecked is "
+        "what rounding alone changes as much as a bug would, or what may be off by more than "
         f"{text.share(MEANINGLESS)}."
     )
     plot = _plot([max(group, key=_share) for group in groups.values()], columns.labels)

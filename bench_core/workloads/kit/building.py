@@ -23,6 +23,7 @@ from bench_core.core.case import (
 from bench_core.core.errors import CaseError
 from bench_core.core.modes import Casting
 from bench_core.core.step import Step
+from bench_core.core.tunings import TUNINGS
 from bench_core.hardware import device, precision
 from bench_core.workloads.kit.context import BuildContext
 from bench_core.workloads.kit.definition import Workload
@@ -116,7 +117,10 @@ def _variant_reasons(w: Workload, case: Case) -> Iterator[str]:
     for part in case.variant_parts:
         if part not in ALL_VARIANTS:
             yield f"no variant {part!r}; there are: {', '.join(ALL_VARIANTS)}, or several joined by '+'"
-        if part not in (*w.variants, AUTOCAST):
+        if part in TUNINGS:
+            reason = TUNINGS[part].why_not(w.kind, case.device_type, case.variant_parts)
+            yield from (reason,) if reason else ()
+        elif part not in (*w.variants, AUTOCAST):
             yield f"{w.name} has no variant {part!r}; it has: {', '.join(w.variants)}"
     if AUTOCAST in case.variant_parts:
         if case.dtype not in HALF_DTYPES:

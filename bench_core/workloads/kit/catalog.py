@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from bench_core.core import text
 from bench_core.core.case import DTYPES, SWEEPS, VARIANTS
+from bench_core.core.tunings import TUNINGS
 from bench_core.workloads.kit.definition import Workload, default_dtypes
 from bench_core.workloads.kit.sweep import Sweep, candidates
 
@@ -39,6 +40,9 @@ This page is generated from the declarations in `bench_core/workloads/` by
   at every batch size. Other dtypes and variants run on request. Unless stated otherwise, a workload has the dtypes
   {dtypes} (for training without fp16) and the variants
   {variants}.
+- **Tunings** change how torch does the same work, and are off by default. They are joined to a variant by `+`, and need
+  not be declared:
+{tunings}
 """
 
 
@@ -57,12 +61,19 @@ def markdown(workloads: Iterable[Workload], seconds: Seconds = MappingProxyType(
     """The page: an introduction, a table of all workloads, one of their batch sizes with the ``seconds`` of a sweep,
     and a section for each family."""
     by_family = sorted(workloads, key=lambda w: w.family)
-    introduction = INTRODUCTION.format(command=COMMAND, dtypes=_listed(DTYPES), variants=_listed(VARIANTS)).rstrip()
+    introduction = INTRODUCTION.format(
+        command=COMMAND, dtypes=_listed(DTYPES), variants=_listed(VARIANTS), tunings=tunings()
+    ).rstrip()
     sections = [
         f"## Family: {family}\n\n" + "\n\n".join(map(entry, members))
         for family, members in groupby(by_family, key=lambda w: w.family)
     ]
     return "\n\n".join((introduction, table(by_family), TIMES, sweep_table(by_family, seconds), *sections))
+
+
+def tunings() -> str:
+    """A line for each tuning."""
+    return "\n".join(_wrapped(f"  - `{t.variant}`: {t.about}", indent="    ") for t in TUNINGS.values())
 
 
 def table(workloads: Iterable[Workload]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from typing import Any
 
@@ -19,10 +19,16 @@ _SHOWN = 240
 """How much of torch's reason for a graph break is shown, in characters."""
 
 
-def compiled(model: Callable[..., Any]) -> Callable[..., Any]:
+AUTOTUNE = "max-autotune-no-cudagraphs"
+"""Torch's mode of ``max_autotune``. CUDA graphs are a variant of their own."""
+
+
+def compiled(model: Callable[..., Any], variant: Collection[str] = ()) -> Callable[..., Any]:
     """The model, which will be compiled for exactly the shapes of its inputs; everything compiled before is discarded.
 
-    Hitting the recompile limit is an error: after it, torch would run eagerly under the name ``compile``.
+    ``variant`` are the parts of a variant. With ``max_autotune``, several versions of the kernels are measured
+    meanwhile; with ``freezing``, weights become constants, which takes effect where no gradients are wanted. Hitting
+    the recompile limit is an error: after it, torch would run eagerly under the name ``compile``.
     """
     import torch._dynamo
     import torch._inductor.config
@@ -33,7 +39,10 @@ def compiled(model: Callable[..., Any]) -> Callable[..., Any]:
     torch._dynamo.config.fail_on_recompile_limit_hit = True
     # Otherwise the compile time would depend on the disk cache of an earlier run.
     torch._inductor.config.force_disable_caches = True
-    compiling: Callable[..., Any] = torch.compile(model, dynamic=False)
+    # Torch reads it when it compiles, at the first call; ``compilation`` turns it off again.
+    torch._inductor.config.freezing = "freezing" in variant
+    mode = AUTOTUNE if "max_autotune" in variant else None
+    compiling: Callable[..., Any] = torch.compile(model, dynamic=False, mode=mode)
     return compiling
 
 
@@ -55,11 +64,19 @@ def compilation(step: Step) -> Compilation:
     spent = utils.calculate_time_spent().get("total_wall_time")
     breaks, graphs, reason = sum(utils.counters["graph_break"].values()), _graphs(), _reason()
     inside, total = _operators_in_graphs(step), _operators(step)
-    torch.compiler.reset()
+    discard()
     share = min(1.0, inside / total) if total else None
     if share is not None and share < MIN_SHARE:
         raise CaseSkipped(f"compile: torch compiles {inside} of {total} operators of the forward pass{reason}")
     return Compilation(None if spent is None else float(spent), breaks, graphs, share)
+
+
+def discard() -> None:
+    """Forget all that was compiled, and how."""
+    import torch._inductor.config
+
+    torch.compiler.reset()
+    torch._inductor.config.freezing = False
 
 
 def _graphs() -> int:

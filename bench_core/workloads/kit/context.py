@@ -23,6 +23,7 @@ from bench_core.hardware.device import find
 from bench_core.workloads.kit import graphs
 from bench_core.workloads.kit.compiling import compiled
 from bench_core.workloads.kit.feeds import restorer, rotate
+from bench_core.workloads.kit.tuning import tuned
 from bench_core.workloads.kit.weights import find_weights, load_weights
 
 if TYPE_CHECKING:
@@ -193,7 +194,7 @@ class BuildContext:
 
     def forward(self, model: Callable[..., Any]) -> Callable[..., Any]:
         """The model as the variant calls it: compiled or unchanged."""
-        return compiled(model) if "compile" in self.case.variant_parts else model
+        return compiled(model, self.case.variant_parts) if "compile" in self.case.variant_parts else model
 
     @cached_property
     def _autocast(self) -> contextlib.AbstractContextManager[Any]:
@@ -217,13 +218,14 @@ class BuildContext:
         """A step on the case's device; ``parts`` are further fields of ``Step``. ``data`` gets the weights' names.
 
         Raises ``CaseSkipped`` for cold caches if the number of input batches does not come from ``resident_batches``,
-        and for ``cuda_graph`` if the batches do not come from ``feed``; ``DefinitionError`` for training with weights
-        stored in 16 bits, which needs copies of them in fp32.
+        for ``cuda_graph`` if the batches do not come from ``feed``, and for tunings of which the step has nothing to
+        tune; ``DefinitionError`` for training with weights stored in 16 bits, which needs copies of them in fp32.
         """
         if self.casting is Casting.STORED and parts.get("optimizers"):
             raise DefinitionError(f"workload {self.case.workload}: it trains; declare casting=Casting.AUTOCAST")
         if self.case.caches == "cold" and not self._rotated:
             raise CaseSkipped(f"cold caches are not defined for {self.case.workload}: its inputs are not rotated")
+        fn, parts = tuned(self.case.variant_parts, fn, parts)
         if "cuda_graph" in self.case.variant_parts:
             fn = self._replayed(fn, parts.get("modules", {}), parts.get("optimizers", {}))
         precision.Guard.ensure(precision.settings_for(self.case.dtype))

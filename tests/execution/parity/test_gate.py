@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,17 @@ def check_with_fault(case: Case, plant: Callable[[Step], Any]) -> Parity:
     step = workloads.build(case)
     plant(step)
     return parity.check(case, step)
+
+
+def step_by(optimizer: torch.optim.Optimizer, share: float) -> None:
+    """A step of the optimizer, with this share of its learning rates."""
+    groups = optimizer.param_groups
+    rates = [group["lr"] for group in groups]
+    for group in groups:
+        group["lr"] *= share
+    type(optimizer).step(optimizer)
+    for group, rate in zip(groups, rates, strict=True):
+        group["lr"] = rate
 
 
 def small_model() -> nn.Module:
@@ -112,6 +124,35 @@ class TestSoundSteps:
         assert result.error == result.errors[result.quantity]
         assert result.batch_size == 4
         assert result.seconds > 0
+
+    @pytest.mark.parametrize("name", ["mlp_train", "ann_train", "lstm_ar_train"])
+    def test_update_is_compared_with_that_of_its_own_gradients(self, name: str) -> None:
+        errors = parity.check(Case(name, batch_size=4, dtype="bf16")).errors
+        updates = [error for quantity, error in errors.items() if quantity.startswith("update")]
+        assert max(updates) < 1e-3 < max(errors.values())
+
+    def test_batch_norm_that_sums_equal_pixels_one_by_one_passes(self, own: Declare) -> None:
+        """On a CPU, torch sums up a channel in fp32 and one by one if its channels come last."""
+
+        def normalized(ctx: BuildContext) -> Step:
+            model = ctx.model(lambda: nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4)), train=True)
+            images = ctx.rng.standard_normal((ctx.batch_size, 1, 34, 34))
+            images[..., 8:, :] = -1.1
+            return ctx.step(
+                inference(ctx, model, [ctx.tensor(images)]),
+                units=ctx.batch_size,
+                flops=None,
+                data="normal random numbers with a background",
+                modules={"model": model},
+            )
+
+        w = own(normalized, kind="op")
+        rows, last = (
+            parity.check(Case("own", batch_size=128, variant=variant), workload=w)
+            for variant in ("eager", "channels_last")
+        )
+        assert rows.error < 1e-6 < 1e-5 < last.error <= last.tolerance
+        assert rows.tolerance < last.tolerance / 100
 
     def test_training_is_checked_by_outputs_gradients_and_update(self) -> None:
         result = parity.check(Case("gan_step", batch_size=4))
@@ -250,11 +291,35 @@ class TestFaultsInTheStep:
     def test_optimizer_that_does_nothing(self, name: str, dtype: str) -> None:
         def plant(step: Step) -> None:
             for optimizer in step.optimizers.values():
-                for group in optimizer.param_groups:
-                    group["lr"] = 0.0
+                optimizer.step = lambda: None
 
-        with pytest.raises(ParityError, match="relative error"):
+        with pytest.raises(ParityError, match=r"(update of \w+|outputs): relative error"):
             check_with_fault(Case(name, batch_size=8, dtype=dtype), plant)
+
+    @pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+    @pytest.mark.parametrize("name", ["mlp_train", "ann_train", "gan_step"])
+    def test_optimizer_that_is_off_by_a_tenth(self, name: str, dtype: str) -> None:
+        def plant(step: Step) -> None:
+            for optimizer in step.optimizers.values():
+                optimizer.step = partial(step_by, optimizer, 1.1)
+
+        with pytest.raises(ParityError, match=r"(update of \w+|outputs): relative error"):
+            check_with_fault(Case(name, batch_size=8, dtype=dtype), plant)
+
+    @pytest.mark.parametrize(("option", "value"), [("lr", 0.0), ("weight_decay", 0.1)])
+    def test_optimizer_with_other_options(self, option: str, value: float) -> None:
+        def plant(step: Step) -> None:
+            step.optimizers["model"].param_groups[0][option] = value
+
+        with pytest.raises(ParityError, match=r"the optimizer of model is SGD .* in the reference it is SGD"):
+            check_with_fault(Case("mlp_train", batch_size=8), plant)
+
+    def test_optimizer_of_another_class(self) -> None:
+        def plant(step: Step) -> None:
+            step.optimizers["model"] = torch.optim.Adagrad(step.modules["model"].parameters())
+
+        with pytest.raises(ParityError, match=r"the optimizer of model is Adagrad .* in the reference it is SGD"):
+            check_with_fault(Case("mlp_train", batch_size=8), plant)
 
     @pytest.mark.parametrize("name", ["mlp_train", "lstm_ar_train", "conv2d_grid", "gemm", "resblock_identity"])
     def test_bf16_under_the_name_fp32(self, name: str) -> None:

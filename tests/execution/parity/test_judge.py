@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -31,6 +32,19 @@ def test_quantity_dominated_by_rounding_is_inconclusive() -> None:
     assert result.inconclusive == ("gradients of model", "update of model")
     assert (result.quantity, result.error) == ("outputs", 0.0)
     assert result.errors["gradients of model"] == 2.0, "stored, though not judged"
+
+
+def test_case_of_which_only_the_update_could_be_judged_is_skipped() -> None:
+    followed = replace(CHAOTIC, moved=dict.fromkeys(CHAOTIC.moved, (0.12,)), replayed={UPDATE: 10.0})
+    with pytest.raises(CaseSkipped, match="bf16 rounding error dominates"):
+        judge(Case("any", dtype="bf16"), VALUES, followed)
+
+
+def test_update_that_follows_from_its_gradients_is_judged_if_they_are_not() -> None:
+    followed = replace(CHAOTIC, replayed={UPDATE: 10.0})
+    assert judge(Case("any", dtype="bf16"), VALUES, followed).inconclusive == ("gradients of model",)
+    with pytest.raises(ParityError, match="update of model: relative error 1 exceeds"):
+        judge(Case("any", dtype="bf16"), WRONG, followed)
 
 
 def test_quantity_is_judged_in_a_dtype_that_does_not_dominate_it() -> None:
