@@ -33,7 +33,8 @@ BUSY = "while True: pass"
 class Recorded:
     """Pairs of identical code in the order in which they were measured: each has the figures of all cases, by name.
 
-    ``seconds`` are those of each pair, with the start of its processes.
+    ``seconds`` are those of each pair, with the start of its processes. ``parts`` are the numbers of pairs that were
+    measured without a break; hours may lie between two parts.
     """
 
     machine: str
@@ -41,6 +42,7 @@ class Recorded:
     neighbors: int
     pairs: tuple[dict[str, Pair], ...]
     seconds: tuple[float, ...]
+    parts: tuple[int, ...]
 
     @property
     def cases(self) -> tuple[str, ...]:
@@ -52,7 +54,7 @@ def load(path: Path) -> Recorded:
     """Read recorded pairs."""
     data = json.loads(gzip.decompress(path.read_bytes()))
     pairs = tuple({name: _pair(*sides) for name, sides in pair.items()} for pair in data.pop("pairs"))
-    return Recorded(pairs=pairs, seconds=tuple(data.pop("seconds")), **data)
+    return Recorded(pairs=pairs, seconds=tuple(data.pop("seconds")), parts=tuple(data.pop("parts")), **data)
 
 
 def save(recorded: Recorded, path: Path) -> None:
@@ -94,9 +96,9 @@ def record(path: Path, count: int, neighbors: int) -> None:
             {gating.names[case]: pairs[i] for case, pairs in gating.pairs.items() if len(pairs) == len(gating.took)}
             for i in range(len(gating.took))
         ]
-        old = (before.pairs, before.seconds) if before else ((), ())
-        machine = gating.machines[0]
-        save(Recorded(machine, started, neighbors, (*old[0], *new), (*old[1], *gating.took)), path)
+        old = (before.pairs, before.seconds, before.parts) if before else ((), (), ())
+        made = (*old[0], *new), (*old[1], *gating.took), (*old[2], len(new))
+        save(Recorded(gating.machines[0], started, neighbors, *made), path)
         print(f"{time.strftime('%H:%M:%S')} pair {had + len(gating.took)}: {gating.took[-1]:.1f} s", flush=True)
 
     def enough(gating: Gating) -> set[str]:

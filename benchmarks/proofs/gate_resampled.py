@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
-from itertools import starmap
+from itertools import accumulate, starmap
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +26,9 @@ START = 4.3
 """Seconds of a pair until both processes have collected their tests; the rest is shared by its cases."""
 BLOCK = 5
 """Pairs that stay together, in the order in which they were measured: what disturbed one disturbs the next."""
+SHORTEST = 10
+"""Pairs of the shortest stretch from which processes of one version and then the other are taken; as the least that a
+gate takes."""
 
 Arrangement = Literal["in turns", "one after the other"]
 """Of the processes of two versions: the gate's pairs, or all processes of base and then all of head."""
@@ -93,19 +96,29 @@ def slowed(pair: Pair, factor: float) -> Pair:
 
 
 def one_after_the_other(recorded: Recorded, half: int | None, number: int, draw: random.Random) -> Sequences:
-    """By case, ``number`` processes of base and then as many of head, in the order in which they were measured.
+    """By case, at most ``number`` processes of base and then as many of head, in the order in which they were measured.
 
-    Of identical code each process may be of either version, so ``number`` recorded pairs that follow each other have
-    them all. The halves of a recording that are too short for a gate are repeated.
+    Of identical code each process may be of either version, so as many recorded pairs that follow each other without a
+    break have them all.
     """
-    places = halved(recorded, half)
-    start = draw.randrange(len(places))
-    pairs = [recorded.pairs[places[(start + i) % len(places)]] for i in range(number)]
+    stretch = draw.choice(stretches(recorded, half))
+    count = min(number, len(stretch))
+    start = draw.randrange(len(stretch) - count + 1)
+    pairs = [recorded.pairs[place] for place in stretch[start:][:count]]
     made: Sequences = {}
     for case in recorded.cases:
         processes = [figures for pair in pairs for figures in (pair[case].base, pair[case].head)]
-        made[case] = list(starmap(Pair, zip(processes[:number], processes[number:], strict=True)))
+        made[case] = list(starmap(Pair, zip(processes[:count], processes[count:], strict=True)))
     return made
+
+
+def stretches(recorded: Recorded, half: int | None) -> list[range]:
+    """The places of pairs that were measured without a break, as far as they are in the half; those of at least
+    ``SHORTEST`` pairs."""
+    inside = halved(recorded, half)
+    parts = zip(recorded.parts, accumulate(recorded.parts), strict=True)
+    clipped = (range(max(end - size, inside.start), min(end, inside.stop)) for size, end in parts)
+    return [part for part in clipped if len(part) >= SHORTEST]
 
 
 def measured(recorded: Recorded, places: Iterator[int], factors: Mapping[str, float]) -> tuple[Sequences, float]:
