@@ -83,7 +83,7 @@ def of_missing(missing: Missing) -> Iterable[str]:
     others = Counter(entry.outcome for _, entry in missing if entry.outcome is not Outcome.FAILED)
     if others:
         words = " and ".join(f"{number} {outcome}" for outcome, number in sorted(others.items()))
-        yield f"Without a result: {words}. The full report has the reasons."
+        yield f"Without a result: {words}. The page's section 'What was not run' has the reasons."
 
 
 def _names(names: Sequence[str]) -> str:

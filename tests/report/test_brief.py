@@ -83,7 +83,7 @@ def test_what_is_notable_comes_from_the_results():
     report = report_of(run)
     assert report.notable[:4] == (
         "1 case or study failed, the first is x (a reason).",
-        "Without a result: 1 skipped. The full report has the reasons.",
+        "Without a result: 1 skipped. The page's section 'What was not run' has the reasons.",
         report.notable[2],
         "The GPU is not faster at any batch size measured: bad.",
     )
