@@ -14,6 +14,7 @@ from bench_core.core.case import Case
 from bench_core.core.counts import CallCounts
 from bench_core.core.errors import RecordError
 from bench_core.core.modes import Casts, Compilation
+from bench_core.core.ranks import RankTimes
 from bench_core.core.results import (
     LARGEST,
     SMALLEST,
@@ -110,8 +111,8 @@ class Record:
     stages of a pipeline. ``casts`` says how a case of 16 bits computes; it is ``None`` for other dtypes. ``counts`` is
     what a call does. ``peak_memory`` is that of the device, ``peak_host_memory`` how much more memory this process held
     during a call than before the case was built; both in bytes. ``energy`` has an entry for each boundary, if
-    it was asked for. A value that could not be measured is ``None``; ``unavailable`` gives the reason, by field.
-    ``unknown`` keeps the fields that a newer bench-core of the same schema has written.
+    it was asked for. ``ranks`` is there if several processes worked together. A value that could not be measured is
+    ``None``; ``unavailable`` gives the reason, by field. ``unknown`` keeps what a newer bench-core has written.
     """
 
     case: Case
@@ -139,6 +140,7 @@ class Record:
     counts: CallCounts | None = None
     peak_host_memory: int | None = None
     energy: tuple[Energy, ...] = ()
+    ranks: RankTimes | None = None
     unavailable: dict[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
     unknown: Unknown = field(default_factory=dict, compare=False, metadata=NOT_STORED)

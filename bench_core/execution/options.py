@@ -35,8 +35,8 @@ class Request:
     """What a run is to measure.
 
     ``given`` are the options as they were written, to be stored with the run. ``budget`` is in seconds. ``studies`` are
-    those asked for by name. ``shard`` is the part of the sweep to measure and the number of parts. With ``isolate`` each case has a process of its own, which may take ``timeout`` seconds
-    (``None``: any time).
+    those asked for by name. With ``isolate`` each case has a process of its own, which may take ``timeout`` seconds
+    (``None``: any time). ``shard`` is the part of the sweep to measure, and the number of parts.
     """
 
     sweep: Sweep
@@ -63,6 +63,7 @@ def parse(given: Mapping[str, str], root: Path) -> Request:
         variants=_variants(given) or Sweep.variants,
         batch_sizes=_numbers("batch_size", given) or None,
         threads=_numbers("threads", given) or None,
+        ranks=_numbers("ranks", given),
         caches=_words("caches", given, CACHES) or Sweep.caches,
         kind=(_words("sweep", given, SWEEPS) or (Sweep.kind,))[0],
     )

@@ -25,6 +25,11 @@ NARROWING = frozenset(f"--bench-{name}" for name in ("batch-size", "dtype", "var
 """Options that make a sweep less than, or other than, one of everything."""
 
 
+RANKS = (1, 2)
+RANKS_OPTION = f"--bench-ranks {','.join(map(str, RANKS))}"
+"""What measures work that is divided over processes, on the smallest scale."""
+
+
 class Selection:
     """The cases and studies of a request that can run here; the rest is noted in ``left_out``."""
 
@@ -61,6 +66,9 @@ class Selection:
                 self._workloads[case] = workload
         for reason, count in unsupported.items():
             self._skip(f"{workload.name} ({_cases(count)})", reason)
+        if workload.over_ranks and not sweep.ranks:
+            count = len(candidates(workload, replace(sweep, ranks=RANKS)))
+            self._skip(f"{workload.name} ({_cases(count)})", f"measured with {RANKS_OPTION}")
         if workload.gpu_only and sweep.devices == ("cpu",):
             count = len(candidates(workload, replace(sweep, devices=("cuda",))))
             why = device.absence("cuda") or "cuda is not among the devices asked for"

@@ -78,8 +78,10 @@ class BenchSession:
             self.selection.note_absences(cases)
 
     def isolates(self, case: Case) -> bool:
-        """Whether a case is measured in a process of its own: if that was requested, or if it is one of an accelerator
-        that an earlier error has made unusable for this process."""
+        """Whether a case is measured in processes of its own: if that was requested, if it is one over ranks, or of an
+        accelerator that an earlier error has made unusable for this process."""
+        if case.ranks is not None:
+            return True
         return self.request.isolate or (self.accelerator_broken_by is not None and case.device_type != "cpu")
 
     def note_broken_accelerator(self, name: str) -> None:

@@ -94,7 +94,9 @@ def _keep_shard(session: pytest.Session, run: BenchSession) -> None:
 
     each = UNKNOWN.seconds(run.request.effort.max_time)
     user_tests = {item.nodeid: each for item in session.items if _is_user_test(item)}
-    mine = set(run.selection.take_shard(_cases(session), _studies(session) | user_tests, reference_runs(session.config)))
+    mine = set(
+        run.selection.take_shard(_cases(session), _studies(session) | user_tests, reference_runs(session.config))
+    )
     kept = [item for item in session.items if not measures(item) or (name_of(item) or item.nodeid) in mine]
     session.config.hook.pytest_deselected(items=[item for item in session.items if item not in kept])
     session.items[:] = kept

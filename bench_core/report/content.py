@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench_core.analysis.causes import Cause, Key, Limits, causes, limits
 from bench_core.analysis.comparison import Comparison, Result
@@ -25,6 +25,7 @@ from bench_core.report.sections.learning import learning
 from bench_core.report.sections.parity import parity
 from bench_core.report.sections.pipelines import pipelines
 from bench_core.report.sections.rules import rules
+from bench_core.report.sections.scaling import scaling
 from bench_core.report.sections.study import Study
 from bench_core.report.summary import cpu_summary, gpu_summary, headlines, primary_curves
 from bench_core.report.tables import marks
@@ -111,15 +112,16 @@ class Analysis:
 def analyze(runs: Sequence[Run]) -> Analysis:
     """Pool the runs and make all comparisons."""
     pooled, known = pool(runs), limits(runs)
-    why = causes(pooled.results, known)
+    undivided = replace(pooled, results=tuple(r for r in pooled.results if r.case.ranks is None))
+    why = causes(undivided.results, known)
     with_gpu = {result.machine.hardware for result in pooled.results if result.on_gpu}
     return Analysis(
         runs=tuple(runs),
         pooled=pooled,
-        curves=curves(pooled),
-        best=best_against_best(pooled),
-        threads=threads(pooled),
-        variants=variant_comparisons(pooled),
+        curves=curves(undivided),
+        best=best_against_best(undivided),
+        threads=threads(undivided),
+        variants=variant_comparisons(undivided),
         labels=facts.machine_labels(runs),
         limits=known,
         causes=why,
@@ -186,6 +188,7 @@ def _studies(analysis: Analysis, primary: Sequence[Curve], columns: Columns) -> 
     yield reasons.why(analysis.limits, analysis.causes, analysis.labels)
     yield reasons.potential(analysis.potentials, columns)
     yield claims(analysis.runs, analysis.pooled.results, primary)
+    yield scaling(analysis.pooled.results, columns)
     yield parity(analysis.pooled.results, columns)
     yield pipelines(analysis.pooled.results, columns)
     yield learning(analysis.runs, analysis.labels)

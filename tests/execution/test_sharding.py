@@ -62,9 +62,7 @@ def test_a_shard_says_which_it_is_and_how_long_all_take(tmp_path):
     assert session.info(tmp_path).shard == session.selection.shard == Shard(2, 2, session.selection.division.id)
     first, second, *_ = opening(session)
     assert first.startswith("1 case on cpu")
-    assert second == (
-        "shard 2 of 2, expected to take 1 s on the machine of the reference run; all shards 1 s to 1 s"
-    )
+    assert second == "shard 2 of 2, expected to take 1 s on the machine of the reference run; all shards 1 s to 1 s"
 
 
 def test_what_other_machines_lack_is_noted_of_the_whole_sweep_by_each_shard(tmp_path):

@@ -97,7 +97,9 @@ def test_the_complete_run_of_a_shard_takes_the_place_of_a_stopped_one(tmp_path):
 
 def test_a_sweep_that_was_made_twice_becomes_two_runs(tmp_path):
     shards = [
-        shard(index, name=f"{day}-", started=f"2026-01-0{day}T00:00:00+00:00") for day in (2, 1) for index in (1, 2, 3, 4)
+        shard(index, name=f"{day}-", started=f"2026-01-0{day}T00:00:00+00:00")
+        for day in (2, 1)
+        for index in (1, 2, 3, 4)
     ]
     merge(tmp_path / "all", store_all(tmp_path / "nodes", shards))
     assert [run.info.joined for run in load_all([tmp_path / "all"])] == [

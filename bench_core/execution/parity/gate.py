@@ -5,14 +5,18 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from bench_core.core.case import NO_SOURCES, Case, Sources
 from bench_core.core.results import Parity
 from bench_core.core.step import Step
-from bench_core.execution.parity.capture import FirstCall
+from bench_core.execution.parity.capture import OUTPUTS, FirstCall, Values
 from bench_core.execution.parity.judge import check_modes, judge
 from bench_core.execution.parity.reference import reference
 from bench_core.hardware import precision
+from bench_core.hardware.ranks import Ranks
 from bench_core.timing.clock import SynchronizedClock
+from bench_core.timing.rank_clock import RankClock
 from bench_core.workloads.kit.building import build
 from bench_core.workloads.kit.definition import Workload
 
@@ -53,8 +57,21 @@ def check_first_call(
     prepared = time.perf_counter() - started
     seconds, output = clock.first_call(step.fn)
     started = time.perf_counter()
-    parity = judge(case, first.values(output), exact)
+    values = first.values(output)
+    if isinstance(clock, RankClock):
+        values = _of_whole_batch(values, clock.ranks)
+    parity = judge(case, values, exact)
     return CheckedCall(seconds, replace(parity, seconds=prepared + time.perf_counter() - started))
+
+
+def _of_whole_batch(values: Values, ranks: Ranks) -> Values:
+    """The results of all ranks as those of one process on the whole batch.
+
+    Outputs are the mean of those of equal shares. Gradients and updates each rank has of the whole batch already.
+    """
+    if OUTPUTS not in values:
+        return values
+    return {**values, OUTPUTS: np.mean(ranks.gather_all(values[OUTPUTS]), axis=0)}
 
 
 def check_at_batch(workload: Workload, case: Case, batch: int, step: Step, sources: Sources = NO_SOURCES) -> Parity:

@@ -1,0 +1,53 @@
+"""Data-parallel training on gloo ranks: what it computes, and the share of it that is communication."""
+
+from tests.support.ranks import in_processes
+
+EQUAL = """
+from dataclasses import replace
+from bench_core import workloads
+from bench_core.core.case import Case
+from bench_core.workloads.kit.building import build_anywhere
+
+workload, case = workloads.get("ddp_mlp_train"), Case("ddp_mlp_train", batch_size=24, threads=1, ranks=ranks.size)
+together = build_anywhere(workload, case, storage=torch.float64, ranks=ranks)
+alone = build_anywhere(workload, replace(case, ranks=None), storage=torch.float64)
+assert (together.units, together.flops, together.parameters) == (alone.units, alone.flops, alone.parameters)
+
+def difference():
+    pairs = zip(together.modules["model"].parameters(), alone.modules["model"].parameters(), strict=True)
+    return max(float((a.grad - b.grad).norm() / b.grad.norm()) for a, b in pairs)
+
+for _ in range(3):
+    losses = ranks.gather(float(together()))
+    whole = float(alone())
+    assert abs(sum(losses) / ranks.size - whole) < 1e-10 * whole, (losses, whole)
+    assert difference() < 1e-10, difference()
+assert len(set(losses)) == ranks.size  # each has other rows
+
+together.local()
+alone()
+assert difference() > 1e-3  # without communication, the gradients are those of the share
+"""
+
+
+def test_gradients_of_ddp_equal_those_of_one_process_on_the_whole_batch():
+    in_processes(2, EQUAL)
+
+
+UNEQUAL = """
+from bench_core import workloads
+from bench_core.core.case import Case
+from bench_core.core.errors import CaseSkipped
+from bench_core.workloads.kit.building import build_anywhere
+try:
+    build_anywhere(workloads.get("ddp_mlp_train"), Case("ddp_mlp_train", batch_size=25, ranks=2), ranks=ranks)
+except CaseSkipped as skip:
+    assert str(skip) == "25 rows cannot be divided equally among 2 ranks"
+else:
+    raise AssertionError("built")
+ranks.barrier()
+"""
+
+
+def test_rows_that_cannot_be_divided_are_a_skip():
+    in_processes(2, UNEQUAL)
