@@ -17,31 +17,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from bench_core.core.cache import draft
-from bench_core.core.records import Record
-from bench_core.core.results import Flag, Measurement
 from bench_core.core.schema import as_dataclass
-from bench_core.execution.runner import run_case
+from bench_core.execution.together import measure_together
 from bench_core.execution.worker import Reply, Task, end_with_parent, failure_of, find_workload, rank_file, task_file
-from bench_core.hardware.ranks import Ranks, join
+from bench_core.hardware.ranks import join
 from bench_core.storage.files import encode
 
 PR_SET_PDEATHSIG = 1
-
-
-def measure_together(task: Task, ranks: Ranks) -> tuple[Measurement, Record]:
-    """Measure the case of a task on all ranks; the record has the warnings of all of them."""
-    workload = find_workload(task.module, task.case.workload)
-    measurement, record = run_case(workload, task.case, task.effort, task.sources, ranks=ranks)
-    return measurement, replace(record, flags=_joined(ranks.gather_all(record.flags)))
-
-
-def _joined(of_ranks: tuple[tuple[Flag, ...], ...]) -> tuple[Flag, ...]:
-    """The warnings of all ranks, each kind once; those that the first rank does not have say whose they are."""
-    flags = {flag.code: flag for flag in of_ranks[0]}
-    for rank, others in enumerate(of_ranks):
-        for flag in others:
-            flags.setdefault(flag.code, replace(flag, text=f"rank {rank}: {flag.text}"))
-    return tuple(flags.values())
 
 
 def reply_of(task: Task) -> Reply:
@@ -49,7 +31,8 @@ def reply_of(task: Task) -> Reply:
     met, ranks = time.monotonic(), None
     try:
         ranks = join(task.case.device_type, task.patience)
-        measurement, record = measure_together(task, ranks)
+        workload = find_workload(task.module, task.case.workload)
+        measurement, record = measure_together(workload, task.case, task.effort, task.sources, ranks)
         return Reply(encode(record), measurement)
     except Exception as error:
         alone = time.monotonic() - (ranks.met if ranks else met)

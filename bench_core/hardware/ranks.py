@@ -101,6 +101,11 @@ class LaunchedRanks:
         return tuple(values)
 
 
+def on_this_host(size: int) -> int:
+    """How many of so many ranks are on this host: all of them, unless torch's launcher has started fewer here."""
+    return min(size, int(os.environ.get("LOCAL_WORLD_SIZE", size)))
+
+
 def join(device_type: str, patience: float) -> LaunchedRanks:
     """Join the ranks that torch's launcher has started, for work on a type of device.
 

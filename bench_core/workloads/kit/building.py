@@ -26,7 +26,7 @@ from bench_core.core.step import Step
 from bench_core.core.text import counted
 from bench_core.hardware import device, precision
 from bench_core.hardware.machine import usable_cpus
-from bench_core.hardware.ranks import ALONE, Ranks
+from bench_core.hardware.ranks import ALONE, Ranks, on_this_host
 from bench_core.workloads.kit.context import BuildContext
 from bench_core.workloads.kit.definition import Workload
 
@@ -118,12 +118,13 @@ def _rank_reasons(w: Workload, case: Case) -> Iterator[str]:
         yield f"{w.name} is not divided over ranks; leave their number out"
     if case.ranks < 1:
         yield f"ranks is {case.ranks}; it must be a whole number above 0"
+    here = on_this_host(case.ranks)
     if case.device_type == "cpu":
-        needed, there, what = case.ranks * (case.threads or usable_cpus()), usable_cpus(), "cores"
+        needed, there, what = here * (case.threads or usable_cpus()), usable_cpus(), "cores"
     else:
-        needed, there, what = case.ranks, torch.accelerator.device_count(), "accelerators"
+        needed, there, what = here, torch.accelerator.device_count(), "accelerators"
     if needed > there:
-        yield f"{counted(case.ranks, 'rank', 'ranks')} would need {needed} {what}; usable here: {there}"
+        yield f"{counted(here, 'rank', 'ranks')} would need {needed} {what}; usable here: {there}"
 
 
 def _dtype_reasons(w: Workload, case: Case) -> Iterator[str]:
