@@ -112,7 +112,7 @@ def run_case(
 
         figures = _measured(step, case, effort, look_at, cold_start, clock)
         if not parity and batch is not None and batch != case.batch_size:
-            parity = check_at_batch(workload, case, batch, step, sources)
+            parity = check_at_batch(workload, case, batch, step, sources, ranks)
         seconds = built, time.perf_counter() - started
         return figures.measurement, _record(
             step, case, Labels.of(workload), figures, parity, workload.no_parity, seconds

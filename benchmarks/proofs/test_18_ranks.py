@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import statistics
 import subprocess
 import sys
@@ -61,6 +62,33 @@ def test_a_rank_that_dies_or_hangs_ends_its_case_in_time(
     assert str(caught.value).startswith(reason)
     assert took < SOON
     assert not [process.pid for process in psutil.process_iter() if _is_rank(process)]
+
+
+def test_two_nodes_under_torchrun_make_one_record(tmp_path: Path, print_line: Callable[[str], None]) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    launcher = f"{sys.executable} -m torch.distributed.run --nnodes 2 --nproc-per-node 1 --rdzv-backend c10d"
+    place = f"--rdzv-endpoint 127.0.0.1:{port} --rdzv-id proof --local-addr 127.0.0.1"
+    asked = f"--workload all_reduce,ddp_mlp_train --threads 1 --max-time 0.1 --out {tmp_path}"
+    command = f"exec {launcher} {place} -m bench_core ranks {asked}"
+    own_names = subprocess.run(["unshare", "--uts", "true"], capture_output=True, check=False).returncode == 0
+    nodes = [
+        subprocess.Popen(
+            ["unshare", "--uts", "sh", "-c", f"hostname node{n} && {command}"] if own_names else ["sh", "-c", command],
+            cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, text=True, stdout=subprocess.PIPE,
+        )
+        for n in range(2)
+    ]  # fmt: skip
+    outputs = [node.communicate(timeout=600)[0] for node in nodes]
+    assert [node.returncode for node in nodes] == [0, 0]
+    (path,) = tmp_path.rglob("*.json")
+    records = load(path).records
+    assert len(records) == 5 + 4
+    hosts = {record.ranks.hosts for record in records if record.ranks}
+    assert len(hosts) == 1
+    assert not own_names or sorted(*hosts) == ["node0", "node1"]
+    print_line(f"two nodes, {len(records)} records, each with the hosts {', '.join(*hosts)}: {max(outputs, key=len)}")
 
 
 def _is_rank(process: psutil.Process) -> bool:

@@ -51,3 +51,38 @@ ranks.barrier()
 
 def test_rows_that_cannot_be_divided_are_a_skip():
     in_processes(2, UNEQUAL)
+
+
+NORMALIZED = """
+from functools import partial
+from torch import nn
+from torch.nn import functional as F
+from torch.optim import SGD
+from bench_core.core.case import Case
+from bench_core.workloads.kit import training, workload
+from bench_core.workloads.kit.building import build_anywhere
+
+@workload(
+    family="a", kind="train", unit="row", source="a test", batches={"cpu": (8,)}, reference_batch=8, over_ranks=True
+)
+def normalized(ctx):
+    'Training with batch normalization.'
+    model = ctx.model(lambda: nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.ReLU(), nn.Linear(5, 1)), train=True)
+    optimizer = SGD(model.parameters(), lr=0.1)
+    rows = [(ctx.normal(ctx.batch_size, 6), ctx.normal(ctx.batch_size, 1))]
+    run = training(ctx, model, optimizer, F.mse_loss, rows)
+    return ctx.step(run, units=8, flops=None, data="normal", modules={"model": model}, optimizers={"model": optimizer})
+
+case = Case("normalized", batch_size=8, threads=1, ranks=2)
+together = build_anywhere(normalized, case, storage=torch.float64, ranks=ranks)
+alone = build_anywhere(normalized, case, storage=torch.float64)
+losses = ranks.gather(float(together()))
+assert abs(sum(losses) / 2 - float(alone())) < 1e-10
+for a, b in zip(together.modules["model"].parameters(), alone.modules["model"].parameters(), strict=True):
+    assert torch.allclose(a.grad, b.grad, rtol=1e-10, atol=1e-14)
+ranks.barrier()
+"""
+
+
+def test_alone_a_process_normalizes_each_share_as_the_ranks_do():
+    in_processes(2, NORMALIZED)

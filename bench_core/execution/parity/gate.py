@@ -14,7 +14,7 @@ from bench_core.execution.parity.capture import OUTPUTS, FirstCall, Values
 from bench_core.execution.parity.judge import check_modes, judge
 from bench_core.execution.parity.reference import reference
 from bench_core.hardware import precision
-from bench_core.hardware.ranks import Ranks
+from bench_core.hardware.ranks import ALONE, Ranks
 from bench_core.timing.clock import SynchronizedClock
 from bench_core.timing.rank_clock import RankClock
 from bench_core.workloads.kit.building import build
@@ -34,12 +34,13 @@ class CheckedCall:
 
 def affordable_batch(workload: Workload, case: Case, step: Step) -> int:
     """The batch size at which to check a case: its own, or, if that costs too much, the largest of its sweep that does
-    not (at least 1)."""
+    not (at least a row for each rank)."""
     if not step.flops or step.flops <= MAX_FLOPS:
         return case.batch_size
     most = case.batch_size * MAX_FLOPS / step.flops
-    swept = workload.batch_sizes("cpu", "full")
-    return max((batch for batch in swept if batch <= most), default=1)
+    ranks = case.ranks or 1
+    swept = (batch for batch in workload.batch_sizes("cpu", "full") if batch % ranks == 0)
+    return max((batch for batch in swept if batch <= most), default=ranks)
 
 
 def check_first_call(
@@ -57,10 +58,8 @@ def check_first_call(
     prepared = time.perf_counter() - started
     seconds, output = clock.first_call(step.fn)
     started = time.perf_counter()
-    values = first.values(output)
-    if isinstance(clock, RankClock):
-        values = _of_whole_batch(values, clock.ranks)
-    parity = judge(case, values, exact)
+    ranks = clock.ranks if isinstance(clock, RankClock) else ALONE
+    parity = judge(case, _of_whole_batch(first.values(output), ranks), exact)
     return CheckedCall(seconds, replace(parity, seconds=prepared + time.perf_counter() - started))
 
 
@@ -69,12 +68,14 @@ def _of_whole_batch(values: Values, ranks: Ranks) -> Values:
 
     Outputs are the mean of those of equal shares. Gradients and updates each rank has of the whole batch already.
     """
-    if OUTPUTS not in values:
+    if not ranks.launched or OUTPUTS not in values:
         return values
     return {**values, OUTPUTS: np.mean(ranks.gather_all(values[OUTPUTS]), axis=0)}
 
 
-def check_at_batch(workload: Workload, case: Case, batch: int, step: Step, sources: Sources = NO_SOURCES) -> Parity:
+def check_at_batch(
+    workload: Workload, case: Case, batch: int, step: Step, sources: Sources = NO_SOURCES, ranks: Ranks = ALONE
+) -> Parity:
     """Check a case that would take minutes in float64 at a smaller batch, with a separately built step.
 
     Call it after the case has been measured: an earlier check would warm up what must be cold for the cold start.
@@ -85,7 +86,7 @@ def check_at_batch(workload: Workload, case: Case, batch: int, step: Step, sourc
     with precision.preserved():
         exact = reference(workload, smaller, sources)
         check_modes(case, step, exact)
-        own = build(workload, smaller, sources=sources)
+        own = build(workload, smaller, sources=sources, ranks=ranks)
         first = FirstCall(own)
-        parity = judge(smaller, first.values(own()), exact)
+        parity = judge(smaller, _of_whole_batch(first.values(own()), ranks), exact)
     return replace(parity, seconds=time.perf_counter() - started)

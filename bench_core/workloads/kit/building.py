@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+import torch.distributed as dist
 
 from bench_core.core import extras
 from bench_core.core.case import (
@@ -26,7 +27,7 @@ from bench_core.core.step import Step
 from bench_core.core.text import counted
 from bench_core.hardware import device, precision
 from bench_core.hardware.machine import usable_cpus
-from bench_core.hardware.ranks import ALONE, Ranks, on_this_host
+from bench_core.hardware.ranks import ALONE, BACKENDS, Ranks, on_this_host
 from bench_core.workloads.kit.context import BuildContext
 from bench_core.workloads.kit.definition import Workload
 
@@ -118,6 +119,9 @@ def _rank_reasons(w: Workload, case: Case) -> Iterator[str]:
         yield f"{w.name} is not divided over ranks; leave their number out"
     if case.ranks < 1:
         yield f"ranks is {case.ranks}; it must be a whole number above 0"
+    backend = BACKENDS.get(case.device_type)
+    if backend is None or not dist.is_available() or not dist.is_backend_available(backend):
+        yield f"this torch cannot communicate between ranks on {case.device_type} ({backend or 'no backend'})"
     here = on_this_host(case.ranks)
     if case.device_type == "cpu":
         needed, there, what = here * (case.threads or usable_cpus()), usable_cpus(), "cores"

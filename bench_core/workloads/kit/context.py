@@ -202,7 +202,7 @@ class BuildContext:
     @cached_property
     def team(self) -> Team:
         """Data parallelism over the ranks of the case."""
-        return Team(self.ranks, self.device)
+        return Team(self.ranks, self.device, self.case.ranks or 1)
 
     @cached_property
     def _autocast(self) -> contextlib.AbstractContextManager[Any]:

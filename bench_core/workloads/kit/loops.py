@@ -41,7 +41,7 @@ def training(
     """
     forward = ctx.team.parallel(ctx.forward(model))
     batches = [ctx.team.share(batch) for batch in batches]
-    loss_of = ctx.autocasted(lambda inputs, targets: loss_fn(forward(inputs), targets))
+    loss_of = ctx.team.mean(ctx.autocasted(lambda inputs, targets: loss_fn(forward(inputs), targets)))
     if ctx.full_epochs:
         inputs, targets = (torch.cat(parts) for parts in zip(*batches, strict=True))
         feed = epochs(inputs, targets, ctx.batch_size, ctx.rng)

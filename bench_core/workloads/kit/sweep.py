@@ -73,7 +73,7 @@ def _batches(workload: Workload, device: str, sweep: Sweep) -> tuple[int, ...]:
     """The batch sizes of a device. Those of a heavy workload on a CPU are there to be matched with an accelerator's: in
     a default sweep of the CPU alone the first one has to do."""
     batches = workload.batch_sizes(device, sweep.kind)
-    alone = workload.heavy and sweep.kind == "default" and sweep.devices == ("cpu",)
+    alone = workload.heavy and sweep.kind == "default" and sweep.devices == ("cpu",) and not workload.over_ranks
     return batches[:1] if alone else batches
 
 

@@ -15,10 +15,15 @@ from bench_core.hardware.ranks import Ranks
 
 
 class Team:
-    """What the ranks of a training share. A process that is alone takes all rows and leaves its models as they are."""
+    """What the ranks of a training share. A process that is alone takes all rows and leaves its models as they are.
 
-    def __init__(self, ranks: Ranks, device: torch.device) -> None:
+    ``shares`` is the number of ranks that the case is divided over. A process that is alone computes as they would
+    together: batch normalization takes the statistics of each share, not of the batch.
+    """
+
+    def __init__(self, ranks: Ranks, device: torch.device, shares: int = 1) -> None:
         self._ranks, self._device = ranks, device
+        self._alone_for = 1 if ranks.launched else shares
         self._models: list[DistributedDataParallel] = []
 
     def share(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -30,6 +35,18 @@ class Team:
         if any(len(rows) % size for rows in batch):
             raise CaseSkipped(f"{len(batch[0])} rows cannot be divided equally among {size} ranks")
         return batch if size == 1 else tuple(rows[rank::size].contiguous() for rows in batch)
+
+    def mean(self, loss_of: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+        """The loss of a batch: of this rank's rows, or, for a process that is alone, the mean over all shares."""
+        count = self._alone_for
+        if count == 1:
+            return loss_of
+
+        def mean_of_shares(inputs: Tensor, targets: Tensor) -> Tensor:
+            losses = [loss_of(inputs[rank::count].contiguous(), targets[rank::count]) for rank in range(count)]
+            return torch.stack(losses).mean()
+
+        return mean_of_shares
 
     def parallel(self, model: Callable[..., Any]) -> Callable[..., Any]:
         """A model whose gradients are the mean over all ranks."""
