@@ -72,8 +72,9 @@ class Case:
 
     @property
     def plain(self) -> bool:
-        """Whether it is computed in fp32, eagerly and with hot caches, as torch's users begin."""
-        return (self.dtype, self.variant, self.caches) == (DTYPES[0], VARIANTS[0], CACHES[0])
+        """Whether one process computes it in fp32, eagerly and with hot caches, as torch's users begin."""
+        chosen = (self.dtype, self.variant, self.caches, self.ranks)
+        return chosen == (DTYPES[0], VARIANTS[0], CACHES[0], None)
 
     @property
     def id(self) -> str:

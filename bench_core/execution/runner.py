@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from bench_core.execution.flags import flags_of
 from bench_core.execution.outputs import calls_to_check, check_outputs
 from bench_core.execution.parity.gate import affordable_batch, check_at_batch, check_first_call
 from bench_core.execution.parity.judge import check_build
+from bench_core.execution.rank_figures import rank_times
 from bench_core.execution.skips import machine_limits_are_skips
 from bench_core.hardware import allocator, memory
 from bench_core.hardware.contention import ContentionWatch
@@ -161,12 +161,13 @@ def _measured(
     contention = watch.read()
     peak = resolve(step.devices)[0].peak_memory()
     check_outputs(step, calls_to_check(m, effort.max_time))
-    stages = time_stages(step, step.devices, effort.max_time / 4) if step.stages else None
+    in_stages = step.stages and not ranks.launched  # their number of repeats depends on each process's own time
+    stages = time_stages(step, step.devices, effort.max_time / 4) if in_stages else None
     energy = EnergyReading((), (NOT_IN_STEP,) if effort.energy and ranks.launched else ())
     if effort.energy and not ranks.launched:
         with counters(step.devices) as found:
             energy = measure_energy(step, m.median, found)
-    times = _rank_times(clock, m, step, effort) if isinstance(clock, RankClock) else None
+    times = rank_times(clock, m, step, effort) if isinstance(clock, RankClock) else None
     return _Figures(
         measurement=m,
         contention=contention,
@@ -178,13 +179,6 @@ def _measured(
         compilation=compilation(step) if "compile" in case.variant_parts else None,
         ranks=times,
     )
-
-
-def _rank_times(clock: RankClock, m: Measurement, step: Step, effort: Effort) -> RankTimes:
-    """How each rank fared in a measurement by their clock; all ranks call this."""
-    medians, hosts = clock.medians(m), clock.ranks.gather_all(socket.gethostname())
-    share = clock.communication(step.fn, step.local, m, effort.max_time / 4) if step.local else None
-    return RankTimes(clock.ranks.backend, hosts, medians, share, step.bus_bytes)
 
 
 def _record(

@@ -58,6 +58,8 @@ class FirstCall:
         if self._step.optimizers:
             for name, module in self._step.modules.items():
                 weights = list(module.parameters())
+                if not any(weight.requires_grad for weight in weights):
+                    continue  # another rank trains it
                 values[Quantity(QuantityKind.GRADIENTS, name)] = _sampled([_gradient(p) for p in weights])
                 values[Quantity(QuantityKind.UPDATE, name)] = _sampled(weights) - self._before[name]
         return {quantity: vector for quantity, vector in values.items() if vector.size}

@@ -66,11 +66,15 @@ def check_first_call(
 def _of_whole_batch(values: Values, ranks: Ranks) -> Values:
     """The results of all ranks as those of one process on the whole batch.
 
-    Outputs are the mean of those of equal shares. Gradients and updates each rank has of the whole batch already.
+    Outputs are the mean over the ranks that have any, which are those of equal shares. Gradients and updates are of the
+    whole batch already; those of a module that another rank trains are that rank's.
     """
-    if not ranks.launched or OUTPUTS not in values:
+    if not ranks.launched:
         return values
-    return {**values, OUTPUTS: np.mean(ranks.gather_all(values[OUTPUTS]), axis=0)}
+    of_all = ranks.gather_all(dict(values))
+    outputs = [of_rank[OUTPUTS] for of_rank in of_all if OUTPUTS in of_rank]
+    joined = {quantity: value for of_rank in of_all for quantity, value in of_rank.items()} | dict(values)
+    return {**joined, OUTPUTS: np.mean(outputs, axis=0)} if outputs else joined
 
 
 def check_at_batch(
