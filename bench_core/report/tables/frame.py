@@ -83,6 +83,7 @@ def _result_row(result: Result) -> dict[str, Any]:
         "ranks": result.case.ranks,
         "hosts": record.ranks and len(set(record.ranks.hosts)),
         "rank_spread": record.ranks and record.ranks.spread,
+        "communication_share": record.ranks and record.ranks.communication,
         "bus_bytes_per_second": bus_bandwidth(record),
         "machine": result.machine.label,
         "device_model": record.device_model,
