@@ -113,7 +113,7 @@ def analyze(runs: Sequence[Run]) -> Analysis:
     """Pool the runs and make all comparisons."""
     pooled, known = pool(runs), limits(runs)
     undivided = replace(pooled, results=tuple(r for r in pooled.results if r.case.ranks is None))
-    why = causes(undivided.results, known)
+    why = causes(pooled.results, known)
     with_gpu = {result.machine.hardware for result in pooled.results if result.on_gpu}
     return Analysis(
         runs=tuple(runs),
