@@ -51,8 +51,8 @@ class _Stored:
 def merge(destination: Path, sources: Sequence[Path]) -> Merged:
     """Copy the runs of the sources into a folder, each run once by its id; merging again changes nothing.
 
-    All shards of a sweep are written as one run, and deleted from the destination if an earlier merge copied them there
-    one by one. A sweep that lacks a shard is copied shard by shard.
+    All shards of a sweep are written as one run, in the folder of its machine, and deleted from the destination if an
+    earlier merge copied them there one by one. A sweep that lacks a shard is copied shard by shard.
 
     Runs keep their subfolders: those of the machine where they are stored in such (``<machine>/<id>/``), else those
     below the source. A file keeps its name, with a new number if its number is taken. Of several files of one run the
@@ -93,16 +93,14 @@ def _joined(runs: Iterable[_Stored], merged: Merged) -> list[_Stored]:
     """The runs that the shards among these make."""
     shards = [stored for stored in runs if stored.info.shard]
     whole, merged.lacking = sweeps(shards, lambda stored: stored.info)
-    return [
-        _Stored(
-            path=members[0].path,
-            subfolder=members[0].subfolder,
-            info=joined_info([member.info for member in members]),
-            cases=frozenset().union(*(member.cases for member in members)),
-            shards=members,
-        )
-        for members in whole
-    ]
+    return [_whole(members) for members in whole]
+
+
+def _whole(shards: tuple[_Stored, ...]) -> _Stored:
+    """The run that these shards make, in the folder in which its machine would have stored it."""
+    info, path = joined_info([shard.info for shard in shards]), shards[0].path
+    cases = frozenset(case for shard in shards for case in shard.cases)
+    return _Stored(path, Path(info.machine.slug, path.parent.name), info, cases, shards)
 
 
 def _check_apart(destination: Path, sources: Sequence[Path]) -> None:

@@ -45,6 +45,7 @@ def test_shards_merged_equal_the_sweep_that_one_machine_makes(tmp_path):
     merged = merge(tmp_path / "all", sources)
     (path,) = merged.written
     assert merged.joined == {path: 4}
+    assert path.relative_to(tmp_path / "all").parts[0] == factory.machine().slug
     run, unsharded = load(path), factory.run(RECORDS).info
     assert sorted(record.case.batch_size for record in run.records) == [2**power for power in range(8)]
     assert {record.case: record for record in run.records} == {record.case: record for record in RECORDS}
