@@ -23,8 +23,6 @@ from bench_core.workloads.kit.sweep import candidates, too_heavy
 
 NARROWING = frozenset(f"--bench-{name}" for name in ("batch-size", "dtype", "variant", "caches", "workload", "threads"))
 """Options that make a sweep less than, or other than, one of everything."""
-
-
 RANKS = (1, 2)
 RANKS_OPTION = f"--bench-ranks {','.join(map(str, RANKS))}"
 """What measures work that is divided over processes, on the smallest scale."""

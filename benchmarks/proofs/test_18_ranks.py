@@ -47,9 +47,13 @@ def test_all_reduce_takes_as_long_as_in_a_plain_loop(tmp_path: Path, print_line:
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("one_is_killed", "rank 1 of 2: killed (SIGKILL)"), ("one_stops", "rank 1 of 2 did not answer in time")],
+    [
+        ("one_is_killed", "rank 1 of 2: killed (SIGKILL)"),
+        ("one_raises", "ZeroDivisionError: division by zero"),
+        ("one_stops", "rank 1 of 2 did not answer in time"),
+    ],
 )
-def test_a_rank_that_dies_or_hangs_ends_its_case_in_time(
+def test_a_rank_that_dies_fails_or_hangs_ends_its_case_in_time(
     name: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, print_line: Callable[[str], None]
 ) -> None:
     lifeline = tmp_path / "lifeline"

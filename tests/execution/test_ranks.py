@@ -12,7 +12,7 @@ from bench_core.hardware.machine import usable_cpus
 from bench_core.workloads.kit.building import why_unsupported
 from tests.execution.test_isolation import Lifeline, lifeline  # noqa: F401 - a fixture
 from tests.execution.test_session import fixture
-from tests.support import planted_ranks
+from tests.support.planted_ranks import one_is_killed
 
 TWO = pytest.mark.skipif(usable_cpus() < 2, reason="two ranks need two cores")
 
@@ -76,17 +76,11 @@ def test_two_ranks_give_one_record_with_the_figures_of_each():
 
 @TWO
 @pytest.mark.long
-@pytest.mark.parametrize(
-    ("name", "reason"),
-    [
-        ("one_is_killed", "rank 1 of 2: killed (SIGKILL); the system does this when memory runs out"),
-        ("one_raises", "ZeroDivisionError: division by zero"),
-    ],
-)
-def test_a_rank_that_fails_in_a_step_is_the_reason_of_one_failed_case_and_no_process_is_left(lifeline, name, reason):  # noqa: F811
-    workload = vars(planted_ranks)[name]
+def test_a_rank_that_is_killed_ends_its_case_with_the_reason_and_no_process_is_left(lifeline):  # noqa: F811
     with pytest.raises(CaseProcessError) as caught:
-        run_isolated(workload, Case(name, threads=1, ranks=2), Effort(max_time=0.02))
-    assert str(caught.value).splitlines()[0] == reason
+        run_isolated(one_is_killed, Case("one_is_killed", threads=1, ranks=2), Effort(max_time=0.02))
+    assert str(caught.value).splitlines()[0] == (
+        "rank 1 of 2: killed (SIGKILL); the system does this when memory runs out"
+    )
     assert lifeline.read() == b"leaving\n"
     assert lifeline.read() == b""

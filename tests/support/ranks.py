@@ -82,9 +82,10 @@ def in_threads(size: int, work: Callable[[ThreadRanks], T]) -> list[T]:
 
 
 JOIN = """
-import sys
+import os, sys
 import torch, torch.distributed as dist
 torch.set_num_threads(1)
+os.environ["LOCAL_WORLD_SIZE"] = "1"  # as if each were on a machine of its own: there may be one core only
 dist.init_process_group("gloo", init_method=sys.argv[1], rank=int(sys.argv[2]), world_size=int(sys.argv[3]))
 from bench_core.hardware.ranks import LaunchedRanks
 ranks = LaunchedRanks(dist.new_group(backend="gloo"))
