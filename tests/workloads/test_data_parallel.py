@@ -84,5 +84,45 @@ ranks.barrier()
 """
 
 
+PLAYED = """
+from functools import partial
+from torch import nn
+from torch.optim import SGD
+from bench_core.core.case import Case
+from bench_core.workloads.adversarial.game import adversarial_step, alternate
+from bench_core.workloads.kit import workload
+from bench_core.workloads.kit.building import build_anywhere
+
+def network(*sizes):
+    return nn.Sequential(nn.Linear(sizes[0], 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, sizes[1]))
+
+@workload(
+    family="a", kind="train", unit="row", source="a test", batches={"cpu": (8,)}, reference_batch=8, over_ranks=True
+)
+def played(ctx):
+    'A game with batch normalization.'
+    batches = [(ctx.normal(8, 5), ctx.normal(8, 3), ctx.normal(8, 3))]
+    networks = partial(network, 3, 5), partial(network, 5, 1)
+    return adversarial_step(ctx, alternate, *networks, partial(SGD, lr=0.1), batches, "normal")
+
+case = Case("played", batch_size=8, threads=1, ranks=2)
+together = build_anywhere(played, case, storage=torch.float64, ranks=ranks)
+alone = build_anywhere(played, case, storage=torch.float64)
+for _ in range(3):
+    losses = {name: ranks.gather(float(value)) for name, value in together().items()}
+    for name, whole in alone().items():
+        assert abs(sum(losses[name]) / 2 - float(whole)) < 1e-10, name
+    for name in ("generator", "discriminator"):
+        for a, b in zip(together.modules[name].parameters(), alone.modules[name].parameters(), strict=True):
+            assert torch.allclose(a, b, rtol=1e-10, atol=1e-14), name
+together.local()
+ranks.barrier()
+"""
+
+
+def test_a_game_over_ranks_is_the_game_of_one_process():
+    in_processes(2, PLAYED)
+
+
 def test_alone_a_process_normalizes_each_share_as_the_ranks_do():
     in_processes(2, NORMALIZED)

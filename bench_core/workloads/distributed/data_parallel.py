@@ -6,6 +6,7 @@ from typing import Any, Literal
 from torch.nn import functional as F
 from torch.optim import SGD
 
+from bench_core.workloads.adversarial.dcgan import dcgan_training
 from bench_core.workloads.dense.mlp import digits_training, perceptron
 from bench_core.workloads.kit import BuildContext, KnownCosts, Step, workload
 from bench_core.workloads.vision.resnet50 import resnet50_training
@@ -58,3 +59,18 @@ def ddp_mlp_train(ctx: BuildContext) -> Step:
 def ddp_resnet50_train(ctx: BuildContext) -> Step:
     """Data-parallel training of resnet50_train's network: forward, backward with averaged gradients, SGD."""
     return resnet50_training(ctx)
+
+
+@workload(
+    source=SOURCE.format("dcgan64_step") + "; batch normalization takes the statistics of each rank's share, and its "
+    "running statistics are not sent, since the discriminator is called twice before it learns",
+    batches={"cpu": (2, 4), "cuda": (128, 256, 512)},
+    reference_batch=128,
+    heavy=True,
+    known_costs=KnownCosts("18,871,427 parameters in G, 17,232,897 in D", 36_104_324, 15_306_194_944),
+    regime="Small batches: the all-reduces of 69 and 75 MB, and Adam. Large ones: arithmetic",
+    **FACTS,
+)
+def ddp_dcgan64_step(ctx: BuildContext) -> Step:
+    """One data-parallel alternating step of dcgan64_step's networks: discriminator, then generator, with Adam."""
+    return dcgan_training(ctx)

@@ -40,13 +40,13 @@ def training(
     Over ranks, each trains on its share of the batch, and the loss is that of the share.
     """
     forward = ctx.team.parallel(ctx.forward(model))
-    batches = [ctx.team.share(batch) for batch in batches]
-    loss_of = ctx.team.mean(ctx.autocasted(lambda inputs, targets: loss_fn(forward(inputs), targets)))
+    shares = [ctx.team.share(batch) for batch in batches]
+    loss_of = ctx.autocasted(lambda inputs, targets: loss_fn(forward(inputs), targets))
     if ctx.full_epochs:
-        inputs, targets = (torch.cat(parts) for parts in zip(*batches, strict=True))
+        inputs, targets = (torch.cat(parts) for parts in zip(*shares, strict=True))
         feed = epochs(inputs, targets, ctx.batch_size, ctx.rng)
     else:
-        feed = ctx.feed(batches, restorer([model], [optimizer]))
+        feed = ctx.feed(shares, restorer([model], [optimizer]))
 
     def run() -> Any:
         inputs, targets = next(feed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -36,25 +37,15 @@ class Team:
             raise CaseSkipped(f"{len(batch[0])} rows cannot be divided equally among {size} ranks")
         return batch if size == 1 else tuple(rows[rank::size].contiguous() for rows in batch)
 
-    def mean(self, loss_of: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
-        """The loss of a batch: of this rank's rows, or, for a process that is alone, the mean over all shares."""
-        count = self._alone_for
-        if count == 1:
-            return loss_of
-
-        def mean_of_shares(inputs: Tensor, targets: Tensor) -> Tensor:
-            losses = [loss_of(inputs[rank::count].contiguous(), targets[rank::count]) for rank in range(count)]
-            return torch.stack(losses).mean()
-
-        return mean_of_shares
-
-    def parallel(self, model: Callable[..., Any]) -> Callable[..., Any]:
-        """A model whose gradients are the mean over all ranks."""
+    def parallel(self, model: Callable[..., Any], *, buffers: bool = True) -> Callable[..., Any]:
+        """A model whose gradients are the mean over all ranks. ``buffers``: each forward call sends those of the first
+        rank to all, as DDP does by default; not possible if there are several calls before a backward one.
+        """
         if not self._ranks.launched:
-            return model
+            return model if self._alone_for == 1 else partial(by_share, model, self._alone_for)
         assert isinstance(model, torch.nn.Module), "DDP takes modules"
         on = None if self._device.type == "cpu" else [torch.accelerator.current_device_index()]
-        self._models.append(DistributedDataParallel(model, device_ids=on))
+        self._models.append(DistributedDataParallel(model, device_ids=on, broadcast_buffers=buffers))
         return self._models[-1]
 
     def local(self, fn: Callable[[], Any]) -> Callable[[], Any] | None:
@@ -65,7 +56,18 @@ class Team:
         def run() -> Any:
             with contextlib.ExitStack() as stack:
                 for model in self._models:
-                    stack.enter_context(model.no_sync())
+                    stack.enter_context(silent(model))
                 return fn()
 
         return run
+
+
+def by_share(model: Callable[..., Tensor], count: int, *inputs: Tensor) -> Tensor:
+    """The rows that a model makes of these, when it is called with each of so many shares of them."""
+    outputs = [model(*(rows[rank::count].contiguous() for rows in inputs)) for rank in range(count)]
+    return torch.stack(outputs, dim=1).flatten(0, 1)
+
+
+def silent(model: Callable[..., Any]) -> contextlib.AbstractContextManager[None]:
+    """While this lasts, the gradients of a parallel model are not communicated, as when its weights do not learn."""
+    return model.no_sync() if isinstance(model, DistributedDataParallel) else contextlib.nullcontext()
