@@ -14,7 +14,7 @@ from bench_core.core.records import NotRun, Outcome, Shard
 from bench_core.core.text import counted
 from bench_core.execution.expected import known_costs, plans
 from bench_core.execution.options import Request
-from bench_core.execution.schedule import Cost, Planned
+from bench_core.execution.schedule import UNKNOWN, Cost, Planned
 from bench_core.execution.sharding import Division, divide
 from bench_core.hardware import device
 from bench_core.workloads.kit.building import why_unsupported
@@ -91,17 +91,21 @@ class Selection:
         """The plan of each case, by its name, from what cases are known to take."""
         return plans(cases, self.workload_of, self.request.effort.max_time, known)
 
-    def take_shard(self, cases: Sequence[Case], others: Mapping[str, float], reference: Iterable[Path]) -> list[str]:
-        """The names of what this machine measures of a divided sweep: of its cases and ``others`` (with their seconds).
+    def take_shard(
+        self, cases: Sequence[Case], user_tests: Iterable[str], studies: Mapping[str, float], reference: Iterable[Path]
+    ) -> list[str]:
+        """The names of what this machine measures of a divided sweep: of its cases, user tests and studies (with their
+        seconds).
 
         The ``reference`` runs say what cases take: every checkout has the same, whereas this machine's own runs would
-        give another division. Raises ``OptionError`` for fewer cases than shards.
+        give another division. Raises ``OptionError`` for fewer cases and user tests than shards.
         """
         index, count = self.request.shard or (1, 1)
-        if len(cases) < count:
-            raise OptionError(f"--bench-shard: {count} shards need as many cases, and there are {len(cases)}")
-        seconds = {name: plan.seconds for name, plan in self.plans(cases, known_costs(reference)).items()}
-        self.division = divide(seconds, others, count)
+        seconds = dict.fromkeys(user_tests, UNKNOWN.seconds(self.request.effort.max_time))
+        seconds |= {name: plan.seconds for name, plan in self.plans(cases, known_costs(reference)).items()}
+        if len(seconds) < count:
+            raise OptionError(f"--bench-shard: {count} shards need as many cases, and there are {len(seconds)}")
+        self.division = divide(seconds, studies, count)
         self.note_absences(cases)
         return list(self.division.parts[index - 1])
 

@@ -22,8 +22,7 @@ class Division:
 
 
 def divide(cases: Mapping[str, float], others: Mapping[str, float], count: int) -> Division:
-    """Divide cases and others (studies, user code), by their expected seconds, into ``count`` parts that take as long
-    as each other.
+    """Divide cases and others (studies), by their expected seconds, into ``count`` parts as long as each other.
 
     The longest comes first, and goes to the part that has the least so far: at most 4/3 of the best possible (Graham,
     "Bounds on Multiprocessing Timing Anomalies", SIAM J. Appl. Math. 17 (1969), theorem 2). Equal names and seconds

@@ -90,15 +90,15 @@ def _is_user_test(item: pytest.Item) -> bool:
 
 def _keep_shard(session: pytest.Session, run: BenchSession) -> None:
     """Leave out what other machines measure; a test that measures nothing belongs to every shard."""
-    from bench_core.execution.schedule import UNKNOWN
-
-    each = UNKNOWN.seconds(run.request.effort.max_time)
-    user_tests = {item.nodeid: each for item in session.items if _is_user_test(item)}
-    mine = set(
-        run.selection.take_shard(_cases(session), _studies(session) | user_tests, reference_runs(session.config))
-    )
-    kept = [item for item in session.items if not measures(item) or (name_of(item) or item.nodeid) in mine]
-    session.config.hook.pytest_deselected(items=[item for item in session.items if item not in kept])
+    user_tests = [item.nodeid for item in session.items if _is_user_test(item)]
+    reference = reference_runs(session.config)
+    mine = set(run.selection.take_shard(_cases(session), user_tests, _studies(session), reference))
+    kept: list[pytest.Item] = []
+    left: list[pytest.Item] = []
+    for item in session.items:
+        belongs = not measures(item) or (name_of(item) or item.nodeid) in mine
+        (kept if belongs else left).append(item)
+    session.config.hook.pytest_deselected(items=left)
     session.items[:] = kept
 
 

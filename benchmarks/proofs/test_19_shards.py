@@ -12,6 +12,7 @@ from bench_core.storage.files import load
 
 ROOT = Path(__file__).parents[2]
 SHARDS, MOST = 4, 1.1
+PYTEST = (sys.executable, "-m", "pytest", "benchmarks")
 FAST = ("--bench-max-time=0.02", "--bench-device=cpu")
 
 
@@ -19,8 +20,7 @@ def sweep(folder: Path, *options: str) -> tuple[Path, str, float]:
     """The file of a run, what it printed, and the seconds that it took."""
     started = time.perf_counter()
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "benchmarks", "--benchmark-autosave", f"--benchmark-storage=file://{folder}"]
-        + [*FAST, *options],
+        [*PYTEST, "--benchmark-autosave", f"--benchmark-storage=file://{folder}", *FAST, *options],
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stdout + run.stderr

@@ -34,7 +34,7 @@ def test_strong_and_weak_scaling_are_found_and_compared_per_unit():
     for scaled in (strong, weak):
         assert scaled.speedup == pytest.approx(1.6, rel=1e-6)
         assert scaled.efficiency == pytest.approx(0.8, rel=1e-6)
-        low, high = scaled.efficiency_interval
+        low, high = scaled.efficiency_interval or (0.0, 0.0)
         assert low < scaled.efficiency < high
 
 

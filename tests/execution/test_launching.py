@@ -36,4 +36,4 @@ AT_ONCE = Report(100.5, waited=False)
 )  # fmt: skip
 def test_what_came_first_is_the_reason(exits, reports, first):
     found = failed_first(2, exits, reports)
-    assert found == first if isinstance(first, int) else found.startswith(first)
+    assert found == first if isinstance(first, int) else str(found).startswith(first)

@@ -68,6 +68,7 @@ def test_two_ranks_give_one_record_with_the_figures_of_each():
     assert record.threads == 1
     assert record.timing.median == m.median
     ranks = record.ranks
+    assert ranks
     assert (ranks.backend, len(ranks.hosts), len(set(ranks.hosts)), ranks.bus_bytes) == ("gloo", 2, 1, 4096)
     assert 0.0 < min(ranks.medians) <= max(ranks.medians) <= m.median * 1.5
     assert "slowest rank" in ranks.synchronized

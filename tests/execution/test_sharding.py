@@ -43,7 +43,7 @@ def shard_of(root, index, count, stored=(), **given):
     """The session of a shard, and the names that it measures, by the reference runs of the checkout or ``stored``."""
     session = BenchSession(parse({"device": "cpu", "shard": f"{index}/{count}", **given}, root))
     cases = session.selection.cases_of()
-    return session, cases, session.selection.take_shard(cases, {}, stored or [ROOT / "results" / "reference"])
+    return session, cases, session.selection.take_shard(cases, [], {}, stored or [ROOT / "results" / "reference"])
 
 
 @pytest.mark.parametrize("count", [2, 4, 8])
@@ -86,3 +86,13 @@ def test_the_forecast_is_not_made_from_a_shard(tmp_path):
         factory.store(factory.run(slow, SYNTHETIC_CPU, shard=shard), tmp_path / "stored" / f"000{number}_run.json")
     session.plan(cases, 0, [tmp_path / "stored"], {})
     assert opening(session)[0].endswith("about 7 min")
+
+
+def test_user_tests_are_divided_too(tmp_path):
+    names = [f"test_file.py::test_{letter}" for letter in "abc"]
+    taken = []
+    for index in (1, 2):
+        session = BenchSession(parse({"device": "cpu", "shard": f"{index}/2"}, tmp_path))
+        taken.append(session.selection.take_shard([], names, {"ladder-cpu": 5.0}, [tmp_path]))
+    assert sorted(taken[0] + taken[1]) == sorted([*names, "ladder-cpu"])
+    assert all(set(part) & set(names) for part in taken)

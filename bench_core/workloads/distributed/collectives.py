@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import partial, reduce
+from functools import reduce
 from typing import Any, Literal
 
 import torch
@@ -98,8 +98,9 @@ def broadcast(ctx: BuildContext) -> Step:
     return step(ctx, lambda: spread(own), moved=count if ctx.ranks.size > 1 else 0)
 
 
-total = partial(reduce, torch.add)
-"""The sum of tensors."""
+def total(brought: Patterns) -> Tensor:
+    """The sum of what all ranks bring."""
+    return reduce(torch.add, brought)
 
 
 def pattern(ctx: BuildContext, count: int, rank: int) -> Tensor:
