@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-import os
 import signal
 import sys
+import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from bench_core.execution.endings import ending
 
 RANK = "bench_core.execution.rank"
 """The module of a rank's process."""
-GRACE = 5
-"""Seconds that the launcher gives the other ranks to end, once one has failed, before it kills them."""
+GRACE = 5.0
+"""Seconds that the other ranks have to end, once one has reported a failure, before they are killed: the launcher would
+wait for 30."""
+INTERVAL = 1.0
+"""Seconds between two looks at the ranks; each wakes this process up while they are measured."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +41,11 @@ class Report:
     waited: bool
 
 
-def launch(folder: Path, ranks: int) -> Mapping[int, Exit]:
-    """Run the task in a folder on so many ranks of this machine, and return those that failed. All have ended then."""
-    os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", str(GRACE))
+def launch(folder: Path, ranks: int, failed: Callable[[], bool]) -> Mapping[int, Exit]:
+    """Run the task in a folder on so many ranks of this machine, and return those that failed. All have ended then.
+
+    ``failed`` says whether a rank has reported a failure.
+    """
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -50,12 +58,28 @@ def launch(folder: Path, ranks: int) -> Mapping[int, Exit]:
         rdzv_endpoint="localhost:0",
         local_addr="localhost",
         max_restarts=0,
+        monitor_interval=INTERVAL,
     )
+    ended = threading.Event()
+    threading.Thread(target=_end_others, args=(failed, ended), daemon=True).start()
     try:
         elastic_launch(config, sys.executable)("-P", "-m", RANK, str(folder))
     except ChildFailedError as error:
         return {rank: Exit(failure.exitcode, failure.timestamp) for rank, failure in error.failures.items()}
+    finally:
+        ended.set()
     return {}
+
+
+def _end_others(failed: Callable[[], bool], ended: threading.Event) -> None:
+    """Once a rank has reported a failure, kill those that do not end, even if they are stopped."""
+    while not failed():
+        if ended.wait(INTERVAL):
+            return
+    if not ended.wait(GRACE):
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 def failed_first(ranks: int, exits: Mapping[int, Exit], reports: Mapping[int, Report]) -> int | str:

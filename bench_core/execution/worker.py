@@ -89,9 +89,13 @@ def reply_to(task: Task) -> Reply:
 def reply_of_ranks(task: Task, ranks: int, folder: Path) -> Reply:
     """Measure the case of a task on so many ranks, which write to a folder; what failed first is the case's failure."""
     task_file(folder).write_text(json.dumps(asdict(task)), encoding="utf-8")
-    exits = launch(folder, ranks)
-    written = {rank: rank_file(folder, rank) for rank in range(ranks)}
-    replies = {rank: _read(path) for rank, path in written.items() if path.exists()}
+
+    def replies_so_far() -> dict[int, Reply]:
+        written = {rank: rank_file(folder, rank) for rank in range(ranks)}
+        return {rank: _read(path) for rank, path in written.items() if path.exists()}
+
+    exits = launch(folder, ranks, lambda: any(reply.failure for reply in replies_so_far().values()))
+    replies = replies_so_far()
     if not exits and 0 in replies:
         return replies[0]
     failures = {rank: reply.failure for rank, reply in replies.items() if reply.failure}

@@ -15,7 +15,6 @@ from torch.nn.parallel import DistributedDataParallel
 from bench_core.core.errors import CaseSkipped
 from bench_core.hardware.ranks import Ranks
 
-
 _OPTIONS = inspect.signature(DistributedDataParallel.__init__).parameters
 NO_BUFFERS = "forward_sync_buffers" if "forward_sync_buffers" in _OPTIONS else "broadcast_buffers"
 """The option of DDP that sends buffers; torch 2.15 has renamed it."""
@@ -46,14 +45,14 @@ class Team:
     def parallel(self, model: Callable[..., Any], *, buffers: bool = True) -> Callable[..., Any]:
         """A model whose gradients are the mean over all ranks.
 
-        ``buffers``: each forward call sends those of the first rank to all, as DDP does by default. That is not possible
-        where a model is called several times before it learns.
+        ``buffers``: each forward call sends those of the first rank to all, as DDP does by default; not possible where
+        a model is called several times before it learns.
         """
         if not self._ranks.launched:
             return model if self._alone_for == 1 else partial(by_share, model, self._alone_for)
         assert isinstance(model, torch.nn.Module), "DDP takes modules"
         on = None if self._device.type == "cpu" else [torch.accelerator.current_device_index()]
-        options = {} if buffers else {NO_BUFFERS: False}
+        options: dict[str, Any] = {} if buffers else {NO_BUFFERS: False}
         self._models.append(DistributedDataParallel(model, device_ids=on, **options))
         return self._models[-1]
 
