@@ -234,3 +234,28 @@ module.pytest_runtest_logreport = pytest_runtest_logreport
 sys.modules["stop_after_two"] = module
 sys.exit(pytest.main(sys.argv[1:]))
 """
+
+
+def test_a_sweep_in_shards_has_each_test_once(tmp_path):
+    def listed(*options):
+        run = pytest_run("benchmarks", "--collect-only", "-q", "--bench-device", "cpu", *options)
+        assert run.returncode == 0, run.stdout + run.stderr
+        return re.findall(r"^benchmarks/\S+::\S+$", run.stdout, re.MULTILINE)
+
+    shards = [listed("--bench-shard", f"{index}/3") for index in (1, 2, 3)]
+    assert sorted(name for shard in shards for name in shard) == sorted(listed())
+    assert all(shards)
+
+
+@pytest.mark.long
+def test_shards_are_stored_and_merged_into_one_run(tmp_path):
+    for index in (1, 2):
+        asked = ("--bench-workload", "gemm", "--bench-batch-size", "4,8,16", "--bench-max-time", "0.02")
+        run, _ = sweep(tmp_path / str(index), *asked, "--bench-device", "cpu", "--bench-shard", f"{index}/2")
+        assert f"shard {index} of 2" in run.stdout
+    merged = python("-m", "bench_core", "merge", str(tmp_path / "all"), str(tmp_path / "1"), str(tmp_path / "2"))
+    (path,) = (tmp_path / "all").rglob("*.json")
+    assert merged.stdout.startswith(f"Joined from 2 shards: {path}\n1 written to ")
+    stored = files.load(path)
+    assert sorted(record.case.batch_size for record in stored.records) == [4, 8, 16]
+    assert (stored.info.planned, stored.info.partial, stored.info.shard) == (3, False, None)

@@ -61,7 +61,8 @@ def limits(runs: Iterable[Run]) -> Limits:
 
 
 def causes(results: Iterable[Result], known: Limits) -> Mapping[Key, Cause]:
-    """The cause of each result whose machine has ceilings and of which something was counted.
+    """The cause of each result whose machine has ceilings and of which something was counted. Work over ranks has
+    none: what one of them does is a part, and ceilings are those of a process alone.
 
     The replay of a CUDA graph does not show its operators, so those of the same case without it are taken.
     """
@@ -69,7 +70,7 @@ def causes(results: Iterable[Result], known: Limits) -> Mapping[Key, Cause]:
     found = {}
     for (hardware, case), result in by_case.items():
         ceilings = known.get((hardware, case.device_type, result.record.threads))
-        if ceilings is None:
+        if ceilings is None or case.ranks is not None:
             continue
         twin = by_case.get((hardware, replace(case, variant=cpu_variant(case.variant))))
         figures = figures_of(result.record, twin.record.counts if twin else None)

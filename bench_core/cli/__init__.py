@@ -16,6 +16,7 @@ import typer
 from bench_core.cli.gate import gate
 from bench_core.cli.here import doctor, list_workloads
 from bench_core.cli.history import history
+from bench_core.cli.ranks import ranks
 from bench_core.cli.reports import compare, report
 from bench_core.cli.runs import merge, recover
 from bench_core.core import text
@@ -36,6 +37,7 @@ app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options"
 app.add_typer(history, name="history")
 app.command()(recover)
 app.command()(merge)
+app.command()(ranks)
 
 
 def main() -> None:

@@ -40,6 +40,8 @@ def merge(
 ) -> None:
     """Copy stored runs into one folder, each run once whatever its number; sources are not changed.
 
+    The shards of a sweep (--bench-shard) become one run.
+
     Files that cannot be read are named and left. The exit code is 2 only if nothing could be read or written.
     """
     from bench_core.storage.merge import merge
@@ -47,6 +49,10 @@ def merge(
     merged = merge(destination, sources)
     for reason in merged.left:
         print(f"Left: {reason}", file=sys.stderr)
+    for line in merged.lacking:
+        print(line[:1].upper() + line[1:])
+    for path, count in merged.joined.items():
+        print(f"Joined from {count} shards: {path}")
     for path in merged.replaced:
-        print(f"Replaced by a more complete file of the same run: {path}")
+        print(f"Replaced by a more complete file: {path}")
     print(f"{len(merged.written)} written to {destination}, {merged.known} known already, {len(merged.left)} left")

@@ -39,7 +39,8 @@ _GPU_VARIANTS = ("cuda_graph", *(t.name for t in TUNINGS.values() if t.devices a
 class Case:
     """A workload at one point of the sweep.
 
-    ``threads`` is the number of CPU threads torch may use; ``None`` means all usable cores.
+    ``threads`` is the number of CPU threads torch may use; ``None`` means all usable cores. ``ranks`` is the number of
+    processes that work on it together, each with so many threads; ``None`` for work that is not divided.
     ``setting`` names one of the workload's own settings (a kernel size, a sequence length); empty means its first.
     If ``caches`` is ``hot``, a few input batches are used in turn. If it is ``cold``, there are so many batches that
     none is still in the last-level cache when it is used again (the weights may be).
@@ -54,6 +55,7 @@ class Case:
     caches: str = CACHES[0]
     threads: int | None = None
     seed: int = 0
+    ranks: int | None = None
 
     @property
     def device_type(self) -> str:
@@ -67,13 +69,15 @@ class Case:
 
     @property
     def variant_label(self) -> str:
-        """The variant as tables and plots show it; it mentions the caches if they are cold."""
-        return self.variant if self.caches == CACHES[0] else f"{self.variant}, {self.caches} caches"
+        """The variant as tables and plots show it; it mentions cold caches, and ranks if there are any."""
+        ranks = "" if self.ranks is None else f", {self.ranks} rank{'' if self.ranks == 1 else 's'}"
+        return self.variant + (f", {self.caches} caches" if self.caches != CACHES[0] else "") + ranks
 
     @property
     def plain(self) -> bool:
-        """Whether it is computed in fp32, eagerly and with hot caches, as torch's users begin."""
-        return (self.dtype, self.variant, self.caches) == (DTYPES[0], VARIANTS[0], CACHES[0])
+        """Whether one process computes it in fp32, eagerly and with hot caches, as torch's users begin."""
+        chosen = (self.dtype, self.variant, self.caches, self.ranks)
+        return chosen == (DTYPES[0], VARIANTS[0], CACHES[0], None)
 
     @property
     def id(self) -> str:
@@ -83,6 +87,8 @@ class Case:
             parts.append(self.caches)
         if self.threads is not None:
             parts.append(f"t{self.threads}")
+        if self.ranks is not None:
+            parts.append(f"r{self.ranks}")
         return "-".join(part for part in parts if part)
 
     @property

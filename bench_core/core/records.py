@@ -14,6 +14,7 @@ from bench_core.core.case import Case
 from bench_core.core.counts import CallCounts
 from bench_core.core.errors import RecordError
 from bench_core.core.modes import Casts, Compilation
+from bench_core.core.ranks import RankTimes
 from bench_core.core.results import (
     LARGEST,
     SMALLEST,
@@ -110,8 +111,8 @@ class Record:
     stages of a pipeline. ``casts`` says how a case of 16 bits computes; it is ``None`` for other dtypes. ``counts`` is
     what a call does. ``peak_memory`` is that of the device, ``peak_host_memory`` how much more memory this process held
     during a call than before the case was built; both in bytes. ``energy`` has an entry for each boundary, if
-    it was asked for. A value that could not be measured is ``None``; ``unavailable`` gives the reason, by field.
-    ``unknown`` keeps the fields that a newer bench-core of the same schema has written.
+    it was asked for. ``ranks`` is there if several processes worked together. A value that could not be measured is
+    ``None``; ``unavailable`` gives the reason, by field. ``unknown`` keeps what a newer bench-core has written.
     """
 
     case: Case
@@ -139,6 +140,7 @@ class Record:
     counts: CallCounts | None = None
     peak_host_memory: int | None = None
     energy: tuple[Energy, ...] = ()
+    ranks: RankTimes | None = None
     unavailable: dict[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
     unknown: Unknown = field(default_factory=dict, compare=False, metadata=NOT_STORED)
@@ -185,13 +187,28 @@ class NotRun:
 
 
 @dataclass(frozen=True)
+class Shard:
+    """A part of a sweep that is divided over equal machines: the ``index``-th of ``count``, from 1 on. ``division``
+    identifies who measures what: shards that share it have no case in common and are, together, the whole sweep."""
+
+    index: int
+    count: int
+    division: str
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.index <= self.count:
+            raise RecordError(f"shard: {self.index} of {self.count} is not possible")
+
+
+@dataclass(frozen=True)
 class RunInfo:
     """Facts about the run itself, stored with its records; times are ISO 8601, UTC.
 
     ``dirty`` says whether files of the commit had been changed, ``partial`` whether the run was stopped early,
     ``resumed`` whether it was stopped and continued later.
     ``studies`` holds the rows of each study by its name. ``studied`` names the items that were completed, such as
-    ``ladder-cpu``. ``unknown`` keeps the fields that a newer bench-core of the same schema has written.
+    ``ladder-cpu``. ``shard`` is the part of a divided sweep that the run is, ``joined`` names the runs of which a merge
+    has made it, by shard. ``unknown`` keeps the fields that a newer bench-core of the same schema has written.
     """
 
     run_id: str
@@ -207,6 +224,8 @@ class RunInfo:
     studies: dict[str, tuple[dict[str, Any], ...]] = field(default_factory=dict)
     studied: tuple[str, ...] = ()
     resumed: bool = False
+    shard: Shard | None = None
+    joined: tuple[str, ...] = ()
     schema: int = SCHEMA
     unknown: Unknown = field(default_factory=dict, compare=False, metadata=NOT_STORED)
 

@@ -21,7 +21,8 @@ class Step:
     per multiply-add (``None`` if that is not defined). ``devices`` are the devices to synchronize. ``stages`` holds the
     stages of a pipeline, to be timed one by one: calling them in turn, ``stage_cycles`` times over, does the work of
     one call. ``loading`` and ``moving`` name those that prepare inputs on the host, and those that copy from device to
-    device. ``data`` describes the input.
+    device. ``data`` describes the input. Of work over ranks, ``local`` is a call without communication, and
+    ``bus_bytes`` what a call moves over the slowest link at least, as nccl-tests defines it.
     """
 
     fn: Callable[[], Output]
@@ -35,6 +36,8 @@ class Step:
     stage_cycles: int = 1
     loading: tuple[str, ...] = ()
     moving: tuple[str, ...] = ()
+    local: Callable[[], Any] | None = None
+    bus_bytes: float | None = None
 
     def __call__(self) -> Output:
         """Do the work once."""

@@ -69,6 +69,8 @@ class DeviceBenchmark:
         effort = self.session.effort_for(case, workload)
 
         def once() -> None:
+            if case.ranks is not None:
+                raise CaseSkipped("cases over ranks are not run where benchmarks are disabled")
             with threads(case.threads):
                 build(workload, case, sources=sources)()
 

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO
@@ -24,8 +23,9 @@ from bench_core.core.records import Record
 from bench_core.core.results import Measurement
 from bench_core.core.schema import as_dataclass
 from bench_core.execution import worker
+from bench_core.execution.endings import ending
 from bench_core.execution.skips import causes
-from bench_core.execution.worker import Failure, Reply, Task, find_workload
+from bench_core.execution.worker import PATIENCE, Failure, Reply, Task, find_workload
 from bench_core.storage.files import decode_record
 from bench_core.workloads.kit.definition import Workload
 
@@ -38,15 +38,22 @@ PACKAGE_ROOT = Path(__file__).parents[2]
 
 
 def run_isolated(
-    workload: Workload, case: Case, effort: Effort, sources: Sources = NO_SOURCES, timeout: float | None = None
+    workload: Workload,
+    case: Case,
+    effort: Effort,
+    sources: Sources = NO_SOURCES,
+    timeout: float | None = None,
+    patience: float = PATIENCE,
 ) -> tuple[Measurement, Record]:
     """Build, check and measure a case as ``runner.run_case`` does, in a process of its own.
+
+    A case over ranks is measured by further processes, of which none waits ``patience`` seconds for another.
 
     The process may take ``timeout`` seconds, its start included (``None``: as long as it needs). It and all that it
     started have ended on return. Raises what ``run_case`` raises; other errors of the case, a crash, and a process that
     did not end in time are a ``CaseProcessError``. Raises ``CaseError`` for a workload that only this process has.
     """
-    task = Task(module_of(workload), case, effort, _text(sources.data), _text(sources.weights))
+    task = Task(module_of(workload), case, effort, _text(sources.data), _text(sources.weights), patience)
     with tempfile.TemporaryDirectory(prefix="bench-core-") as folder:
         reply, stderr = Path(folder) / "reply.json", Path(folder) / "stderr.txt"
         with stderr.open("wb") as sink:
@@ -57,7 +64,7 @@ def run_isolated(
             sys.stderr.write(written)
             return read_reply(reply)
     lines = [line for line in written.splitlines() if line.strip()][-SHOWN_LINES:]
-    reason = _ending(process.returncode, lines) if in_time else f"did not end within {timeout:g} s ({TIMEOUT})"
+    reason = ending(process.returncode, lines) if in_time else f"did not end within {timeout:g} s ({TIMEOUT})"
     raise CaseProcessError("\n".join((reason, *lines)))
 
 
@@ -157,18 +164,3 @@ def _error_of(failure: Failure) -> Exception:
     if isinstance(shared, type) and issubclass(shared, Exception):
         return shared(failure.message)
     return CaseProcessError(f"{failure.message}\n{failure.details}".rstrip())
-
-
-def _ending(code: int, lines: Sequence[str]) -> str:
-    """How a process ended that gave no result, and the last of the lines that it wrote to its standard error."""
-    if code == -signal.SIGKILL:
-        return "killed (SIGKILL); the system does this when memory runs out"
-    how = _signal(-code) if code < 0 else f"its process ended with exit code {code} and without a result"
-    return f"crashed: {how}" + (f"; its last line of standard error: {lines[-1].strip()[:160]}" if lines else "")
-
-
-def _signal(number: int) -> str:
-    """A signal for people: ``segmentation fault (SIGSEGV)``."""
-    names = {int(known): known.name for known in signal.Signals}
-    words = (signal.strsignal(number) or "signal").lower()
-    return f"{words} ({names.get(number, number)})"

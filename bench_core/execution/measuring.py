@@ -9,6 +9,9 @@ from bench_core.execution.isolation import run_isolated
 from bench_core.execution.runner import run_case
 from bench_core.execution.session import BenchSession
 
+RANKS_TIMEOUT = 600.0
+"""Seconds that a case over ranks may take where no limit is asked for: its ranks might all wait for ever."""
+
 
 def measure_case(
     session: BenchSession, case: Case, effort: Effort, first: Record | None = None
@@ -19,5 +22,6 @@ def measure_case(
     """
     workload, request = session.selection.workload_of(case), session.request
     if session.isolates(case):
-        return run_isolated(workload, case, effort, request.sources, request.timeout)
+        timeout = request.timeout or (RANKS_TIMEOUT if case.ranks else None)
+        return run_isolated(workload, case, effort, request.sources, timeout)
     return run_case(workload, case, effort, request.sources, first)

@@ -45,6 +45,7 @@ def opening(session: BenchSession, *, only: bool = False) -> list[str]:
     what = " and ".join(counted(*count) for count in counts if count[0])
     budget = f", budget {duration(request.budget)}" if request.budget else ""
     lines = [f"{what} on {where}, {format_duration(schedule.left())}{budget}"]
+    lines += _shard(session)
     if "tf32" in sweep.dtypes and "cpu" in sweep.devices:
         lines.append("tf32 exists on GPUs only; on the CPU its counterpart fp32 is measured")
     policy = waiting.policy()
@@ -53,6 +54,16 @@ def opening(session: BenchSession, *, only: bool = False) -> list[str]:
     if session.not_run and not only:
         lines.append("what is not measured here is listed at the end")
     return [*lines, *(_left_out(session) if only else ())]
+
+
+def _shard(session: BenchSession) -> Iterator[str]:
+    """Which part of a divided sweep this is, and how equal the parts are expected to be."""
+    shard, division = session.selection.shard, session.selection.division
+    if shard and division:
+        seconds = division.seconds
+        own, least, most = map(duration, (seconds[shard.index - 1], min(seconds), max(seconds)))
+        where = "on the machine of the reference run"
+        yield f"shard {shard.index} of {shard.count}, expected to take {own} {where}; all shards {least} to {most}"
 
 
 def closing(session: BenchSession, saved: Path | None = None) -> list[str]:

@@ -35,7 +35,7 @@ class Request:
 
     ``given`` are the options as they were written, to be stored with the run. ``budget`` is in seconds. ``studies`` are
     those asked for by name. With ``isolate`` each case has a process of its own, which may take ``timeout`` seconds
-    (``None``: any time).
+    (``None``: any time). ``shard`` is the part of the sweep to measure, and the number of parts.
     """
 
     sweep: Sweep
@@ -47,6 +47,7 @@ class Request:
     studies: tuple[str, ...] = ()
     isolate: bool = False
     timeout: float | None = None
+    shard: tuple[int, int] | None = None
 
 
 def parse(given: Mapping[str, str], root: Path) -> Request:
@@ -61,6 +62,7 @@ def parse(given: Mapping[str, str], root: Path) -> Request:
         variants=_variants(given) or Sweep.variants,
         batch_sizes=_numbers("batch_size", given) or None,
         threads=_numbers("threads", given) or None,
+        ranks=_numbers("ranks", given),
         caches=_words("caches", given, CACHES) or Sweep.caches,
         kind=(_words("sweep", given, SWEEPS) or (Sweep.kind,))[0],
     )
@@ -81,6 +83,7 @@ def parse(given: Mapping[str, str], root: Path) -> Request:
         studies=_words("study", given, STUDIES),
         isolate="isolate" in given or "timeout" in given,
         timeout=_real("timeout", given, None, below=86400.0),
+        shard=_shard(given),
     )
 
 
@@ -130,6 +133,18 @@ def _real(name: str, given: Mapping[str, str], default: D, below: float) -> floa
     if name not in given:
         return default
     return _parse(name, given[name], float, f"a number above 0 and below {below:g}", lambda x: 0.0 < x < below)
+
+
+def _shard(given: Mapping[str, str]) -> tuple[int, int] | None:
+    if "shard" not in given:
+        return None
+    meaning = "a part of the sweep such as 3/8, from 1/8 to 8/8"
+    return _parse("shard", given["shard"], _index_and_count, meaning, lambda shard: 1 <= shard[0] <= shard[1])
+
+
+def _index_and_count(word: str) -> tuple[int, int]:
+    index, slash, count = word.partition("/")
+    return (int(index), int(count)) if slash else (0, 0)
 
 
 def _parse(name: str, word: str, convert: Callable[[str], T], meaning: str, good: Callable[[T], bool]) -> T:

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from bench_core.core.case import Case
-from bench_core.core.errors import OptionError
+from bench_core.core.errors import OptionError, RecordError
 from bench_core.core.records import Record, RunInfo
 from bench_core.core.results import Measurement
-from bench_core.storage.journal import Journal, Rows, newest_unfinished
+from bench_core.storage.journal import Journal, Rows, newest_unfinished, unfinished
 from bench_core.storage.journaled import Journaled, read
 
 NOT_MEASURED = ("--bench-resume", "--bench-budget")
 """Options that do not change how a case is measured."""
+SHARD = "--bench-shard"
 
 
 def why_not_resumable(then: RunInfo, now: RunInfo, changes: tuple[str | None, str | None] = (None, None)) -> str | None:
@@ -88,7 +89,7 @@ def resumable(folder: Path, now: RunInfo, changes: str | None = None) -> tuple[J
     Raises ``OptionError`` if there is none, or if something has changed since; ``StorageError`` and ``RecordError`` if
     the journal cannot be written to or read.
     """
-    path = newest_unfinished(folder)
+    path = _newest(folder, now.options.get(SHARD))
     if path is None:
         raise OptionError(f"--bench-resume: {folder} has no unfinished run; leave the option out to begin one")
     journal = Journal.reopen(path)
@@ -101,6 +102,20 @@ def resumable(folder: Path, now: RunInfo, changes: str | None = None) -> tuple[J
             f"store what it measured with `bench-core recover {path}`"
         )
     return journal, journaled
+
+
+def _newest(folder: Path, shard: str | None) -> Path | None:
+    """The newest unfinished run of a folder; for a shard, that of the same shard, as all may share a folder."""
+    if shard is None:
+        return newest_unfinished(folder)
+    return next((path for path in unfinished(folder) if _shard_of(path) == shard), None)
+
+
+def _shard_of(path: Path) -> str | None:
+    try:
+        return read(path).info.options.get(SHARD)
+    except RecordError:  # damaged, or continued or removed meanwhile
+        return None
 
 
 def measurement_of(record: Record) -> Measurement:

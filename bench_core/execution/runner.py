@@ -13,6 +13,7 @@ import torch
 from bench_core.core.case import NO_SOURCES, Case, Effort, Sources
 from bench_core.core.errors import OptionError
 from bench_core.core.modes import Compilation
+from bench_core.core.ranks import RankTimes
 from bench_core.core.records import Record, Timing
 from bench_core.core.results import Contention, Measurement, Parity, Stages
 from bench_core.core.step import Step
@@ -22,13 +23,16 @@ from bench_core.execution.flags import flags_of
 from bench_core.execution.outputs import calls_to_check, check_outputs
 from bench_core.execution.parity.gate import affordable_batch, check_at_batch, check_first_call
 from bench_core.execution.parity.judge import check_build
+from bench_core.execution.rank_figures import rank_times
 from bench_core.execution.skips import machine_limits_are_skips
 from bench_core.hardware import allocator, memory
 from bench_core.hardware.contention import ContentionWatch
 from bench_core.hardware.device import resolve
 from bench_core.hardware.energy import counters
 from bench_core.hardware.machine import usable_cpus
+from bench_core.hardware.ranks import ALONE, Ranks
 from bench_core.timing.clock import SynchronizedClock
+from bench_core.timing.rank_clock import RankClock
 from bench_core.timing.sampling import measure
 from bench_core.timing.stages import time_stages
 from bench_core.workloads.kit.building import build
@@ -36,6 +40,7 @@ from bench_core.workloads.kit.compiling import compilation
 from bench_core.workloads.kit.definition import Workload
 
 USER_CODE = "user code has no float64 reference"
+NOT_IN_STEP = "counters are read as long as time allows, and ranks must make the same number of calls"
 
 
 @dataclass(frozen=True)
@@ -65,14 +70,21 @@ class _Figures:
     extra: ExtraCall
     energy: EnergyReading
     compilation: Compilation | None
+    ranks: RankTimes | None
 
 
 def run_case(
-    workload: Workload, case: Case, effort: Effort, sources: Sources = NO_SOURCES, first: Record | None = None
+    workload: Workload,
+    case: Case,
+    effort: Effort,
+    sources: Sources = NO_SOURCES,
+    first: Record | None = None,
+    ranks: Ranks = ALONE,
 ) -> tuple[Measurement, Record]:
     """Build, check and measure a case of a workload.
 
     ``first`` is the record of the case if it was measured before: its parity and its cold start are taken over.
+    ``ranks`` is this process's place among those that work on it together; all of them call this.
 
     Raises ``CaseSkipped`` for what this machine cannot do, ``ParityError`` for a step that does not agree with float64,
     ``NotFiniteError`` for broken output and ``CaseError`` for a case that cannot be built.
@@ -80,9 +92,10 @@ def run_case(
     before = memory_at_rest()
     started = time.perf_counter()
     with threads(case.threads), machine_limits_are_skips():
-        step = build(workload, case, sources=sources)
+        step = build(workload, case, sources=sources, ranks=ranks)
         built = time.perf_counter() - started
         devices = resolve(step.devices)
+        clock = RankClock(devices, ranks) if ranks.launched else SynchronizedClock(devices)
         devices[0].reset_peak_memory()
         check_build(workload, case, step)
         batch = None if workload.no_parity else affordable_batch(workload, case, step)
@@ -91,15 +104,15 @@ def run_case(
             step()
             cold_start, parity = first.timing.cold_start, first.parity
         elif batch == case.batch_size:
-            checked = check_first_call(workload, case, step, SynchronizedClock(devices), sources)
+            checked = check_first_call(workload, case, step, clock, sources)
             cold_start, parity = checked.seconds, checked.parity
 
         def look_at() -> ExtraCall:
             return ExtraCall.of(first) if first else counted_call(step, case, workload.casting_of(case), before)
 
-        figures = _measured(step, case, effort, look_at, cold_start)
+        figures = _measured(step, case, effort, look_at, cold_start, clock)
         if not parity and batch is not None and batch != case.batch_size:
-            parity = check_at_batch(workload, case, batch, step, sources)
+            parity = check_at_batch(workload, case, batch, step, sources, ranks)
         seconds = built, time.perf_counter() - started
         return figures.measurement, _record(
             step, case, Labels.of(workload), figures, parity, workload.no_parity, seconds
@@ -134,18 +147,27 @@ def memory_at_rest() -> int:
 
 
 def _measured(
-    step: Step, case: Case, effort: Effort, look_at: Callable[[], ExtraCall], cold_start: float | None = None
+    step: Step,
+    case: Case,
+    effort: Effort,
+    look_at: Callable[[], ExtraCall],
+    cold_start: float | None = None,
+    clock: SynchronizedClock | None = None,
 ) -> _Figures:
-    watch = ContentionWatch()
-    m = measure(step.fn, step.devices, effort.rel_ci, effort.confidence, effort.max_time, cold_start=cold_start)
+    ranks = clock.ranks if isinstance(clock, RankClock) else ALONE
+    watch = ContentionWatch(ranks.launcher)
+    wanted = (effort.rel_ci, effort.confidence, effort.max_time)
+    m = measure(step.fn, step.devices, *wanted, cold_start=cold_start, clock=clock)
     contention = watch.read()
     peak = resolve(step.devices)[0].peak_memory()
     check_outputs(step, calls_to_check(m, effort.max_time))
-    stages = time_stages(step, step.devices, effort.max_time / 4) if step.stages else None
-    energy = EnergyReading((), ())
-    if effort.energy:
+    in_stages = step.stages and not ranks.launched  # their number of repeats depends on each process's own time
+    stages = time_stages(step, step.devices, effort.max_time / 4) if in_stages else None
+    energy = EnergyReading((), (NOT_IN_STEP,) if effort.energy and ranks.launched else ())
+    if effort.energy and not ranks.launched:
         with counters(step.devices) as found:
             energy = measure_energy(step, m.median, found)
+    times = rank_times(clock, m, step, effort) if isinstance(clock, RankClock) else None
     return _Figures(
         measurement=m,
         contention=contention,
@@ -155,6 +177,7 @@ def _measured(
         extra=look_at(),
         energy=energy,
         compilation=compilation(step) if "compile" in case.variant_parts else None,
+        ranks=times,
     )
 
 
@@ -191,6 +214,7 @@ def _record(
         counts=figures.extra.counts,
         peak_host_memory=figures.extra.peak_host_memory,
         energy=figures.energy.energy,
+        ranks=figures.ranks,
         unavailable=_unavailable(step, figures, no_parity),
     )
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from bench_core import workloads
 from bench_core.core.case import SWEEPS, Case
 from bench_core.core.errors import OptionError
-from bench_core.core.records import NotRun, Outcome
+from bench_core.core.records import NotRun, Outcome, Shard
 from bench_core.core.text import counted
+from bench_core.execution.expected import known_costs, plans
 from bench_core.execution.options import Request
+from bench_core.execution.schedule import UNKNOWN, Cost, Planned
+from bench_core.execution.sharding import Division, divide
 from bench_core.hardware import device
 from bench_core.workloads.kit.building import why_unsupported
 from bench_core.workloads.kit.definition import Workload
@@ -19,6 +23,9 @@ from bench_core.workloads.kit.sweep import candidates, too_heavy
 
 NARROWING = frozenset(f"--bench-{name}" for name in ("batch-size", "dtype", "variant", "caches", "workload", "threads"))
 """Options that make a sweep less than, or other than, one of everything."""
+RANKS = (1, 2)
+RANKS_OPTION = f"--bench-ranks {','.join(map(str, RANKS))}"
+"""What measures work that is divided over processes, on the smallest scale."""
 
 
 class Selection:
@@ -27,6 +34,7 @@ class Selection:
     def __init__(self, request: Request) -> None:
         self.request = request
         self.left_out: list[NotRun] = []
+        self.division: Division | None = None
         self._workloads: dict[Case, Workload] = {}
         self._studies_left = Counter[tuple[str, str]]()
 
@@ -56,6 +64,9 @@ class Selection:
                 self._workloads[case] = workload
         for reason, count in unsupported.items():
             self._skip(f"{workload.name} ({_cases(count)})", reason)
+        if workload.over_ranks and not sweep.ranks:
+            count = len(candidates(workload, replace(sweep, ranks=RANKS)))
+            self._skip(f"{workload.name} ({_cases(count)})", f"measured with {RANKS_OPTION}")
         if workload.gpu_only and sweep.devices == ("cpu",):
             count = len(candidates(workload, replace(sweep, devices=("cuda",))))
             why = device.absence("cuda") or "cuda is not among the devices asked for"
@@ -75,6 +86,33 @@ class Selection:
     def workload_of(self, case: Case) -> Workload:
         """The workload of a case, looked up by name only if the sweep did not make the case."""
         return self._workloads.get(case) or workloads.get(case.workload)
+
+    def plans(self, cases: Iterable[Case], known: Mapping[str, Cost]) -> dict[str, Planned]:
+        """The plan of each case, by its name, from what cases are known to take."""
+        return plans(cases, self.workload_of, self.request.effort.max_time, known)
+
+    def take_shard(
+        self, cases: Sequence[Case], user_tests: Iterable[str], studies: Mapping[str, float], reference: Iterable[Path]
+    ) -> list[str]:
+        """The names of what this machine measures of a divided sweep: of its cases, user tests and studies (with their
+        seconds).
+
+        The ``reference`` runs say what cases take: every checkout has the same, whereas this machine's own runs would
+        give another division. Raises ``OptionError`` for fewer cases and user tests than shards.
+        """
+        index, count = self.request.shard or (1, 1)
+        seconds = dict.fromkeys(user_tests, UNKNOWN.seconds(self.request.effort.max_time))
+        seconds |= {name: plan.seconds for name, plan in self.plans(cases, known_costs(reference)).items()}
+        if len(seconds) < count:
+            raise OptionError(f"--bench-shard: {count} shards need as many cases, and there are {len(seconds)}")
+        self.division = divide(seconds, studies, count)
+        self.note_absences(cases)
+        return list(self.division.parts[index - 1])
+
+    @property
+    def shard(self) -> Shard | None:
+        """The part of a divided sweep that is measured here."""
+        return Shard(*self.request.shard, self.division.id) if self.request.shard and self.division else None
 
     def takes_study(self, name: str, workload: str, sweep: str) -> bool:
         """Whether this run includes a study of a workload, or of the machine itself if ``workload`` is empty.

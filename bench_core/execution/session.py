@@ -12,19 +12,18 @@ from types import MappingProxyType
 from typing import Any
 
 from bench_core.core.case import Case, Effort
-from bench_core.core.errors import RecordError
 from bench_core.core.records import NotRun, Outcome, Record, RunInfo
 from bench_core.core.results import Machine
 from bench_core.core.studies import Row
 from bench_core.core.version import __version__
 from bench_core.execution import progress
 from bench_core.execution.again import Measured, wanted
+from bench_core.execution.expected import known_costs
 from bench_core.execution.options import Request
 from bench_core.execution.resume import Earlier, resumable
-from bench_core.execution.schedule import UNKNOWN, UNKNOWN_HEAVY, Cost, Planned, Schedule, time_limit
+from bench_core.execution.schedule import Schedule, time_limit
 from bench_core.execution.selection import Selection
 from bench_core.hardware import machine
-from bench_core.storage.files import load
 from bench_core.storage.folder import changes_of, commit_of
 from bench_core.storage.journal import Journal, Rows
 from bench_core.workloads.kit.definition import Workload
@@ -72,20 +71,17 @@ class BenchSession:
         ``others`` is the number of tests that measure user code; ``stored`` are folders of runs, of which the first
         that has any counts; ``studies`` are those to come, with their seconds.
         """
-        known = _known_costs(stored)
         self.planned, self.studies = len(cases) + others, len(studies)
-        planned = {case.id: self._plan_of(case, known) for case in cases}
+        planned = self.selection.plans(cases, known_costs(stored))
         self.schedule = Schedule(planned, studies, self.request.budget)
-        self.selection.note_absences(cases)
-
-    def _plan_of(self, case: Case, known: Mapping[str, Cost]) -> Planned:
-        workload = self.selection.workload_of(case)
-        cost = known.get(case.id, UNKNOWN_HEAVY if workload.heavy else UNKNOWN)
-        return Planned(cost, self.full_effort(workload).max_time)
+        if self.selection.shard is None:
+            self.selection.note_absences(cases)
 
     def isolates(self, case: Case) -> bool:
-        """Whether a case is measured in a process of its own: if that was requested, or if it is one of an accelerator
-        that an earlier error has made unusable for this process."""
+        """Whether a case is measured in processes of its own: if that was requested, if it is one over ranks, or of an
+        accelerator that an earlier error has made unusable for this process."""
+        if case.ranks is not None:
+            return True
         return self.request.isolate or (self.accelerator_broken_by is not None and case.device_type != "cpu")
 
     def note_broken_accelerator(self, name: str) -> None:
@@ -226,6 +222,7 @@ class BenchSession:
             studies=dict(self._studies),
             studied=tuple(self._studied),
             resumed=self.earlier.exists,
+            shard=self.selection.shard,
         )
 
     def _machine(self) -> Machine:
@@ -233,15 +230,3 @@ class BenchSession:
         here = machine.fingerprint()
         policies = dict.fromkeys(filter(None, (self._waited, here.waiting)))
         return replace(here, waiting="; then ".join(policies) or None)
-
-
-def _known_costs(folders: Iterable[Path]) -> dict[str, Cost]:
-    """What each case took in the newest readable run of the first folder that has one."""
-    for folder in folders:
-        files = sorted(folder.rglob("*.json"), key=lambda path: path.name, reverse=True)
-        for path in files[:3]:
-            try:
-                return {record.case.id: Cost.of(record) for record in load(path).records}
-            except RecordError:
-                continue
-    return {}

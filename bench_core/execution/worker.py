@@ -1,5 +1,7 @@
 """The process of an isolated case: reads a task from standard input, measures it, writes a reply to a file.
 
+A case over ranks is measured by further processes, which this one starts.
+
 ``python -m bench_core.execution.worker REPLY.json`` is started by ``execution.isolation``.
 """
 
@@ -22,10 +24,13 @@ from bench_core.core.case import Case, Effort, Sources
 from bench_core.core.errors import CaseError
 from bench_core.core.results import Measurement
 from bench_core.core.schema import as_dataclass
+from bench_core.execution.launching import Report, failed_first, launch
 from bench_core.execution.runner import run_case
 from bench_core.storage.files import encode
 from bench_core.workloads.kit.definition import Workload
 
+PATIENCE = 120.0
+"""Seconds that a rank waits for another, by default."""
 TRACEBACK = 5
 """How many calls of a traceback are given back, the innermost ones."""
 STDIN = 0
@@ -34,13 +39,14 @@ STDIN = 0
 @dataclass(frozen=True)
 class Task:
     """A case to measure; ``module`` is the module that declares its workload, ``data`` and ``weights`` are
-    the folders that the user brings."""
+    the folders that the user brings. A rank waits for ``patience`` seconds for another."""
 
     module: str
     case: Case
     effort: Effort
     data: str | None = None
     weights: str | None = None
+    patience: float = PATIENCE
 
     @property
     def sources(self) -> Sources:
@@ -51,11 +57,14 @@ class Task:
 @dataclass(frozen=True)
 class Failure:
     """An error as text; ``kind`` is the name of its class if ``core.errors`` has it, else empty. ``details`` are lines
-    of its traceback."""
+    of its traceback. ``at`` is when it was raised, in seconds since the epoch, and ``waited`` says whether the process
+    had then waited for another as long as it may; both are known of ranks only."""
 
     kind: str
     message: str
     details: str = ""
+    at: float = 0.0
+    waited: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,39 @@ def reply_to(task: Task) -> Reply:
         return Reply(encode(record), measurement)
     except Exception as error:
         return Reply(failure=failure_of(error))
+
+
+def reply_of_ranks(task: Task, ranks: int, folder: Path) -> Reply:
+    """Measure the case of a task on so many ranks, which write to a folder; what failed first is the case's failure."""
+    task_file(folder).write_text(json.dumps(asdict(task)), encoding="utf-8")
+
+    def replies_so_far() -> dict[int, Reply]:
+        written = {rank: rank_file(folder, rank) for rank in range(ranks)}
+        return {rank: _read(path) for rank, path in written.items() if path.exists()}
+
+    exits = launch(folder, ranks, lambda: any(reply.failure for reply in replies_so_far().values()))
+    replies = replies_so_far()
+    if not exits and 0 in replies:
+        return replies[0]
+    failures = {rank: reply.failure for rank, reply in replies.items() if reply.failure}
+    reports = {rank: Report(failure.at, failure.waited) for rank, failure in failures.items()}
+    first = failed_first(ranks, exits, reports)
+    return Reply(failure=Failure("", first) if isinstance(first, str) else failures[first])
+
+
+def _read(path: Path) -> Reply:
+    reply, _ = as_dataclass(Reply, json.loads(path.read_text(encoding="utf-8")))
+    return reply
+
+
+def task_file(folder: Path) -> Path:
+    """Where the ranks of a task find it."""
+    return folder / "task.json"
+
+
+def rank_file(folder: Path, rank: int) -> Path:
+    """Where a rank writes its reply."""
+    return folder / f"rank{rank}.json"
 
 
 def find_workload(module: str, name: str) -> Workload:
@@ -99,13 +141,14 @@ def main() -> None:
     (path,) = map(Path, sys.argv[1:])
     with os.fdopen(STDIN, "rb", buffering=0, closefd=False) as lines:
         task, _ = as_dataclass(Task, json.loads(lines.readline()))
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    reply = json.dumps(asdict(reply_to(task)), allow_nan=False)
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    ranks = task.case.ranks
+    reply = reply_to(task) if ranks is None else reply_of_ranks(task, ranks, path.parent)
     with draft(path) as unfinished:
-        unfinished.write_text(reply, encoding="utf-8")
+        unfinished.write_text(json.dumps(asdict(reply), allow_nan=False), encoding="utf-8")
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """End this process and all that it started once the parent is gone, even one that was killed.
 
     The read is the system's own: Python's buffer of standard input must not be in use when the interpreter ends.

@@ -26,14 +26,18 @@ STOLEN_SHARE = 0.01
 
 
 class ContentionWatch:
-    """Reads the kernel's counters when it is created, and again in ``read``."""
+    """Reads the kernel's counters when it is created, and again in ``read``.
 
-    def __init__(self) -> None:
+    What the descendants of the process ``root`` do is not other work; by default it is this process.
+    """
+
+    def __init__(self, root: int | None = None) -> None:
+        self._root = root
         self._load = psutil.getloadavg()[0]
         self._start = time.perf_counter()
         self._switches = _involuntary_switches()
         self._delay = _delay()
-        self._others = _other_seconds()
+        self._others = _other_seconds(root)
         self._cpu_times = _stolen_and_all()
 
     def read(self) -> Contention:
@@ -44,7 +48,7 @@ class ContentionWatch:
             stolen = (now[0] - self._cpu_times[0]) / (now[1] - self._cpu_times[1])
         switches = _involuntary_switches()
         seconds = time.perf_counter() - self._start
-        others = _difference(_other_seconds(), self._others)
+        others = _difference(_other_seconds(self._root), self._others)
         return Contention(
             seconds=seconds,
             involuntary_switches=None if switches is None or self._switches is None else switches - self._switches,
@@ -84,13 +88,14 @@ def _delay() -> float | None:
     return waited / 1e9
 
 
-def _other_seconds() -> float | None:
-    """Seconds that the CPUs which this process may use were busy, without those of this process and its children."""
+def _other_seconds(root: int | None) -> float | None:
+    """Seconds that the CPUs which this process may use were busy, without those of a process and its children; ``None``
+    means this process."""
     allowed = allowed_cpus()
     if allowed is None:
         return None
     busy = sum(_busy(times) for cpu, times in enumerate(psutil.cpu_times(percpu=True)) if cpu in allowed)
-    own = psutil.Process()
+    own = psutil.Process(root)
     return busy - sum(_used(process) for process in (own, *own.children(recursive=True)))
 
 

@@ -23,9 +23,11 @@ OPTIONS = (
     ("caches", "|".join(CACHES), "Keep inputs in the cache, or rotate over so many that none is in it. Default: hot."),
     ("workload", "NAME,...", "Workloads. Default: all; `bench-core list` shows them."),
     ("threads", "1,2", "CPU threads. Default: all usable cores, and one thread at each reference batch."),
+    ("ranks", "1,2", "Measure work that is divided over so many processes, too: docs/cluster.md. Default: do not."),
     ("rel-ci", f"{Effort.rel_ci}", f"Target half-width of the median's interval, relative. Default: {Effort.rel_ci}."),
     ("max-time", "SECONDS", f"Seconds of samples per case (heavy workloads: 8 times). Default: {Effort.max_time:g}."),
     ("budget", "MINUTES", "End the sweep within this time. Default: none; every case gets the time it needs."),
+    ("shard", "3/8", "Measure one of several equal parts of the sweep, each on a machine of its own: docs/cluster.md."),
     ("study", "NAME,...", f"Studies: {', '.join(STUDIES)}. Default: those of a sweep of everything."),
     (
         "data",

@@ -78,8 +78,14 @@ def _saves(config: pytest.Config) -> bool:
 
 def stored_runs(config: pytest.Config) -> list[Path]:
     """Where stored runs tell how long cases take: the storage, and the project's reference runs."""
-    own, results = _storage_folder(config), config.getini("bench_storage")
-    return [folder for folder in (own, results and config.rootpath / results / "reference") if folder]
+    own = _storage_folder(config)
+    return [*([own] if own else ()), *reference_runs(config)]
+
+
+def reference_runs(config: pytest.Config) -> list[Path]:
+    """The folder of the runs that come with the project, if it has one."""
+    results = config.getini("bench_storage")
+    return [config.rootpath / results / "reference"] if results else []
 
 
 def _storage_folder(config: pytest.Config) -> Path | None:

@@ -14,9 +14,10 @@ from bench_core.core.errors import BenchError
 from bench_core.plugin.fixtures import is_ours
 from bench_core.plugin.items import FAMILY, HARNESS, case_of, measures, name_of, study_item, study_of
 from bench_core.plugin.options import SESSION, session_of
-from bench_core.plugin.storing import keep_journal, stored_runs
+from bench_core.plugin.storing import keep_journal, reference_runs, stored_runs
 
 if TYPE_CHECKING:
+    from bench_core.core.case import Case
     from bench_core.execution.session import BenchSession
 
 
@@ -62,16 +63,43 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Plan the run before the terminal reports the collection, now that the selection is known."""
     if SESSION in session.config.stash:
-        cases = [case for item in session.items if (case := case_of(item))]
-        studies = {study_item(item, study): study.seconds for item in session.items if (study := study_of(item))}
-        others = sum(measures(item) and name_of(item) is None for item in session.items)
+        run = session.config.stash[SESSION]
         try:
-            run = session.config.stash[SESSION]
-            run.plan(cases, others, stored_runs(session.config), studies)
+            if run.request.shard:
+                _keep_shard(session, run)
+            others = sum(_is_user_test(item) for item in session.items)
+            run.plan(_cases(session), others, stored_runs(session.config), _studies(session))
             keep_journal(session.config)
         except BenchError as error:
             raise pytest.UsageError(str(error)) from None
         session.items.sort(key=partial(_place, run))
+
+
+def _cases(session: pytest.Session) -> list[Case]:
+    return [case for item in session.items if (case := case_of(item))]
+
+
+def _studies(session: pytest.Session) -> dict[str, float]:
+    """The studies to come, with their expected seconds."""
+    return {study_item(item, study): study.seconds for item in session.items if (study := study_of(item))}
+
+
+def _is_user_test(item: pytest.Item) -> bool:
+    return measures(item) and name_of(item) is None
+
+
+def _keep_shard(session: pytest.Session, run: BenchSession) -> None:
+    """Leave out what other machines measure; a test that measures nothing belongs to every shard."""
+    user_tests = [item.nodeid for item in session.items if _is_user_test(item)]
+    reference = reference_runs(session.config)
+    mine = set(run.selection.take_shard(_cases(session), user_tests, _studies(session), reference))
+    kept: list[pytest.Item] = []
+    left: list[pytest.Item] = []
+    for item in session.items:
+        belongs = not measures(item) or (name_of(item) or item.nodeid) in mine
+        (kept if belongs else left).append(item)
+    session.config.hook.pytest_deselected(items=left)
+    session.items[:] = kept
 
 
 def _place(run: BenchSession, item: pytest.Item) -> float:

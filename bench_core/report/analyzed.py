@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench_core.analysis.causes import Cause, Key, Limits, causes, limits
 from bench_core.analysis.comparison import Comparison
@@ -47,16 +47,17 @@ def analyze(at_hand: Sequence[Run], others: Sequence[Run] = ()) -> Analysis:
     """Pool the runs and make all comparisons. ``others`` are runs with the GPU of another machine as the other side."""
     runs = (*at_hand, *others)
     pooled, known = pool(runs), limits(runs)
+    undivided = replace(pooled, results=tuple(r for r in pooled.results if r.case.ranks is None))
     why = causes(pooled.results, known)
     with_gpu = {result.machine.hardware for result in pooled.results if result.on_gpu}
     return Analysis(
         at_hand=tuple(at_hand),
         others=tuple(others),
         pooled=pooled,
-        curves=curves(pooled),
-        best=best_against_best(pooled),
-        threads=threads(pooled),
-        variants=variant_comparisons(pooled),
+        curves=curves(undivided),
+        best=best_against_best(undivided),
+        threads=threads(undivided),
+        variants=variant_comparisons(undivided),
         labels=facts.machine_labels(at_hand, others),
         limits=known,
         causes=why,

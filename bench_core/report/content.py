@@ -22,6 +22,7 @@ from bench_core.report.sections.learning import learning
 from bench_core.report.sections.parity import parity
 from bench_core.report.sections.pipelines import pipelines
 from bench_core.report.sections.rules import rules
+from bench_core.report.sections.scaling import scaling
 from bench_core.report.sections.study import Study
 from bench_core.report.summary import cpu_brief, cpu_summary, gpu_brief, gpu_summary, headlines, primary_curves
 from bench_core.report.tables import marks
@@ -148,6 +149,7 @@ def _studies(analysis: Analysis, primary: Sequence[Curve], columns: Columns) -> 
     yield reasons.why(analysis.limits, analysis.causes, analysis.labels)
     yield reasons.potential(analysis.potentials, columns)
     yield claims(analysis.runs, analysis.pooled.results, primary)
+    yield scaling(analysis.pooled.results, columns)
     yield parity(analysis.pooled.results, columns)
     yield pipelines(analysis.pooled.results, columns)
     yield learning(analysis.runs, analysis.labels)

@@ -139,7 +139,9 @@ def runs_table(runs: Sequence[Run], pooled: Pool, labels: MachineLabels) -> Tabl
 
 def _state(run: Run) -> str:
     state = "partial" if run.info.partial else "complete"
-    return f"{state}, resumed" if run.info.resumed else state
+    shard = f", shard {run.info.shard.index} of {run.info.shard.count}" if run.info.shard else ""
+    joined = f", joined from {len(run.info.joined)} shards" if run.info.joined else ""
+    return state + (", resumed" if run.info.resumed else "") + shard + joined
 
 
 def without_result(runs: Sequence[Run]) -> Missing:

@@ -148,7 +148,12 @@ def _modified(path: Path) -> float:
 
 def newest_unfinished(folder: Path) -> Path | None:
     """The newest journal of a folder to which no process writes."""
-    return next((path for path in reversed(journals(folder)) if not is_live(path)), None)
+    return next(unfinished(folder), None)
+
+
+def unfinished(folder: Path) -> Iterator[Path]:
+    """The journals of a folder to which no process writes, the newest first."""
+    return (path for path in reversed(journals(folder)) if not is_live(path))
 
 
 def is_live(path: Path) -> bool:

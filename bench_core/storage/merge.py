@@ -1,4 +1,4 @@
-"""Runs from several places brought together, each once."""
+"""Runs from several places brought together, each once; the shards of a sweep become one run."""
 
 from __future__ import annotations
 
@@ -7,38 +7,52 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench_core.core.errors import RecordError, StorageError
-from bench_core.core.records import Run
+from bench_core.core.records import Run, RunInfo
 from bench_core.storage.duplicates import Rank, most_complete, rank
 from bench_core.storage.files import load
 from bench_core.storage.folder import locked
+from bench_core.storage.joining import joined_document, joined_info, sweeps
 from bench_core.storage.numbered import next_number, number_of, numbers_in, write_new
 
 
 @dataclass
 class Merged:
     """What a merge did: files that were written, less complete ones of the same runs that were replaced, the number of
-    source files whose run was there already, and why other files were left."""
+    source files whose run was there already, and why other files were left. ``joined`` names the files, among those
+    written, that were made of shards, with their number; ``lacking`` describes sweeps of which shards are missing."""
 
     written: list[Path] = field(default_factory=list)
     replaced: list[Path] = field(default_factory=list)
     known: int = 0
     left: list[str] = field(default_factory=list)
+    joined: dict[Path, int] = field(default_factory=dict)
+    lacking: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class _Stored:
-    """A stored run without its figures, and the subfolder that it belongs to."""
+    """A stored run without its figures, and the subfolder that it belongs to. ``shards`` are those of which it is yet
+    to be made; then ``path`` is that of the first."""
 
     path: Path
     subfolder: Path
-    run_id: str
-    started: str
-    rank: Rank
+    info: RunInfo
     cases: frozenset[str]
+    shards: tuple[_Stored, ...] = ()
+
+    @property
+    def rank(self) -> Rank:
+        return rank(self.info.partial, len(self.cases))
+
+    def content(self) -> bytes:
+        return joined_document([shard.path for shard in self.shards]) if self.shards else self.path.read_bytes()
 
 
 def merge(destination: Path, sources: Sequence[Path]) -> Merged:
     """Copy the runs of the sources into a folder, each run once by its id; merging again changes nothing.
+
+    All shards of a sweep are written as one run, in the folder of its machine, and deleted from the destination if an
+    earlier merge copied them there one by one. A sweep that lacks a shard is copied shard by shard.
 
     Runs keep their subfolders: those of the machine where they are stored in such (``<machine>/<id>/``), else those
     below the source. A file keeps its name, with a new number if its number is taken. Of several files of one run the
@@ -51,16 +65,20 @@ def merge(destination: Path, sources: Sequence[Path]) -> Merged:
     merged = Merged()
     _check_apart(destination, sources)
     there = _stored_in(destination, merged) if destination.exists() else []
-    present = {stored.run_id: stored for stored in _once_each(there)}
+    present = {stored.info.run_id: stored for stored in _once_each(there)}
     found = [stored for source in sources for stored in _stored_in(source, merged)]
     if not found:
         raise RecordError(merged.left[0] if merged.left else f"{sources[0]}: has no stored run")
-    new = [stored for stored in _once_each(found) if _adds(stored, present)]
-    merged.known = len(found) - len(new)
+    whole = _joined(_once_each([*there, *found]), merged)
+    in_whole = {shard.info.run_id for run in whole for shard in run.shards}
+    apart = [stored for stored in _once_each(found) if stored.info.run_id not in in_whole]
+    new = [stored for stored in (*apart, *whole) if _adds(stored, present)]
+    merged.known = len(found) - len({stored.info.run_id for stored in found} & _made_of(new))
     try:
         _write(destination, new, merged)
         for stored in new:
-            _drop(present.get(stored.run_id), stored, merged)
+            for old in (stored, *stored.shards):
+                _drop(present.get(old.info.run_id), stored, merged)
     except OSError as error:
         reason = error.strerror or error
         raise StorageError(f"{destination}: cannot be written to ({reason}); runs merged so far are complete") from None
@@ -68,7 +86,21 @@ def merge(destination: Path, sources: Sequence[Path]) -> Merged:
 
 
 def _once_each(runs: Iterable[_Stored]) -> list[_Stored]:
-    return most_complete(runs, lambda stored: stored.run_id, lambda stored: stored.rank)
+    return most_complete(runs, lambda stored: stored.info.run_id, lambda stored: stored.rank)
+
+
+def _joined(runs: Iterable[_Stored], merged: Merged) -> list[_Stored]:
+    """The runs that the shards among these make."""
+    shards = [stored for stored in runs if stored.info.shard]
+    whole, merged.lacking = sweeps(shards, lambda stored: stored.info)
+    return [_whole(members) for members in whole]
+
+
+def _whole(shards: tuple[_Stored, ...]) -> _Stored:
+    """The run that these shards make, in the folder in which its machine would have stored it."""
+    info, path = joined_info([shard.info for shard in shards]), shards[0].path
+    cases = frozenset(case for shard in shards for case in shard.cases)
+    return _Stored(path, Path(info.machine.slug, path.parent.name), info, cases, shards)
 
 
 def _check_apart(destination: Path, sources: Sequence[Path]) -> None:
@@ -94,9 +126,7 @@ def _stored(run: Run, source: Path) -> _Stored:
     return _Stored(
         path=run.path,
         subfolder=_subfolder(run, source),
-        run_id=run.info.run_id,
-        started=run.info.started,
-        rank=rank(run.info.partial, len(run.records)),
+        info=run.info,
         cases=frozenset(record.case.id for record in run.records),
     )
 
@@ -108,23 +138,30 @@ def _subfolder(run: Run, source: Path) -> Path:
     return run.path.parent.relative_to(source) if source.is_dir() else Path()
 
 
+def _made_of(runs: Iterable[_Stored]) -> set[str]:
+    """The ids of the stored runs that these are, or are made of."""
+    return {part.info.run_id for stored in runs for part in (stored.shards or (stored,))}
+
+
 def _adds(stored: _Stored, present: Mapping[str, _Stored]) -> bool:
-    known = present.get(stored.run_id)
+    known = present.get(stored.info.run_id)
     return known is None or stored.rank > known.rank
 
 
 def _write(destination: Path, new: Sequence[_Stored], merged: Merged) -> None:
     """Copy the runs, folder by folder; those whose number is taken follow the others, in the order of their start."""
-    by_folder: dict[Path, list[Path]] = {}
-    for stored in sorted(new, key=lambda stored: (stored.started, stored.run_id)):
-        by_folder.setdefault(destination / stored.subfolder, []).append(stored.path)
-    for folder, paths in by_folder.items():
+    by_folder: dict[Path, list[_Stored]] = {}
+    for stored in sorted(new, key=lambda stored: (stored.info.started, stored.info.run_id)):
+        by_folder.setdefault(destination / stored.subfolder, []).append(stored)
+    for folder, runs in by_folder.items():
         with locked(folder):
             taken = numbers_in(folder)
-            for path in paths:
-                copy = folder / _name(path.name, folder, taken)
-                merged.written.append(write_new(copy, path.read_bytes()))
+            for stored in runs:
+                copy = write_new(folder / _name(stored.path.name, folder, taken), stored.content())
+                merged.written.append(copy)
                 taken.add(number_of(copy.name) or 0)
+                if stored.shards:
+                    merged.joined[copy] = len(stored.shards)
 
 
 def _name(name: str, folder: Path, taken: set[int]) -> str:

@@ -63,6 +63,7 @@ def measure(
     stopping: StoppingRule | None = None,
     timer: Callable[[], float] = time.perf_counter,
     cold_start: float | None = None,
+    clock: SynchronizedClock | None = None,
 ) -> Measurement:
     """Measure the time of one call of ``fn``.
 
@@ -71,12 +72,13 @@ def measure(
     half-width of the median's confidence interval, at the level ``confidence``, is at most ``rel_ci`` of the median, or
     until the samples have taken ``max_time`` seconds. Warm-up may take as long again, latency and cross-check a quarter
     of it each. ``timer`` returns seconds. ``cold_start`` is the time of the very first call if the caller has already
-    made it; otherwise the first call is made and timed here.
+    made it; otherwise the first call is made and timed here. ``clock`` is another clock of this device to time the
+    blocks with, such as one of several ranks.
 
     Raises ``ValueError`` for a device that does not exist or a value outside its range, and whatever ``fn`` raises.
     """
     _check_request(rel_ci, confidence, max_time)
-    clock = SynchronizedClock(resolve(device), timer)
+    clock = clock or SynchronizedClock(resolve(device), timer)
     overhead = clock.overhead()
     cold = clock.first_call(fn)[0] if cold_start is None else cold_start
     size = calibrate(clock, fn, overhead)

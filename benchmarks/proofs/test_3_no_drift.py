@@ -12,7 +12,7 @@ from bench_core import Case, Step, workloads
 PrintLine = Callable[[str], None]
 
 CALLS, SECONDS = 5000, 60.0
-TRAINING = [name for name in workloads.names() if workloads.get(name).kind == "train"]
+TRAINING = [w.name for w in map(workloads.get, workloads.names()) if w.kind == "train" and not w.over_ranks]
 
 
 def denormals(tensors: Iterable[torch.Tensor]) -> int:

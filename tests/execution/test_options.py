@@ -30,6 +30,7 @@ WITHOUT_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is pre
         ("max_time", "-1", ("--bench-max-time", "-1")),
         ("timeout", "0", ("--bench-timeout", "'0'", "above 0")),
         ("timeout", "soon", ("--bench-timeout", "'soon'")),
+        *(("shard", word, ("--bench-shard", f"'{word}'", "3/8")) for word in ("0/8", "9/8", "8", "a/b", "-1/2", "1/0")),
         ("sweep", "half", ("--bench-sweep", "half", "full")),
         ("data", "no/such/folder", ("--bench-data", "no/such/folder", "not a folder")),
         ("weights", "no/such/folder", ("--bench-weights", "no/such/folder", "not a folder")),

@@ -177,3 +177,19 @@ def test_a_run_with_other_options_is_not_continued(tmp_path):
     other, _ = begin(tmp_path, batch_size="8")
     with pytest.raises(OptionError, match="--bench-batch-size 8,16 -> 8"):
         other.keep_journal(tmp_path, tmp_path, resume=True)
+
+
+def test_a_shard_continues_its_own_run_though_all_shards_share_a_folder(tmp_path):
+    for number in (1, 2):
+        session, cases = begin(tmp_path, shard=f"{number}/2")
+        session.keep_journal(tmp_path, tmp_path, resume=False)
+        session.note_record(factory.record(cases[number - 1]), Effort())
+        session.end_journal(saved=False)
+    (tmp_path / "broken.journal").write_text("nothing")
+    again, (first, second) = begin(tmp_path, shard="1/2")
+    again.keep_journal(tmp_path, tmp_path, resume=True)
+    assert first in again.earlier
+    assert second not in again.earlier
+    other, _ = begin(tmp_path, shard="1/3")
+    with pytest.raises(OptionError, match="has no unfinished run"):
+        other.keep_journal(tmp_path, tmp_path, resume=True)

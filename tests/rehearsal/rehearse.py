@@ -40,9 +40,9 @@ TUNED = ("mlp_train", "cnn_mnist_train")
 
 
 def on_cuda() -> list[Workload]:
-    """The workloads that are defined on GPUs."""
+    """The workloads that are defined on GPUs and need one process only."""
     found = map(workloads.get, workloads.names())
-    return [workload for workload in found if workload.batch_sizes("cuda", "full")]
+    return [workload for workload in found if workload.batch_sizes("cuda", "full") and not workload.over_ranks]
 
 
 def cases(workload: Workload, device: str = "cuda") -> Iterator[Case]:

@@ -22,12 +22,13 @@ from tests.support.weights import draw_quickly
 
 pytestmark = pytest.mark.usefixtures("one_cache", "one_thread")
 
-# Pipelines and what needs a GPU have tests of their own.
-PLAIN = [w for w in map(workloads.get, workloads.names()) if w.kind != "pipeline" and not w.gpu_only]
+# Pipelines, what needs a GPU and what needs several processes have tests of their own.
+UNDIVIDED = [w for w in map(workloads.get, workloads.names()) if not w.over_ranks]
+PLAIN = [w for w in UNDIVIDED if w.kind != "pipeline" and not w.gpu_only]
 LIGHT = [w.name for w in PLAIN if not w.heavy]
 HEAVY = [w.name for w in PLAIN if w.heavy]
 TRAINING = [name for name in LIGHT if workloads.get(name).kind == "train"]
-ALL_TRAINING = [name for name in workloads.names() if workloads.get(name).kind == "train"]
+ALL_TRAINING = [w.name for w in UNDIVIDED if w.kind == "train"]
 # Batch size and calls in which a loss falls, where the source's batch and 240 calls would not do or take long.
 LEARNING = {
     "cnn_mnist_train": (8, 800),

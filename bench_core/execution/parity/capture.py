@@ -57,6 +57,8 @@ class FirstCall:
         if self._step.optimizers:
             for name, module in self._step.modules.items():
                 weights = list(module.parameters())
+                if not any(weight.requires_grad for weight in weights):
+                    continue  # another rank trains it
                 values[Quantity(QuantityKind.GRADIENTS, name)] = _vector(_samples([_gradient(p) for p in weights]))
                 values[update_of(name)] = _vector(_samples(weights)) - _vector(self._before[name])
         return {quantity: vector for quantity, vector in values.items() if vector.size}

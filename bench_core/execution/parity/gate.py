@@ -5,14 +5,18 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from bench_core.core.case import NO_SOURCES, Case, Sources
 from bench_core.core.results import Parity
 from bench_core.core.step import Step
-from bench_core.execution.parity.capture import FirstCall
+from bench_core.execution.parity.capture import OUTPUTS, FirstCall, Values
 from bench_core.execution.parity.judge import check_alike, judge
 from bench_core.execution.parity.reference import reference
 from bench_core.hardware import precision
+from bench_core.hardware.ranks import ALONE, Ranks
 from bench_core.timing.clock import SynchronizedClock
+from bench_core.timing.rank_clock import RankClock
 from bench_core.workloads.kit.building import build
 from bench_core.workloads.kit.definition import Workload
 
@@ -30,12 +34,13 @@ class CheckedCall:
 
 def affordable_batch(workload: Workload, case: Case, step: Step) -> int:
     """The batch size at which to check a case: its own, or, if that costs too much, the largest of its sweep that does
-    not (at least 1)."""
+    not (at least a row for each rank)."""
     if not step.flops or step.flops <= MAX_FLOPS:
         return case.batch_size
     most = case.batch_size * MAX_FLOPS / step.flops
-    swept = workload.batch_sizes("cpu", "full")
-    return max((batch for batch in swept if batch <= most), default=1)
+    ranks = case.ranks or 1
+    swept = (batch for batch in workload.batch_sizes("cpu", "full") if batch % ranks == 0)
+    return max((batch for batch in swept if batch <= most), default=ranks)
 
 
 def check_first_call(
@@ -53,11 +58,28 @@ def check_first_call(
     prepared = time.perf_counter() - started
     seconds, output = clock.first_call(step.fn)
     started = time.perf_counter()
-    parity = judge(case, first.values(output), exact.after(first))
+    ranks = clock.ranks if isinstance(clock, RankClock) else ALONE
+    parity = judge(case, _of_whole_batch(first.values(output), ranks), exact.after(first))
     return CheckedCall(seconds, replace(parity, seconds=prepared + time.perf_counter() - started))
 
 
-def check_at_batch(workload: Workload, case: Case, batch: int, step: Step, sources: Sources = NO_SOURCES) -> Parity:
+def _of_whole_batch(values: Values, ranks: Ranks) -> Values:
+    """The results of all ranks as those of one process on the whole batch.
+
+    Outputs are the mean over the ranks that have any, which are those of equal shares. Gradients and updates are of the
+    whole batch already; those of a module that another rank trains are that rank's.
+    """
+    if not ranks.launched:
+        return values
+    of_all = ranks.gather_all(dict(values))
+    outputs = [of_rank[OUTPUTS] for of_rank in of_all if OUTPUTS in of_rank]
+    joined = {quantity: value for of_rank in of_all for quantity, value in of_rank.items()} | dict(values)
+    return {**joined, OUTPUTS: np.mean(outputs, axis=0)} if outputs else joined
+
+
+def check_at_batch(
+    workload: Workload, case: Case, batch: int, step: Step, sources: Sources = NO_SOURCES, ranks: Ranks = ALONE
+) -> Parity:
     """Check a case that would take minutes in float64 at a smaller batch, with a separately built step.
 
     Call it after the case has been measured: an earlier check would warm up what must be cold for the cold start.
@@ -68,7 +90,7 @@ def check_at_batch(workload: Workload, case: Case, batch: int, step: Step, sourc
     with precision.preserved():
         exact = reference(workload, smaller, sources)
         check_alike(case, step, exact)
-        own = build(workload, smaller, sources=sources)
+        own = build(workload, smaller, sources=sources, ranks=ranks)
         first = FirstCall(own)
-        parity = judge(smaller, first.values(own()), exact.after(first))
+        parity = judge(smaller, _of_whole_batch(first.values(own()), ranks), exact.after(first))
     return replace(parity, seconds=time.perf_counter() - started)

@@ -94,11 +94,11 @@ class Reference:
 
 
 def reference(workload: Workload, case: Case, sources: Sources = NO_SOURCES) -> Reference:
-    """The reference for a case's setting, batch and seed; read from the disk if it was computed before.
+    """The reference for a case's setting, batch, seed and ranks; read from the disk if it was computed before.
 
     Raises ``ParityError`` if the workload computes in half precision even when float64 is requested.
     """
-    plain = Case(case.workload, batch_size=case.batch_size, setting=case.setting, seed=case.seed)
+    plain = Case(case.workload, batch_size=case.batch_size, setting=case.setting, seed=case.seed, ranks=case.ranks)
     path = _path(workload, plain, sources)
     if path is not None and (stored := _read(path)):
         return stored

@@ -49,7 +49,7 @@ class Crossing:
 
 @dataclass(frozen=True)
 class LineChart:
-    """Lines over the batch size; both axes are logarithmic. ``unity`` draws a line at 1."""
+    """Lines over the batch size, or what ``over`` names; both axes are logarithmic. ``unity`` draws a line at 1."""
 
     title: str
     subtitle: str
@@ -58,6 +58,7 @@ class LineChart:
     tick: Callable[[float], str]
     unity: bool = False
     crossings: tuple[Crossing, ...] = ()
+    over: str = "Batch size"
 
 
 @dataclass(frozen=True)

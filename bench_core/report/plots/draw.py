@@ -95,7 +95,7 @@ def _lines_figure(chart: LineChart) -> Figure:
         _draw_unity(ax, chart.crossings)
     for style in marks:
         explain(ax, style)
-    ax.set_xlabel("Batch size")
+    ax.set_xlabel(chart.over)
     canvas.legend(figure, chart, _legend_columns(chart))
     return figure
 

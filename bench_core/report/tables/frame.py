@@ -13,6 +13,7 @@ from bench_core.analysis.causes import Cause, Key
 from bench_core.analysis.comparison import Comparison, Result
 from bench_core.analysis.gpu_bounds import Potential
 from bench_core.analysis.regimes import Regime
+from bench_core.analysis.scaling import bus_bandwidth
 from bench_core.core.results import CPU_PACKAGES, GPU_BOARD
 from bench_core.report.prices import NO_PRICES, Prices, price_per_million
 from bench_core.report.tables.cause_columns import BOUND_BY, PARTS
@@ -79,6 +80,11 @@ def _result_row(result: Result) -> dict[str, Any]:
         "variant": result.case.variant,
         "caches": result.case.caches,
         "threads": record.threads,
+        "ranks": result.case.ranks,
+        "hosts": record.ranks and len(set(record.ranks.hosts)),
+        "rank_spread": record.ranks and record.ranks.spread,
+        "communication_share": record.ranks and record.ranks.communication,
+        "bus_bytes_per_second": bus_bandwidth(record),
         "machine": result.machine.label,
         "device_model": record.device_model,
         "torch": result.machine.torch,

@@ -30,6 +30,11 @@ NOISE, SIDE = 100, 64
 )
 def dcgan64_step(ctx: BuildContext) -> Step:
     """One alternating step of a DCGAN that learns to generate 64x64 crops of photos: discriminator, then generator."""
+    return dcgan_training(ctx)
+
+
+def dcgan_training(ctx: BuildContext) -> Step:
+    """The step of a workload that trains a DCGAN on crops of photos."""
     batches = []
     for _ in range(ctx.resident_batches(4 * ctx.batch_size * (3 * SIDE**2 + 2 * NOISE))):
         photos = photo_crops(ctx.rng, ctx.batch_size, SIDE).transpose(0, 3, 1, 2) / 127.5 - 1

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
-from bench_core.workloads.kit import BuildContext, Step, flop_counter, restorer
+from bench_core.workloads.kit import BuildContext, Step, flop_counter, restorer, silent
 
 FROZEN_MASKS = (
     "unlike in the paper, the masks of dropout are drawn once and shared by the batch, since random numbers differ by "
@@ -53,7 +53,8 @@ class Game:
     def judging_only(self) -> Iterator[None]:
         """For the generator's turn: the unused gradients of the discriminator's weights are not computed."""
         self.networks["discriminator"].requires_grad_(False)
-        yield
+        with silent(self.judge):
+            yield
         self.networks["discriminator"].requires_grad_(True)
 
 
@@ -111,8 +112,12 @@ def adversarial_step(
 ) -> Step:
     """The step of a workload that plays one round of a game: it calls ``play(game, *batch)`` with the next batch."""
     players = ctx.model(generator, train=True), ctx.model(discriminator, train=True)
-    game = Game(*players, optimize, ctx.forward, ctx.autocast)
-    feed = ctx.feed(batches, restorer(players, list(game.optimizers.values())))
+
+    def forward(network: nn.Module) -> Callable[..., Tensor]:
+        return ctx.team.parallel(ctx.forward(network), buffers=False)
+
+    game = Game(*players, optimize, forward, ctx.autocast)
+    feed = ctx.feed([ctx.team.share(batch) for batch in batches], restorer(players, list(game.optimizers.values())))
     with torch.device("meta"):
         imagined = Game(generator(), discriminator(), optimize)
     with flop_counter() as counter:

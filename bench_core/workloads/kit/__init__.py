@@ -11,6 +11,7 @@ from bench_core.workloads.kit.definition import KnownCosts, Workload, workload
 from bench_core.workloads.kit.feeds import epochs, restorer, rotate
 from bench_core.workloads.kit.flops import flop_counter, forward_flops, training_flops
 from bench_core.workloads.kit.loops import inference, training
+from bench_core.workloads.kit.team import silent
 
 __all__ = [
     "BuildContext",
@@ -25,6 +26,7 @@ __all__ = [
     "inference",
     "restorer",
     "rotate",
+    "silent",
     "training",
     "training_flops",
     "workload",

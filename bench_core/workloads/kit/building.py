@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+import torch.distributed as dist
 
 from bench_core.core import extras
 from bench_core.core.case import (
@@ -23,8 +24,11 @@ from bench_core.core.case import (
 from bench_core.core.errors import CaseError
 from bench_core.core.modes import Casting
 from bench_core.core.step import Step
+from bench_core.core.text import counted
 from bench_core.core.tunings import TUNINGS
 from bench_core.hardware import device, precision
+from bench_core.hardware.machine import usable_cpus
+from bench_core.hardware.ranks import ALONE, BACKENDS, Ranks, on_this_host
 from bench_core.workloads.kit.context import BuildContext
 from bench_core.workloads.kit.definition import Workload
 
@@ -33,12 +37,21 @@ def build(workload: Workload, case: Case, *, sources: Sources = NO_SOURCES, **op
     """Build a case of a workload into a step that is ready to call.
 
     ``sources`` is what the user brings, such as real data; ``options`` are further fields of ``BuildContext``.
-    Raises ``CaseError`` if the case names something that does not exist, and lists what exists.
+    Raises ``CaseError`` if the case names something that does not exist, and lists what exists; and for a case over
+    ranks if this process is not one of so many.
     """
-    reason = why_unsupported(workload, case)
+    reason = why_unsupported(workload, case) or _why_not_here(case, options.get("ranks", ALONE))
     if reason:
         raise CaseError(reason)
     return build_anywhere(workload, case, sources=sources, **options)
+
+
+def _why_not_here(case: Case, ranks: Ranks) -> str | None:
+    if case.ranks is None or (ranks.launched and ranks.size == case.ranks):
+        return None
+    return (
+        f"{case.id} takes {counted(case.ranks, 'process', 'processes')} that `pytest benchmarks --bench-ranks` starts"
+    )
 
 
 def build_anywhere(workload: Workload, case: Case, **options: Any) -> Step:
@@ -68,6 +81,7 @@ def _reasons(w: Workload, case: Case) -> Iterator[str]:
     yield from _device_reasons(w, case)
     if case.threads is not None and case.threads < 1:
         yield f"threads is {case.threads}; it must be a whole number above 0, or None for all usable cores"
+    yield from _rank_reasons(w, case)
     yield from _dtype_reasons(w, case)
     yield from _variant_reasons(w, case)
     if case.caches not in CACHES:
@@ -95,6 +109,27 @@ def _device_reasons(w: Workload, case: Case) -> Iterator[str]:
             yield f"no device {case.device!r}; {title}s present: {torch.accelerator.device_count()}"
     if not w.batch_sizes(kind, "full"):
         yield f"{w.name} is not defined on {kind}"
+
+
+def _rank_reasons(w: Workload, case: Case) -> Iterator[str]:
+    if case.ranks is None:
+        if w.over_ranks:
+            yield f"{w.name} is divided over ranks; name their number, such as ranks=2 or --bench-ranks 1,2"
+        return
+    if not w.over_ranks:
+        yield f"{w.name} is not divided over ranks; leave their number out"
+    if case.ranks < 1:
+        yield f"ranks is {case.ranks}; it must be a whole number above 0"
+    backend = BACKENDS.get(case.device_type)
+    if backend is None or not dist.is_available() or not dist.is_backend_available(backend):
+        yield f"this torch cannot communicate between ranks on {case.device_type} ({backend or 'no backend'})"
+    here = on_this_host(case.ranks)
+    if case.device_type == "cpu":
+        needed, there, what = here * (case.threads or usable_cpus()), usable_cpus(), "cores"
+    else:
+        needed, there, what = here, torch.accelerator.device_count(), "accelerators"
+    if needed > there:
+        yield f"{counted(here, 'rank', 'ranks')} would need {needed} {what}; usable here: {there}"
 
 
 def _dtype_reasons(w: Workload, case: Case) -> Iterator[str]:

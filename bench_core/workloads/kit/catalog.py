@@ -88,7 +88,7 @@ def table(workloads: Iterable[Workload]) -> str:
 def sweep_table(workloads: Iterable[Workload], seconds: Seconds) -> str:
     """One line per workload: its batch sizes on each device, and what they take."""
     lines = ["| workload | on a CPU | seconds | on a GPU | seconds |", "| --- | --- | ---: | --- | ---: |"]
-    for w in workloads:
+    for w in (w for w in workloads if not w.over_ranks):
         cells = [f"[{w.name}](#{w.name})"]
         for device in DEVICE_NAMES:
             sizes = next(iter(batches(w, device, SWEEPS[0]).values()), ())
@@ -111,6 +111,7 @@ def _facts(w: Workload) -> Iterator[tuple[str, str]]:
     yield "Cost", cost(w)
     for device in DEVICE_NAMES:
         yield f"Batch sizes on {DEVICE_NAMES[device]}", swept(w, device)
+    yield "Ranks", "on request, with `--bench-ranks 1,2`" if w.over_ranks else ""
     yield "Reference batch", text.whole(w.reference_batch)
     yield "Weights", f"random, or with `--bench-weights` those of `{w.weights}-*.pth`" if w.weights else ""
     yield "Dtypes", _listed(w.dtypes) if w.dtypes != default_dtypes(w.kind) else ""
@@ -150,7 +151,7 @@ def swept(w: Workload, device: str) -> str:
 def batches(w: Workload, device: str, kind: str) -> dict[str, tuple[int, ...]]:
     """The batch sizes of a sweep for each setting; empty if there are none for the device."""
     by_setting: dict[str, tuple[int, ...]] = {}
-    for case in candidates(w, Sweep(tuple(DEVICE_NAMES), usable_cpus=1, kind=kind)):
+    for case in candidates(w, Sweep(tuple(DEVICE_NAMES), usable_cpus=1, ranks=(1,), kind=kind)):
         if case.device != device:
             continue
         by_setting[case.setting] = (*by_setting.get(case.setting, ()), case.batch_size)

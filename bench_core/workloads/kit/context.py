@@ -20,9 +20,11 @@ from bench_core.core.modes import Casting
 from bench_core.core.step import Step
 from bench_core.hardware import precision
 from bench_core.hardware.device import find
+from bench_core.hardware.ranks import ALONE, Ranks
 from bench_core.workloads.kit import graphs
 from bench_core.workloads.kit.compiling import compiled
 from bench_core.workloads.kit.feeds import restorer, rotate
+from bench_core.workloads.kit.team import Team
 from bench_core.workloads.kit.tuning import tuned
 from bench_core.workloads.kit.weights import find_weights, load_weights
 
@@ -49,7 +51,8 @@ class BuildContext:
     not integers. With hot caches there are at most ``max_batches`` batches of inputs. With ``full_epochs``, a training
     that takes its rows from ``draw_rows`` repeats the whole data set, shuffled each time, and is never restored to its
     first state. ``sources`` is what the user brings, and ``weights`` the name of the weights that the workload takes of
-    it. ``capture`` captures the work of the variant ``cuda_graph``.
+    it. ``ranks`` is this process's place among those that work on the case together; by default it is alone.
+    ``capture`` captures the work of the variant ``cuda_graph``.
     """
 
     case: Case
@@ -61,6 +64,7 @@ class BuildContext:
     significand: int | None = None
     max_batches: int = MAX_HOT_BATCHES
     full_epochs: bool = False
+    ranks: Ranks = ALONE
     capture: graphs.Capture = graphs.capture
     rng: np.random.Generator = field(init=False)
     _rotated: list[int] = field(init=False)
@@ -197,6 +201,11 @@ class BuildContext:
         return compiled(model, self.case.variant_parts) if "compile" in self.case.variant_parts else model
 
     @cached_property
+    def team(self) -> Team:
+        """Data parallelism over the ranks of the case."""
+        return Team(self.ranks, self.device, self.case.ranks or 1)
+
+    @cached_property
     def _autocast(self) -> contextlib.AbstractContextManager[Any]:
         if self.casting is not Casting.AUTOCAST:
             return contextlib.nullcontext()
@@ -235,6 +244,7 @@ class BuildContext:
             stages = parts.get("stages", {})
             parts["stages"] = {name: precision.guarded(stage, self.case.dtype) for name, stage in stages.items()}
         data = "; ".join((data, *self._loaded))
+        parts = {"local": self.team.local(fn)} | parts
         return Step(fn=fn, units=units, flops=flops, devices=(self.case.device,), data=data, **parts)
 
     def _replayed(

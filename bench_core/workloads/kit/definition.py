@@ -65,6 +65,7 @@ class Facts:
       case is measured only in a full sweep.
     - ``full_batches``: further batch sizes for a full sweep, too heavy for the default one. ``full_settings``: settings
       that only a full sweep measures. Both by device type. ``gpu_settings``: settings that need a CUDA device.
+    - ``over_ranks``: several processes work on it together; it is measured only where numbers of ranks are asked for.
     - ``grid``: the default sweep also measures every setting at every batch.
     - ``weights``: torchvision's name of the weights that the user may bring; see ``BuildContext.pretrained``.
     - ``known_costs``: what is known in advance; each case is checked against it. ``regime``: what the work is expected
@@ -86,6 +87,7 @@ class Facts:
     full_settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     gpu_settings: tuple[str, ...] = ()
     grid: bool = False
+    over_ranks: bool = False
     weights: str = ""
     known_costs: KnownCosts = KnownCosts()
     regime: str = ""

@@ -35,14 +35,18 @@ def training(
     loss_fn: Callable[[Tensor, Tensor], Tensor],
     batches: Sequence[tuple[Tensor, Tensor]],
 ) -> Callable[[], Tensor]:
-    """A function that trains the model on the next batch and returns the loss, detached and not yet synchronized."""
-    forward = ctx.forward(model)
+    """A function that trains the model on the next batch and returns the loss, detached and not yet synchronized.
+
+    Over ranks, each trains on its share of the batch, and the loss is that of the share.
+    """
+    forward = ctx.team.parallel(ctx.forward(model))
+    shares = [ctx.team.share(batch) for batch in batches]
     loss_of = ctx.autocasted(lambda inputs, targets: loss_fn(forward(inputs), targets))
     if ctx.full_epochs:
-        inputs, targets = (torch.cat(parts) for parts in zip(*batches, strict=True))
+        inputs, targets = (torch.cat(parts) for parts in zip(*shares, strict=True))
         feed = epochs(inputs, targets, ctx.batch_size, ctx.rng)
     else:
-        feed = ctx.feed(batches, restorer([model], [optimizer]))
+        feed = ctx.feed(shares, restorer([model], [optimizer]))
 
     def run() -> Any:
         inputs, targets = next(feed)

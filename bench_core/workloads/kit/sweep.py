@@ -13,7 +13,7 @@ from bench_core.workloads.kit.definition import Workload, entry
 
 @dataclass(frozen=True)
 class Sweep:
-    """What was requested; ``None`` means the default of each workload.
+    """What was requested; ``None`` means the default of each workload. Work over ranks has none: it is on request.
 
     ``kind`` is ``default`` (further settings and a single thread at the reference batch only, nothing that takes very
     long) or ``full``.
@@ -25,6 +25,7 @@ class Sweep:
     variants: tuple[str, ...] = VARIANTS[:1]
     batch_sizes: tuple[int, ...] | None = None
     threads: tuple[int, ...] | None = None
+    ranks: tuple[int, ...] = ()
     caches: tuple[str, ...] = CACHES[:1]
     kind: str = SWEEPS[0]
 
@@ -64,15 +65,24 @@ def _points(base: Case, workload: Workload, sweep: Sweep) -> Iterator[Case]:
             continue
         fewer = setting != settings[0] and sweep.kind == "default" and not sweep.batch_sizes and not workload.grid
         for batch in (workload.reference_on(base.device),) if fewer and batches else batches:
-            yield from _threads(replace(base, setting=setting, batch_size=batch), workload, sweep)
+            case = replace(base, setting=setting, batch_size=batch)
+            yield from _ranks(case, sweep) if workload.over_ranks else _threads(case, workload, sweep)
 
 
 def _batches(workload: Workload, device: str, sweep: Sweep) -> tuple[int, ...]:
     """The batch sizes of a device. Those of a heavy workload on a CPU are there to be matched with an accelerator's: in
     a default sweep of the CPU alone the first one has to do."""
     batches = workload.batch_sizes(device, sweep.kind)
-    alone = workload.heavy and sweep.kind == "default" and sweep.devices == ("cpu",)
+    alone = workload.heavy and sweep.kind == "default" and sweep.devices == ("cpu",) and not workload.over_ranks
     return batches[:1] if alone else batches
+
+
+def _ranks(case: Case, sweep: Sweep) -> Iterator[Case]:
+    """Each number of ranks. All have the same number of threads a rank, so that they can be compared: the usable cores
+    divided among the most ranks, unless another number is asked for."""
+    own = (max(1, sweep.usable_cpus // max(sweep.ranks, default=1)),)
+    for ranks, threads in product(sweep.ranks, sweep.threads or own if case.device == "cpu" else (None,)):
+        yield replace(case, ranks=ranks, threads=threads)
 
 
 def _threads(case: Case, workload: Workload, sweep: Sweep) -> Iterator[Case]:

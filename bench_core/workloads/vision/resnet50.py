@@ -48,6 +48,11 @@ _resnet50 = partial(
 )
 def resnet50_train(ctx: BuildContext) -> Step:
     """Training of a ResNet-50 of 1,000 classes to recognize which photo a crop of 224x224 comes from."""
+    return resnet50_training(ctx)
+
+
+def resnet50_training(ctx: BuildContext) -> Step:
+    """The step of a workload that trains a ResNet-50, with the learning rate of its batch."""
     model = ctx.model(ctx.pretrained(resnet50), train=True)
     optimizer = scaled_sgd(model, ctx.batch_size / _PAPER_BATCH)
     return ctx.step(

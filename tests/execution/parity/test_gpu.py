@@ -26,7 +26,7 @@ pytestmark = [
 LIGHT = [
     w.name
     for w in map(workloads.get, workloads.names())
-    if not w.heavy and not w.no_parity and w.batch_sizes("cuda", "full")
+    if not w.heavy and not w.no_parity and not w.over_ranks and w.batch_sizes("cuda", "full")
 ]
 
 

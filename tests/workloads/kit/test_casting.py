@@ -120,7 +120,7 @@ def test_where_there_is_no_such_variant_the_reason_says_so(name, changes, reason
 def test_every_inference_has_autocast_and_no_training_has_numbers_stored_in_16_bits():
     for w in map(workloads.get, workloads.names()):
         case = Case(w.name, batch_size=w.reference_batch, dtype="bf16", variant="autocast")
-        if "bf16" not in w.dtypes or w.gpu_only:
+        if "bf16" not in w.dtypes or w.gpu_only or w.over_ranks:
             continue
         assert (why_unsupported(w, case) is None) == (w.casting is Casting.STORED)
         assert w.casting is Casting.AUTOCAST or w.kind != "train"

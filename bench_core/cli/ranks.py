@@ -1,0 +1,49 @@
+"""Measuring over the ranks that torchrun has started, on one node or several."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench_core.core.errors import OptionError
+
+COMMAND = "torchrun --nnodes 2 --nproc-per-node 4 --rdzv-backend c10d --rdzv-endpoint HOST:29400 -m bench_core ranks"
+
+
+def ranks(
+    workload: Annotated[str | None, typer.Option(help="Workloads, as ddp_mlp_train. Default: all.")] = None,
+    device: Annotated[str, typer.Option(help="The device of each rank.")] = "cpu",
+    batch_size: Annotated[str | None, typer.Option(help="Batch sizes, of all ranks together.")] = None,
+    threads: Annotated[str | None, typer.Option(help="CPU threads a rank. Default: its share of the cores.")] = None,
+    max_time: Annotated[str | None, typer.Option(help="Seconds of samples per case.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of stored runs.")] = Path("results"),
+    patience: Annotated[float, typer.Option(help="Seconds that a rank waits for another before all fail.")] = 120.0,
+) -> None:
+    """Measure work over the ranks of torchrun, which starts this command on each of them; the first stores one run."""
+    if "WORLD_SIZE" not in os.environ:
+        raise OptionError(f"ranks: is started on each rank by torchrun: {COMMAND}")
+    from pytest_benchmark.utils import get_machine_id
+
+    from bench_core.execution.nodes import measure_all
+    from bench_core.execution.options import parse
+    from bench_core.hardware.machine import fingerprint, usable_cpus
+    from bench_core.hardware.ranks import join, on_this_host
+
+    size = int(os.environ["WORLD_SIZE"])
+    share = max(1, usable_cpus() // on_this_host(size))
+    asked = {"workload": workload, "batch_size": batch_size, "max_time": max_time, "threads": threads or str(share)}
+    given = {name: value for name, value in asked.items() if value} | {"device": device, "ranks": str(size)}
+    request = parse(given, Path.cwd())
+    place = join(device, patience)
+    folder = out / fingerprint().slug / get_machine_id()  # type: ignore[no-untyped-call]
+    stored = measure_all(request, place, folder, Path.cwd(), print if place.rank == 0 else _say_nothing)
+    if stored:
+        print(f"stored: {stored}")
+    place.barrier()  # so that no rank loses a connection that it still needs
+
+
+def _say_nothing(_: str) -> None:
+    """Only the first rank writes lines."""

@@ -1,0 +1,66 @@
+"""Cases over ranks that are there already, such as those of torchrun on several nodes: one stored run of them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from bench_core.core.errors import CaseError, CaseSkipped, OptionError, StorageError
+from bench_core.core.records import Outcome
+from bench_core.execution.options import Request
+from bench_core.execution.progress import format_figure
+from bench_core.execution.session import BenchSession
+from bench_core.execution.together import measure_together
+from bench_core.hardware.machine import fingerprint
+from bench_core.hardware.ranks import Ranks
+from bench_core.storage.recovery import recover
+
+
+def measure_all(request: Request, ranks: Ranks, folder: Path, root: Path, note: Callable[[str], None]) -> Path | None:
+    """Measure all cases of a request that are divided over ranks, on these; the first one stores the run in a folder.
+
+    All ranks call this. ``note`` is given the line of each case. Returns the file of the run, on the first rank and if
+    there is a result. An error that is no skip ends the run; what was measured before is in the journal of the folder.
+    Raises ``OptionError`` if the nodes differ, or nothing is left to measure.
+    """
+    _check_equal(ranks)
+    session = BenchSession(request)
+    cases = [case for case in session.selection.cases_of() if case.ranks is not None]
+    if not cases:
+        raise OptionError("these options leave nothing to measure over ranks; `bench-core list` shows the workloads")
+    session.plan(cases, 0, [], {})
+    if ranks.rank == 0:
+        session.keep_journal(folder, root, resume=False)
+    for case in cases:
+        workload = session.selection.workload_of(case)
+        effort = session.full_effort(workload)
+        try:
+            _, record = measure_together(workload, case, effort, request.sources, ranks)
+        except (CaseSkipped, CaseError) as reason:
+            session.note_not_run(case.id, Outcome.SKIPPED, str(reason))
+            figure = f"skipped: {reason}"
+        else:
+            session.note_record(record, effort)
+            figure = format_figure(record)
+        note(session.progress_line(case.id, figure))
+    return _stored(session)
+
+
+def _stored(session: BenchSession) -> Path | None:
+    if session.journal is None:
+        return None
+    if session.journal.problem:
+        raise StorageError(session.journal.problem)
+    session.journal.note_finish(session.partial)
+    session.journal.close()
+    return recover(session.journal.path).stored
+
+
+def _check_equal(ranks: Ranks) -> None:
+    """Refuse nodes that differ in what determines speed: their record would be of no machine."""
+    machine = fingerprint()
+    of_all = ranks.gather_all((machine.hardware, machine.software))
+    for rank, other in enumerate(of_all):
+        if other != of_all[0]:
+            what = next(f"{there} -> {here}" for there, here in zip(of_all[0], other, strict=True) if there != here)
+            raise OptionError(f"the nodes differ, from rank 0 to rank {rank}: {what}; take nodes of one kind")

@@ -1,0 +1,75 @@
+"""Work over ranks that are there already: one stored run of all of them."""
+
+from bench_core.core.results import Flag
+from bench_core.execution.together import joined_flags
+from bench_core.storage.files import load
+from tests.support.ranks import in_processes
+from tests.test_cli import assert_refused, run
+
+MEASURE = """
+import socket
+from pathlib import Path
+from bench_core.execution.nodes import measure_all
+from bench_core.execution.options import parse
+
+socket.gethostname = lambda: f"node{ranks.rank}"
+given = {"device": "cpu", "workload": "broadcast,ddp_mlp_train,gemm", "ranks": "2", "threads": "1", "max_time": "0.02"}
+lines = []
+folder = Path(%r)
+stored = measure_all(parse({**given, "batch_size": "64,65"}, folder), ranks, folder, folder, lines.append)
+assert len(lines) == 4, lines
+assert (stored is None) == bool(ranks.rank)
+"""
+
+
+def test_all_ranks_measure_and_the_first_stores_one_record_of_each_case_with_all_hosts(tmp_path):
+    in_processes(2, MEASURE % str(tmp_path))
+    (path,) = tmp_path.glob("*.json")
+    stored = load(path)
+    assert not stored.info.partial
+    measured = {record.case.id: record for record in stored.records}
+    assert sorted(measured) == [
+        "broadcast-cpu-b64-fp32-eager-t1-r2",
+        "broadcast-cpu-b65-fp32-eager-t1-r2",
+        "ddp_mlp_train-cpu-b64-fp32-eager-t1-r2",
+    ]
+    assert {record.ranks and record.ranks.hosts for record in stored.records} == {("node0", "node1")}
+    ddp = measured["ddp_mlp_train-cpu-b64-fp32-eager-t1-r2"]
+    assert ddp.parity
+    assert ddp.parity.batch_size == 64
+    assert ddp.ranks
+    assert ddp.ranks.communication is not None
+    assert any("65 rows cannot be divided" in entry.reason for entry in stored.info.not_run)
+
+
+DIFFER = """
+from dataclasses import replace
+from pathlib import Path
+from bench_core.core.errors import OptionError
+from bench_core.execution import nodes
+from bench_core.execution.options import parse
+
+if ranks.rank:
+    own = nodes.fingerprint()
+    nodes.fingerprint = lambda: replace(own, torch="1.0")
+try:
+    nodes.measure_all(parse({"ranks": "2", "device": "cpu"}, Path()), ranks, Path(), Path(), print)
+except OptionError as error:
+    assert str(error).startswith("the nodes differ, from rank 0 to rank 1: torch "), error
+else:
+    raise AssertionError
+ranks.barrier()
+"""
+
+
+def test_nodes_that_differ_are_refused():
+    in_processes(2, DIFFER)
+
+
+def test_without_torchrun_the_command_says_how_it_is_started():
+    assert_refused(run("ranks"), "torchrun --nnodes 2")
+
+
+def test_warnings_of_all_ranks_are_kept_each_kind_once():
+    a, b, other = Flag("a", "first"), Flag("b", "second"), Flag("a", "first, on the other")
+    assert joined_flags([(a,), (other, b)]) == (a, Flag("b", "rank 1: second"))
