@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from bench_core.analysis.best import best_of_each
 from bench_core.analysis.comparison import Result
 from bench_core.analysis.regimes import Bound, Figures, bound
+from bench_core.analysis.speedup import time_rank
 from bench_core.analysis.studies import newest
 from bench_core.core.case import Case, cpu_variant
 from bench_core.core.ceilings import Ceilings
@@ -78,6 +80,16 @@ def causes(results: Iterable[Result], known: Limits) -> Mapping[Key, Cause]:
         if decided is not None:
             found[hardware, case] = Cause(result, figures, ceilings, decided)
     return found
+
+
+def fastest(causes: Iterable[Cause]) -> Mapping[tuple[str, str, str], Cause]:
+    """By the machine's hardware, device and workload, the plain case on all cores with the highest throughput."""
+
+    def place(cause: Cause) -> tuple[str, str, str]:
+        return cause.result.machine.hardware, cause.result.case.device, cause.result.case.workload
+
+    plain = (cause for cause in causes if cause.result.case.plain and cause.result.case.threads is None)
+    return best_of_each(plain, place, lambda cause: time_rank(cause.result))
 
 
 def figures_of(record: Record, counts: CallCounts | None = None) -> Figures:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from bench_core.analysis.best import best_of_each
 from bench_core.analysis.causes import Cause
 from bench_core.analysis.regimes import Figures
 
@@ -95,6 +96,11 @@ class Potential:
     cause: Cause
     bounds: tuple[SpeedupBound, ...]
 
+    @property
+    def workload(self) -> tuple[str, str]:
+        """The machine's hardware and the name of the workload."""
+        return self.cause.result.machine.hardware, self.cause.result.case.workload
+
     def of(self, gpu: str) -> float | None:
         """The bound of the speedup on a GPU, by its name."""
         return next((bound.speedup for bound in self.bounds if bound.gpu == gpu), None)
@@ -108,16 +114,10 @@ class Potential:
 def best_of_workloads(potentials: Iterable[Potential], gpu: str | None = None) -> Mapping[tuple[str, str], Potential]:
     """For each machine and workload the plain case with the largest bound, of one GPU or of any."""
 
-    def bound_of(one: Potential) -> float:
-        return (one.of(gpu) or 0.0) if gpu else one.largest.speedup
+    def rank(one: Potential) -> float:
+        return -((one.of(gpu) or 0.0) if gpu else one.largest.speedup)
 
-    best: dict[tuple[str, str], Potential] = {}
-    for one in potentials:
-        result = one.cause.result
-        key = (result.machine.hardware, result.case.workload)
-        if result.case.plain and (key not in best or bound_of(one) > bound_of(best[key])):
-            best[key] = one
-    return best
+    return best_of_each((one for one in potentials if one.cause.result.case.plain), lambda one: one.workload, rank)
 
 
 def potentials(causes: Iterable[Cause], sheets: Sequence[DataSheet] = DATA_SHEETS) -> tuple[Potential, ...]:

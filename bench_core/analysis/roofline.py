@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bench_core.analysis.causes import Cause, Key
-from bench_core.analysis.speedup import time_rank
+from bench_core.analysis.causes import Cause, Key, fastest
 from bench_core.core.ceilings import Ceilings
 
 
@@ -27,15 +26,12 @@ class Roofline:
 def rooflines(causes: Mapping[Key, Cause]) -> tuple[Roofline, ...]:
     """One for each machine and device: the cases in plain fp32 on all cores with the highest throughput, of which both
     operations and traffic are known, those with the fewest operations for each byte first."""
-    best: dict[tuple[str, str], dict[str, Cause]] = {}
-    for (hardware, case), cause in causes.items():
-        if case.plain and case.threads is None and cause.intensity:
-            own = best.setdefault((hardware, case.device), {})
-            if case.workload not in own or time_rank(cause.result) < time_rank(own[case.workload].result):
-                own[case.workload] = cause
+    devices: dict[tuple[str, str], list[Cause]] = {}
+    for (hardware, device, _), cause in fastest(cause for cause in causes.values() if cause.intensity).items():
+        devices.setdefault((hardware, device), []).append(cause)
     return tuple(
-        Roofline(hardware, device, next(iter(own.values())).ceilings, tuple(sorted(own.values(), key=_intensity)))
-        for (hardware, device), own in best.items()
+        Roofline(hardware, device, own[0].ceilings, tuple(sorted(own, key=_intensity)))
+        for (hardware, device), own in devices.items()
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from bench_core.analysis.best import best_of_each
 from bench_core.analysis.causes import Cause, Key
 from bench_core.analysis.comparison import Comparison, Result, Verdict
 from bench_core.analysis.gpu_bounds import Potential, best_of_workloads
@@ -36,18 +37,18 @@ ONE_PROCESS = (
 
 def primary_curves(candidates: Iterable[Curve]) -> list[Curve]:
     """One curve per workload and GPU: fp32 and eager if measured, then the one with most batch sizes."""
-    best: dict[tuple[str, str, str], Curve] = {}
-    for curve in candidates:
-        side = next(row.contender for row in curve.rows if row.contender)
-        key = (curve.rows[0].case.workload, side.machine.hardware, side.case.device)
-        if key not in best or _rank(curve) > _rank(best[key]):
-            best[key] = curve
-    return list(best.values())
+    return list(best_of_each(candidates, _place, _rank).values())
+
+
+def _place(curve: Curve) -> tuple[str, str, str]:
+    side = next(row.contender for row in curve.rows if row.contender)
+    return curve.rows[0].case.workload, side.machine.hardware, side.case.device
 
 
 def _rank(curve: Curve) -> tuple[bool, bool, bool, int]:
+    """Lower is better."""
     case = curve.rows[0].case
-    return bool(curve.measured), case.dtype == "fp32", case.variant == "eager", len(curve.measured)
+    return not curve.measured, case.dtype != "fp32", case.variant != "eager", -len(curve.measured)
 
 
 def headlines(
@@ -112,12 +113,7 @@ def cpu_summary(results: Sequence[Result], columns: Columns) -> Table | None:
 
 def _fastest(results: Iterable[Result]) -> list[Result]:
     """The result of each workload and machine with the highest throughput."""
-    best: dict[tuple[str, str], Result] = {}
-    for result in results:
-        key = (result.machine.hardware, result.case.workload)
-        if key not in best or time_rank(result) < time_rank(best[key]):
-            best[key] = result
-    return list(best.values())
+    return list(best_of_each(results, lambda r: (r.machine.hardware, r.case.workload), time_rank).values())
 
 
 def cpu_brief(

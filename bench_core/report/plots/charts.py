@@ -151,6 +151,18 @@ def subtitle(what: str, results: Sequence[Result], better: str) -> str:
     return f"{what}{f', {shared}' if shared else ''}; {better}"
 
 
+def speedup_dots(title: str, footer: str, rows: Sequence[Row]) -> DotChart:
+    """The speedups of a GPU in rows with a dot for each batch size."""
+    return DotChart(
+        title=title,
+        subtitle="One dot per batch size; right of 1 the GPU is faster",
+        footer=footer,
+        axis="Speedup R = CPU time / GPU time",
+        words=GPU_WORDS,
+        rows=tuple(rows),
+    )
+
+
 def threads_plot(comparisons: Sequence[Comparison], labels: MachineLabels) -> Plot | None:
     """One thread against all usable cores, one row per case; ``None`` for less than two, which need no plot."""
     drawn = [c for c in comparisons if c.ratio is not None]

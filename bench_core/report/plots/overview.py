@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from bench_core.analysis.causes import Cause, Key
+from bench_core.analysis.causes import Cause, Key, fastest
 from bench_core.analysis.comparison import Comparison
 from bench_core.analysis.gpu_bounds import Potential, best_of_workloads
 from bench_core.analysis.regimes import Regime
-from bench_core.analysis.speedup import Curve, time_rank
+from bench_core.analysis.speedup import Curve
 from bench_core.report.plots import series
-from bench_core.report.plots.chart_types import DotChart, Figure, Panel, PanelChart, Row
-from bench_core.report.plots.charts import GPU_WORDS, Plot
+from bench_core.report.plots.chart_types import Figure, Panel, PanelChart, Row
+from bench_core.report.plots.charts import Plot, speedup_dots
 from bench_core.report.plots.series import MachineLabels
 
 GPU = "H100 SXM"
@@ -50,14 +50,7 @@ def gpu_overview(curves: Sequence[Curve], causes: Mapping[Key, Cause], labels: M
             rows += series.speedup_rows(groups[heading])
     footer = series.machines_footer(sides, labels, data=False)
     grouped = "Grouped by what bounds the work on the GPU at its largest batch size." if len(groups) > 1 else ""
-    chart = DotChart(
-        title="GPU against CPU, all workloads",
-        subtitle="One dot per batch size; right of 1 the GPU is faster",
-        footer=footer,
-        axis="Speedup R = CPU time / GPU time",
-        words=GPU_WORDS,
-        rows=tuple(rows),
-    )
+    chart = speedup_dots("GPU against CPU, all workloads", footer, rows)
     alt = "Speedup of the GPU over the CPU for every workload and batch size. The numbers are in the tables."
     return Plot("overview_speedup", chart, alt, grouped)
 
@@ -117,13 +110,8 @@ def cpu_overview(
 
 def _best(causes: Mapping[Key, Cause]) -> Mapping[Workload, Cause]:
     """For each workload the case on all cores in plain fp32 with the highest throughput."""
-    best: dict[Workload, Cause] = {}
-    for (hardware, case), cause in causes.items():
-        key = (hardware, case.workload)
-        on_all_cores = case.device_type == "cpu" and case.threads is None
-        if on_all_cores and case.plain and (key not in best or time_rank(cause.result) < time_rank(best[key].result)):
-            best[key] = cause
-    return best
+    on_cpu = (cause for (_, case), cause in causes.items() if case.device_type == "cpu")
+    return {(hardware, workload): cause for (hardware, _, workload), cause in fastest(on_cpu).items()}
 
 
 def _share(cause: Cause) -> Figure:

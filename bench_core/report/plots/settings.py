@@ -10,8 +10,8 @@ from bench_core.analysis.comparison import Result
 from bench_core.analysis.speedup import Curve
 from bench_core.core import text
 from bench_core.report.plots import series
-from bench_core.report.plots.chart_types import DotChart, Mark, MarkChart
-from bench_core.report.plots.charts import BELOW, GPU_WORDS, Plot, file_name, subtitle
+from bench_core.report.plots.chart_types import Mark, MarkChart
+from bench_core.report.plots.charts import BELOW, Plot, file_name, speedup_dots, subtitle
 from bench_core.report.plots.series import MachineLabels
 
 
@@ -76,13 +76,7 @@ def _speedups(curves: Sequence[Curve], labels: MachineLabels) -> Plot | None:
         [row.contender for curve in drawn for row in curve.measured[:1] if row.contender], labels
     )
     workload = drawn[0].rows[0].case.workload
-    chart = DotChart(
-        title=f"{workload}: all settings",
-        subtitle="One dot per batch size; right of 1 the GPU is faster",
-        footer=series.machines_footer(sides, labels),
-        axis="Speedup R = CPU time / GPU time",
-        words=GPU_WORDS,
-        rows=series.speedup_rows(list(zip(names, drawn, strict=True))),
-    )
+    rows = series.speedup_rows(list(zip(names, drawn, strict=True)))
+    chart = speedup_dots(f"{workload}: all settings", series.machines_footer(sides, labels), rows)
     alt = f"{workload}: speedup of the GPU over the CPU for each setting. {BELOW}"
     return Plot(file_name(workload, "settings"), chart, alt)
