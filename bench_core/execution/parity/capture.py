@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from bench_core.core.step import Step
 from bench_core.execution.parity.updates import Vector, first_updates
@@ -55,10 +55,7 @@ class FirstCall:
         tensors = output.values() if isinstance(output, dict) else [output]
         values = {OUTPUTS: _vector(_samples([t for t in tensors if t.is_floating_point()]))}
         if self._step.optimizers:
-            for name, module in self._step.modules.items():
-                weights = list(module.parameters())
-                if not any(weight.requires_grad for weight in weights):
-                    continue  # another rank trains it
+            for name, weights in self._trained().items():
                 values[Quantity(QuantityKind.GRADIENTS, name)] = _vector(_samples([_gradient(p) for p in weights]))
                 values[update_of(name)] = _vector(_samples(weights)) - _vector(self._before[name])
         return {quantity: vector for quantity, vector in values.items() if vector.size}
@@ -67,8 +64,8 @@ class FirstCall:
         """The first update of each module by its optimizer, in float64, from the weights before the call and the
         gradients after it. Modules are left out whose optimizer cannot be built again."""
         values = {}
-        for name, module in self._step.modules.items():
-            weights, before = list(module.parameters()), self._before[name]
+        for name, weights in self._trained().items():
+            before = self._before[name]
             gradients = [None if p.grad is None else _sample(p.grad).elements for p in weights]
             updates = first_updates(self._step.optimizers, weights, [sample.elements for sample in before], gradients)
             if updates:
@@ -79,6 +76,11 @@ class FirstCall:
     def weights(self, name: str) -> Vector:
         """The weights of a module before the call."""
         return _vector(self._before[name])
+
+    def _trained(self) -> dict[str, list[nn.Parameter]]:
+        """The weights of each module that this process trains; another rank may train a frozen one."""
+        every = {name: list(module.parameters()) for name, module in self._step.modules.items()}
+        return {name: weights for name, weights in every.items() if any(weight.requires_grad for weight in weights)}
 
 
 def update_of(module: str) -> Quantity:

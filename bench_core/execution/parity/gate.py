@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from bench_core.core.results import Parity
 from bench_core.core.step import Step
 from bench_core.execution.parity.capture import OUTPUTS, FirstCall, Values
 from bench_core.execution.parity.judge import check_alike, judge
-from bench_core.execution.parity.reference import reference
+from bench_core.execution.parity.reference import Reference, reference
 from bench_core.hardware import precision
 from bench_core.hardware.ranks import ALONE, Ranks
 from bench_core.timing.clock import SynchronizedClock
@@ -58,9 +59,13 @@ def check_first_call(
     prepared = time.perf_counter() - started
     seconds, output = clock.first_call(step.fn)
     started = time.perf_counter()
-    ranks = clock.ranks if isinstance(clock, RankClock) else ALONE
-    parity = judge(case, _of_whole_batch(first.values(output), ranks), exact.after(first))
+    parity = _judged(case, exact, first, output, clock.ranks if isinstance(clock, RankClock) else ALONE)
     return CheckedCall(seconds, replace(parity, seconds=prepared + time.perf_counter() - started))
+
+
+def _judged(case: Case, exact: Reference, first: FirstCall, output: Any, ranks: Ranks) -> Parity:
+    replayed = _of_whole_batch(first.replayed(), ranks) if exact.replayed else {}
+    return judge(case, _of_whole_batch(first.values(output), ranks), exact.after(replayed))
 
 
 def _of_whole_batch(values: Values, ranks: Ranks) -> Values:
@@ -92,5 +97,5 @@ def check_at_batch(
         check_alike(case, step, exact)
         own = build(workload, smaller, sources=sources, ranks=ranks)
         first = FirstCall(own)
-        parity = judge(smaller, _of_whole_batch(first.values(own()), ranks), exact.after(first))
+        parity = _judged(smaller, exact, first, own(), ranks)
     return replace(parity, seconds=time.perf_counter() - started)

@@ -84,10 +84,8 @@ class Reference:
             return 0.0
         return self.moved[quantity][0] * math.sqrt(max(expected, 1.0) / max(coarse, 1.0))
 
-    def after(self, first: FirstCall) -> Reference:
-        """The reference of a call that was made: of each update in ``replayed``, the values that follow from the
-        gradients of this call."""
-        replayed = first.replayed() if self.replayed else {}
+    def after(self, replayed: Values) -> Reference:
+        """The reference of a call that was made: its updates are those that follow from the gradients of this call."""
         return replace(
             self, values={q: replayed.get(q, v) if q in self.replayed else v for q, v in self.values.items()}
         )

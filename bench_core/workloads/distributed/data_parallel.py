@@ -47,7 +47,7 @@ def ddp_mlp_train(ctx: BuildContext) -> Step:
 
 @workload(
     source=SOURCE.format("resnet50_train") + "; batch normalization takes the statistics of each rank's share",
-    batches={"cpu": (2, 4), "cuda": (64, 128, 256, 512)},
+    batches={"cpu": (2, 4), "cuda": (2, 4, 64, 128, 256, 512)},
     reference_batch=256,
     heavy=True,
     weights="resnet50",
@@ -64,7 +64,7 @@ def ddp_resnet50_train(ctx: BuildContext) -> Step:
 @workload(
     source=SOURCE.format("dcgan64_step") + "; batch normalization takes the statistics of each rank's share, and its "
     "running statistics are not sent, since the discriminator is called twice before it learns",
-    batches={"cpu": (2, 4), "cuda": (128, 256, 512)},
+    batches={"cpu": (2, 4), "cuda": (2, 4, 128, 256, 512)},
     reference_batch=128,
     heavy=True,
     known_costs=KnownCosts("18,871,427 parameters in G, 17,232,897 in D", 36_104_324, 15_306_194_944),

@@ -151,7 +151,7 @@ def test_where_there_is_no_such_variant_the_reason_says_so(name: str, variant: s
 
 def test_every_training_may_be_fused_and_every_compiled_inference_frozen() -> None:
     for w in map(workloads.get, workloads.names()):
-        if w.gpu_only:
+        if w.gpu_only or w.over_ranks:
             continue
         case = Case(w.name, batch_size=w.reference_batch)
         assert (why_unsupported(w, replace(case, variant="fused")) is None) == (w.kind == "train")
