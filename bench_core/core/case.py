@@ -19,9 +19,11 @@ DEVICES = tuple(DEVICE_TITLES)
 DTYPES = ("fp32", "default", "tf32", "bf16", "fp16")
 VARIANTS = ("eager", "channels_last", "compile", "cuda_graph")
 """The variants that workloads declare."""
+SHARDED = "fsdp"
+"""A variant that data-parallel training may declare: each rank keeps a part of the weights."""
 AUTOCAST = "autocast"
 """A variant of every inference and operator in 16 bits, and of nothing else: see ``modes.Casting``."""
-ALL_VARIANTS = (*VARIANTS, *TUNINGS, AUTOCAST)
+ALL_VARIANTS = (*VARIANTS, SHARDED, *TUNINGS, AUTOCAST)
 """The parts of variants; those of one variant are joined by ``+``."""
 CACHES = ("hot", "cold")
 SWEEPS = ("default", "full")

@@ -34,6 +34,55 @@ def test_gradients_of_ddp_equal_those_of_one_process_on_the_whole_batch():
     in_processes(2, EQUAL)
 
 
+SHARDED = EQUAL.partition("together.local()")[0] + """
+assert all(p.to_local().numel() < p.numel() for p in together.modules["model"].parameters())
+assert together.local is None
+"""
+SHARDED = (
+    SHARDED.replace("batch_size=24", "batch_size=24, variant='fsdp'")
+    .replace("replace(case, ranks=None)", "replace(case, ranks=None, variant='eager')")
+    .replace("a.grad - b.grad", "a.grad.full_tensor() - b.grad")
+)
+
+
+def test_ranks_that_keep_parts_of_the_weights_compute_the_same():
+    in_processes(2, SHARDED)
+
+
+FSDP_CHECKED = """
+from bench_core import workloads
+from bench_core.core.case import Case
+from bench_core.core.errors import ParityError
+from bench_core.execution.parity.gate import check_first_call
+from bench_core.execution.parity.judge import check_build
+from bench_core.hardware.device import resolve
+from bench_core.timing.rank_clock import RankClock
+from bench_core.workloads.kit.building import build
+
+workload = workloads.get("ddp_mlp_train")
+case = Case("ddp_mlp_train", batch_size=64, threads=1, ranks=2, variant="fsdp")
+step = build(workload, case, ranks=ranks)
+check_build(workload, case, step)
+clock = RankClock(resolve("cpu"), ranks)
+parity = check_first_call(workload, case, step, clock).parity
+assert sorted(parity.errors) == ["gradients of model", "outputs", "update of model"]
+
+wrong = build(workload, case, ranks=ranks)
+wrong.optimizers["model"].param_groups[0]["lr"] *= 1.01
+try:
+    check_first_call(workload, case, wrong, clock)
+except ParityError:
+    pass
+else:
+    raise AssertionError("passed")
+ranks.barrier()
+"""
+
+
+def test_what_ranks_keep_in_parts_is_checked_against_float64():
+    in_processes(2, FSDP_CHECKED)
+
+
 UNEQUAL = """
 from bench_core import workloads
 from bench_core.core.case import Case

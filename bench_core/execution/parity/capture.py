@@ -115,14 +115,22 @@ def _samples(tensors: Sequence[Tensor]) -> list[_Sample]:
 
 
 def _sample(tensor: Tensor) -> _Sample:
-    """A large tensor's elements are drawn at random, the same of all tensors of its size."""
-    flat, scale = tensor.detach().reshape(-1), 1.0
+    """A large tensor's elements are drawn at random, the same of all tensors of its size.
+
+    Of a tensor that is kept in parts by several ranks, all of them must ask.
+    """
+    flat, scale = _whole(tensor.detach()).reshape(-1), 1.0
     if flat.numel() > MAX_ELEMENTS:
         rows = np.random.default_rng(flat.numel()).integers(0, flat.numel(), MAX_ELEMENTS)
         scale = math.sqrt(flat.numel() / MAX_ELEMENTS)
         flat = flat[torch.from_numpy(rows).to(flat.device)]
     # A copy: the memory of a weight on the CPU in float64 would change with it.
     return _Sample(flat.to(device="cpu", dtype=torch.float64, copy=True).numpy(), scale)
+
+
+def _whole(tensor: Any) -> Tensor:
+    """A tensor, put together if ranks keep parts of it (a ``DTensor``)."""
+    return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
 
 
 def _vector(samples: Sequence[_Sample]) -> Vector:

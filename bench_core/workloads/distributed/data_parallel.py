@@ -1,4 +1,8 @@
-"""Data-parallel training: each rank computes the gradients of its share of the batch, and all average them."""
+"""Data-parallel training: each rank computes the gradients of its share of the batch, and all average them.
+
+As the variant ``fsdp`` (torch.distributed.fsdp.fully_shard), each rank keeps a part of the weights, their gradients and
+the optimizer's numbers.
+"""
 
 from functools import partial
 from typing import Any, Literal
@@ -17,7 +21,6 @@ FACTS: dict[str, Any] = {
     "kind": KIND,
     "unit": "image",
     "dtypes": ("fp32",),
-    "variants": ("eager",),
     "over_ranks": True,
 }
 # Batches come in pairs of which one is twice the other: two ranks against one with as many rows a rank.
@@ -37,6 +40,7 @@ SOURCE = (
         101_770,
         409_088,
     ),
+    variants=("eager", "fsdp"),
     regime="Small batches: the latency of the all-reduce of 407 KB, which nothing hides. Large ones: arithmetic",
     **FACTS,
 )
@@ -52,6 +56,7 @@ def ddp_mlp_train(ctx: BuildContext) -> Step:
     heavy=True,
     weights="resnet50",
     known_costs=KnownCosts("25,557,032 parameters; 4.089 billion multiply-adds forward", 25_557_032, 24_299_077_632),
+    variants=("eager", "fsdp"),
     regime="Arithmetic; the all-reduce of 102 MB is hidden behind the backward pass, except for its last bucket, where "
     "the link is fast enough",
     **FACTS,
@@ -68,6 +73,7 @@ def ddp_resnet50_train(ctx: BuildContext) -> Step:
     reference_batch=128,
     heavy=True,
     known_costs=KnownCosts("18,871,427 parameters in G, 17,232,897 in D", 36_104_324, 15_306_194_944),
+    variants=("eager",),
     regime="Small batches: the all-reduces of 69 and 75 MB, and Adam. Large ones: arithmetic",
     **FACTS,
 )

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from bench_core.core.case import NO_SOURCES, Case, Sources
+from bench_core.core.case import NO_SOURCES, SHARDED, Case, Sources
 from bench_core.core.errors import CaseSkipped, DefinitionError
 from bench_core.core.modes import Casting
 from bench_core.core.step import Step
@@ -109,7 +109,7 @@ class BuildContext:
                     weight.copy_(self._rounded(weight))
         if "channels_last" in self.case.variant_parts:
             model = model.to(memory_format=torch.channels_last)
-        return model
+        return self.team.sharded(model) if SHARDED in self.case.variant_parts else model
 
     def pretrained(self, make: Callable[[], nn.Module]) -> Callable[[], nn.Module]:
         """``make`` for ``model``, but with the weights of the user, if there are any for this workload.

@@ -13,6 +13,7 @@ from bench_core.core.case import (
     HALF_DTYPES,
     INFERENCE_ONLY_DTYPES,
     SWEEPS,
+    SHARDED,
     VARIANTS,
     Case,
 )
@@ -222,7 +223,7 @@ def _batch_checks(w: Workload) -> tuple[tuple[bool, str], ...]:
 def _subset_checks(w: Workload) -> tuple[tuple[bool, str], ...]:
     stated = (
         ("dtypes", w.dtypes, DTYPES),
-        ("variants", w.variants, VARIANTS),
+        ("variants", w.variants, (*VARIANTS, SHARDED) if w.over_ranks else VARIANTS),
         ("gpu_settings", w.gpu_settings, tuple(w.settings)),
         *(("full_settings", names, tuple(w.settings)) for names in w.full_settings.values()),
     )

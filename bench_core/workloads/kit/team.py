@@ -1,4 +1,4 @@
-"""Data parallelism: each rank trains on its share of the rows, and torch's DDP averages the gradients."""
+"""Data parallelism: each rank trains on its share of the rows, and torch's DDP or FSDP2 averages the gradients."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from bench_core.core.errors import CaseSkipped
@@ -31,6 +31,7 @@ class Team:
         self._ranks, self._device = ranks, device
         self._alone_for = 1 if ranks.launched else shares
         self._models: list[DistributedDataParallel] = []
+        self._sharded: list[nn.Module] = []
 
     def share(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """This rank's rows of a batch. Every rank has as many, so the mean of their gradients is that of the batch.
@@ -50,14 +51,35 @@ class Team:
         """
         if not self._ranks.launched:
             return model if self._alone_for == 1 else partial(by_share, model, self._alone_for)
+        if any(model is sharded for sharded in self._sharded):
+            return model
         assert isinstance(model, torch.nn.Module), "DDP takes modules"
         on = None if self._device.type == "cpu" else [torch.accelerator.current_device_index()]
         options: dict[str, Any] = {} if buffers else {NO_BUFFERS: False}
         self._models.append(DistributedDataParallel(model, device_ids=on, **options))
         return self._models[-1]
 
+    def sharded(self, model: nn.Module) -> nn.Module:
+        """A model of which each rank keeps a part of the weights, their gradients and the optimizer's numbers (FSDP2).
+
+        The weights of each of its direct parts are gathered before it is called, forward and backward. The gradients
+        are the mean over all ranks, as with ``parallel``. The model is changed in place.
+        """
+        if not self._ranks.launched:
+            return model
+        from torch.distributed.device_mesh import init_device_mesh
+        from torch.distributed.fsdp import fully_shard
+
+        mesh = init_device_mesh(self._device.type, (self._ranks.size,))
+        for part in (*model.children(), model):
+            if any(True for _ in part.parameters()):
+                fully_shard(part, mesh=mesh)
+        self._sharded.append(model)
+        return model
+
     def local(self, fn: Callable[[], Any]) -> Callable[[], Any] | None:
-        """``fn``, but each rank keeps its own gradients. ``None`` where there is no communication to leave out."""
+        """``fn``, but each rank keeps its own gradients. ``None`` where there is no communication to leave out, or
+        where it cannot be: a rank that keeps a part of the weights alone has to get the others."""
         if not self._models:
             return None
 
