@@ -39,7 +39,7 @@ prove: $(INSTALLED)
 
 ## Measure all that docs/gpu.md lists, on a machine with a GPU. OUT=folder (default ../gpu-results).
 gpu: $(INSTALLED)
-	for part in 1 2 3 4 5 6 7; do PYTHON="$(CURDIR)/$(PY)" benchmarks/gpu/run.sh $$part "$(or $(OUT),../gpu-results)"; done
+	for part in 1 2 3 4 5 6 7 8; do PYTHON="$(CURDIR)/$(PY)" benchmarks/gpu/run.sh $$part "$(or $(OUT),../gpu-results)"; done
 
 ## Run tests, a sweep and the report in many settings (SETTINGS=names), one line each. SHORT=1: minutes, not hours.
 portability: $(INSTALLED)

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Measures everything that docs/gpu.md lists, in seven parts of at most ten minutes each: run.sh PART OUT
+# Measures everything that docs/gpu.md lists, in eight parts of at most ten minutes each: run.sh PART OUT
 # A command that fails does not stop the part; OUT/exit-codes.tsv lists the exit code and seconds of each. The part's
 # own exit code is 1 if a command failed.
 #
 # PYTHON: the interpreter. BENCH_OPTIONS: options added to every sweep, such as another --bench-max-time.
 # SLOWER: a whole number by which time limits are multiplied, on a slower machine.
 set -u
-part=${1:?1 to 7} out=${2:?a folder} python=${PYTHON:-python3} slower=${SLOWER:-1} failed=0
+part=${1:?1 to 8} out=${2:?a folder} python=${PYTHON:-python3} slower=${SLOWER:-1} failed=0
 read -ra more <<<"${BENCH_OPTIONS:-}"
 cd "$(dirname "$0")/../.." || exit 2
 mkdir -p "$out" && out=$(cd "$out" && pwd) || exit 2
@@ -66,8 +66,18 @@ case $part in
 7) # the full sweep on the GPU, as far as it gets (10)
     sweep full 8 benchmarks/test_workloads.py --bench-sweep full --bench-device cuda
     ;;
+8) # tunings (5), energy in processes of their own (11), the gate on identical code (12)
+    sweep tuned 2 benchmarks/test_workloads.py --bench-device cuda \
+        --bench-variant eager,fused,cudnn_benchmark,compile+max_autotune --bench-batch-size 16,256 \
+        --bench-workload mlp_train,cnn_mnist_train,resnet50_train
+    sweep energy 2 benchmarks/test_workloads.py --bench-device cuda --bench-energy --bench-isolate \
+        --bench-workload gemm,mlp_train,resnet50_infer
+    run gate 200 "$python" -m bench_core gate --base-python "$(command -v "$python")" --budget 2 \
+        --json "$out/gate.json" benchmarks/test_workloads.py --bench-device cuda \
+        --bench-workload mlp_train,gan_step --bench-batch-size 64,1024 "${more[@]}"
+    ;;
 *)
-    echo "part $part: there are 1 to 7" >&2
+    echo "part $part: there are 1 to 8" >&2
     exit 2
     ;;
 esac
