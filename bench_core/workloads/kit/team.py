@@ -73,7 +73,8 @@ class Team:
         mesh = init_device_mesh(self._device.type, (self._ranks.size,))
         for part in (*model.children(), model):
             if any(True for _ in part.parameters()):
-                fully_shard(part, mesh=mesh)
+                own = fully_shard(part, mesh=mesh)
+                own.set_force_sum_reduction_for_comms(self._device.type == "cpu")  # gloo has no mean
         self._sharded.append(model)
         return model
 
