@@ -156,9 +156,11 @@ NO_SOURCES = Sources()
 @dataclass(frozen=True)
 class Effort:
     """How well to measure: the target half-width of the median's confidence interval, relative to the median; the
-    interval's confidence level; the seconds of samples allowed; and whether to measure energy too."""
+    interval's confidence level; the seconds of samples allowed; and whether to measure energy and to count the kernels of a
+    GPU too."""
 
     rel_ci: float = 0.02
     confidence: float = 0.95
     max_time: float = 1.0
     energy: bool = False
+    kernels: bool = False

@@ -70,7 +70,11 @@ def parse(given: Mapping[str, str], root: Path) -> Request:
         rel_ci=_real("rel_ci", given, Effort.rel_ci, below=1.0),
         max_time=_real("max_time", given, Effort.max_time, below=86400.0),
         energy="energy" in given,
+        kernels="kernels" in given,
     )
+    isolate = "isolate" in given or "timeout" in given
+    if effort.kernels and not isolate:
+        raise OptionError("--bench-kernels: torch's profiler may slow down later cases of a process; add --bench-isolate")
     names = _words("workload", given, workloads.names()) or workloads.names()
     minutes = _real("budget", given, None, below=1e5)
     return Request(
@@ -81,7 +85,7 @@ def parse(given: Mapping[str, str], root: Path) -> Request:
         given={_option(name): value for name, value in given.items()},
         budget=minutes and 60.0 * minutes,
         studies=_words("study", given, STUDIES),
-        isolate="isolate" in given or "timeout" in given,
+        isolate=isolate,
         timeout=_real("timeout", given, None, below=86400.0),
         shard=_shard(given),
     )

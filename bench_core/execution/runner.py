@@ -20,6 +20,7 @@ from bench_core.core.step import Step
 from bench_core.execution.energy import EnergyReading, measure_energy
 from bench_core.execution.extra_call import ExtraCall, counted_call, extra_call
 from bench_core.execution.flags import flags_of
+from bench_core.execution.kernels import Kernels, kernels_of
 from bench_core.execution.outputs import calls_to_check, check_outputs
 from bench_core.execution.parity.gate import affordable_batch, check_at_batch, check_first_call
 from bench_core.execution.parity.judge import check_build
@@ -69,6 +70,7 @@ class _Figures:
     stages: Stages | None
     extra: ExtraCall
     energy: EnergyReading
+    kernels: Kernels
     compilation: Compilation | None
     ranks: RankTimes | None
 
@@ -176,6 +178,7 @@ def _measured(
         # From here on nothing is timed; at last, what was compiled is discarded.
         extra=look_at(),
         energy=energy,
+        kernels=kernels_of(step.fn, resolve(step.devices)[0]) if effort.kernels else Kernels(None),
         compilation=compilation(step) if "compile" in case.variant_parts else None,
         ranks=times,
     )
@@ -215,6 +218,7 @@ def _record(
         peak_host_memory=figures.extra.peak_host_memory,
         energy=figures.energy.energy,
         ranks=figures.ranks,
+        kernels=figures.kernels.count,
         unavailable=_unavailable(step, figures, no_parity),
     )
 
@@ -234,6 +238,7 @@ def _unavailable(step: Step, figures: _Figures, no_parity: str) -> dict[str, str
         "counts": uncounted,
         "casts": uncounted if figures.extra.casts and figures.extra.casts.others is None else None,
         "energy": "; ".join(figures.energy.missing),
+        "kernels": figures.kernels.missing,
         "flops": None if step.flops is not None else "not defined for this work",
         "parameters": None if step.parameters else "no trainable parameters",
     }

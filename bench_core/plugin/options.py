@@ -49,6 +49,7 @@ OPTIONS = (
 FLAGS = (
     ("energy", "Measure the energy of each case too, where a counter is readable. 2 s more for each."),
     ("isolate", "Measure each case of a workload in a process of its own, so that a crash fails one case."),
+    ("kernels", "Count the kernels that each case runs on a GPU. Needs --bench-isolate."),
     ("resume", "Continue the newest unfinished run; what it measured is taken from its journal."),
 )
 """Options without a value."""

@@ -66,11 +66,11 @@ case $part in
 7) # the full sweep on the GPU, as far as it gets (10)
     sweep full 8 benchmarks/test_workloads.py --bench-sweep full --bench-device cuda
     ;;
-8) # tunings (5), energy in processes of their own (11), the gate on identical code (12)
+8) # tunings (5), energy and kernels in processes of their own (11), the gate on identical code (12)
     sweep tuned 2 benchmarks/test_workloads.py --bench-device cuda \
         --bench-variant eager,fused,cudnn_benchmark,compile+max_autotune --bench-batch-size 16,256 \
         --bench-workload mlp_train,cnn_mnist_train,resnet50_train
-    sweep energy 2 benchmarks/test_workloads.py --bench-device cuda --bench-energy --bench-isolate \
+    sweep energy 2 benchmarks/test_workloads.py --bench-device cuda --bench-energy --bench-kernels --bench-isolate \
         --bench-workload gemm,mlp_train,resnet50_infer
     run gate 200 "$python" -m bench_core gate --base-python "$(command -v "$python")" --budget 2 \
         --json "$out/gate.json" benchmarks/test_workloads.py --bench-device cuda \

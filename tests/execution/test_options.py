@@ -26,6 +26,7 @@ WITHOUT_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is pre
         ("threads", "two", ("--bench-threads", "two")),
         ("caches", "warm", ("--bench-caches", "warm", "hot, cold")),
         ("rel_ci", "7", ("--bench-rel-ci", "7", "below 1")),
+        ("kernels", "yes", ("--bench-kernels", "add --bench-isolate")),
         ("max_time", "nan", ("--bench-max-time", "nan")),
         ("max_time", "-1", ("--bench-max-time", "-1")),
         ("timeout", "0", ("--bench-timeout", "'0'", "above 0")),

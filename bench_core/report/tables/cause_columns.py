@@ -48,6 +48,7 @@ def cause_columns(columns: Columns, causes: Mapping[Key, Cause]) -> tuple[Column
         Column("FLOP/s", cell(lambda cause: text.count(cause.flops_per_second)), numeric=True),
         Column("Bytes/s", cell(lambda cause: text.count(cause.bytes_per_second)), numeric=True),
         Column("Number of operators", _count(lambda counts: counts.operators), numeric=True),
+        Column("Number of kernels", lambda r: text.whole(r.record.kernels), numeric=True),
     )
 
 

@@ -140,6 +140,7 @@ def _cause_row(result: Result, cause: Cause | None) -> dict[str, Any]:
     row = {
         "flops_per_call": result.record.flops,
         "operators_per_call": counts and counts.operators,
+        "kernels_per_call": result.record.kernels,
         "bytes_read_per_call": counts and counts.bytes_read,
         "bytes_written_per_call": counts and counts.bytes_written,
         "bytes_moved_per_call": counts and counts.bytes_moved,
