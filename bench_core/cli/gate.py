@@ -34,9 +34,9 @@ def gate(
     base_options: Annotated[str, typer.Option(metavar="OPTIONS", help="Further options of pytest for base.")] = "",
     budget: Annotated[float, typer.Option(metavar="MINUTES", help="End within this time.")] = 8.0,
     margin: Annotated[
-        str | None, typer.Option(metavar="PERCENT", help="SLOWER: surely beyond it. Default: 1%.")
+        str | None, typer.Option(metavar="PERCENT", help="A change beyond it is SLOWER or FASTER. Default: 1%.")
     ] = None,
-    matters: Annotated[str | None, typer.Option(metavar="PERCENT", help="SAME: surely below it. Default: 3%.")] = None,
+    matters: Annotated[str | None, typer.Option(metavar="PERCENT", help="A change below it is SAME. Default: 3%.")] = None,
     settings: Annotated[
         Path | None, typer.Option(metavar="FILE", help="TOML with tests and limits. Default: pyproject.toml.")
     ] = None,

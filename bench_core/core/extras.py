@@ -28,5 +28,5 @@ def needs(extra: str, what: str) -> Iterator[None]:
         if module not in EXTRAS[extra]:
             raise
         raise MissingExtraError(
-            f"{what} needs the extra '{extra}': pip install 'bench-core[{extra}]' (no module {module})"
+            f"{what} needs the extra '{extra}': pip install '.[{extra}]' in the checkout of bench-core (no module {module})"
         ) from None

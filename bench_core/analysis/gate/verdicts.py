@@ -29,7 +29,7 @@ MEMORY_FLOOR = 8 * 2**20
 
 @dataclass(frozen=True)
 class Limits:
-    """Relative changes of a case: beyond ``margin`` it is SLOWER or FASTER; surely below ``matters`` it is SAME.
+    """Relative changes of a case: one beyond ``margin`` is SLOWER or FASTER, one below ``matters`` SAME, once that is shown.
     ``memory`` is the margin of its peak memory."""
 
     margin: float = 0.01
@@ -89,7 +89,7 @@ class CaseVerdict:
 
     @property
     def verdict(self) -> Verdict:
-        """The verdict on its time; SLOWER too if it surely needs more memory."""
+        """The verdict on its time; SLOWER too if it is shown to need more memory."""
         if self.trouble or self.time is None:
             return Verdict.MISSING
         if self.memory and self.memory.verdict is Verdict.SLOWER:

@@ -11,7 +11,7 @@ from bench_core.core.errors import OptionError
 from bench_core.storage.values import TIME
 
 FROM, BELOW = 0.25, 0.75
-"""Shares of a known change: SLOWER is surely beyond the first, SAME surely below the second. A commit without the
+"""Shares of a known change: SLOWER is beyond the first, SAME below the second. A commit without the
 change is as far from the second as one with all of it is from the first, so both are decided after about as many pairs.
 And a change that is smaller than its estimate, by up to a quarter, is not called SAME too often."""
 

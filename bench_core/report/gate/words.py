@@ -11,7 +11,7 @@ from bench_core.core import text
 
 EXPLAINED = (
     "Change: time in head / time in base - 1, with an interval that holds however often one looks. SLOWER and FASTER: "
-    "surely beyond the margin; with identical code, the probability of any such claim is at most 1%. SAME: surely less "
+    "it is beyond the margin; with identical code, the probability of any such claim is at most 1%. SAME: it is less "
     "than what matters."
 )
 
@@ -38,7 +38,7 @@ def times(figure: Change) -> str:
 
 
 def memory(case: CaseVerdict) -> str:
-    """How the peak memory changed, if it surely did; else empty."""
+    """How the peak memory changed, if that is shown; else empty."""
     figure = case.memory
     if figure is None or figure.verdict not in (Verdict.SLOWER, Verdict.FASTER):
         return ""
