@@ -29,15 +29,15 @@ This page is generated from the declarations in `bench_core/workloads/` by
 - **Expected regime**: what the work is *expected* to be bound by, and why; the reports show what was measured.
   *Arithmetic*: the device computes at its full speed. *Memory bandwidth*: the device waits for data to be read and
   written. *Launches*: a GPU gets its work as small programs, called kernels, and launching each takes a few
-  microseconds, however little it computes. *Python*: the interpreter, and torch's work around an operation, take longer
-  than the operation itself.
+  microseconds, however little it computes. *Python*: the interpreter, and torch's work around an operator, take longer
+  than its arithmetic.
 - **float64**: the first call of a case is checked against the same work in float64 on a CPU. If a workload cannot be
   checked, its entry says why.
 - **16 bits**: in bf16 and fp16, inference and operators have their weights and inputs stored in the dtype, as they are
   deployed, and a call casts nothing. Training in bf16 runs under `torch.autocast`, which casts weights and inputs in
   each call. The variant `autocast` runs inference and operators under autocast, too.
-- **Sweeps**: the default sweep runs every case in fp32 and eager mode on all CPU cores. A full sweep runs every setting
-  at every batch size. Other dtypes and variants run on request. Unless stated otherwise, a workload has the dtypes
+- **Sweeps**: the default sweep runs every case in fp32 and eager mode on all CPU cores, and that of the reference batch
+  on one thread too. A full sweep runs every setting at every batch size. Other dtypes and variants run on request. Unless stated otherwise, a workload has the dtypes
   {dtypes} (for training without fp16) and the variants
   {variants}.
 - **Tunings** change how torch does the same work, and are off by default. They are joined to a variant by `+`, and need
