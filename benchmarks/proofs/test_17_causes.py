@@ -21,7 +21,7 @@ from bench_core.execution.runner import memory_at_rest, run_case
 from bench_core.execution.studies.ceilings import CPU_SIDES, inferred_product, measured
 
 Run = Callable[[int], object]
-SIDE, ROUNDS = 2048, 10
+SIDE, ROUNDS, PAIRS = 2048, 10, 60
 COUNTED = (
     Case("gemm", batch_size=512),
     Case("mlp_train", batch_size=64),
@@ -89,7 +89,7 @@ def with_and_without(step: Step, case: Case) -> tuple[float, tuple[float, float]
     run = repeated(step)
     calls = calls_in_a_block(run)
     times: dict[bool, list[float]] = {True: [], False: []}
-    for turn in range(2 * ROUNDS):
+    for turn in range(PAIRS):
         for counted in (True, False) if turn % 2 else (False, True):
             if counted:
                 counted_call(step, case, None, before=0)
