@@ -10,7 +10,7 @@ from typing import Any
 from bench_core.core.case import Case
 from bench_core.core.errors import OptionError, RecordError
 from bench_core.core.records import Record, RunInfo
-from bench_core.core.results import Measurement
+from bench_core.core.results import INCIDENTAL, Measurement
 from bench_core.storage.journal import Journal, Rows, newest_unfinished, unfinished
 from bench_core.storage.journaled import Journaled, read
 
@@ -36,7 +36,7 @@ def _facts(then: RunInfo, now: RunInfo, changes: tuple[str | None, str | None]) 
         yield "uncommitted changes", *changes
     machine = asdict(now.machine)
     for name, old in asdict(then.machine).items():
-        if name != "waiting":  # chosen anew by what else runs; the stored run names both
+        if name not in INCIDENTAL:
             yield name, old, machine[name]
     old_options, new_options = _options(then), _options(now)
     for name in dict.fromkeys([*old_options, *new_options]):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bench_core.core.records import RunInfo, Shard
+from bench_core.core.results import INCIDENTAL
 from bench_core.storage.checksum import KEY as CHECKSUM
 from bench_core.storage.checksum import with_checksum
 from bench_core.storage.files import KEY, encode, load
@@ -68,7 +69,7 @@ def _listed(numbers: Iterable[int]) -> str:
 
 def _sweep(info: RunInfo) -> str:
     """What the shards of a sweep have in common, as text."""
-    machine = asdict(info.machine) | {"waiting": None}  # chosen by what else runs
+    machine = {name: fact for name, fact in asdict(info.machine).items() if name not in INCIDENTAL}
     division = info.shard and (info.shard.count, info.shard.division)
     same = (division, info.version, info.commit, info.dirty, machine, _options(info))
     return json.dumps(same, sort_keys=True)

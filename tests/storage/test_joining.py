@@ -160,3 +160,10 @@ def test_nodes_that_wait_for_threads_in_another_way_are_equal_and_both_ways_are_
     merge(tmp_path / "all", store_all(tmp_path / "nodes", shards))
     (whole,) = load_all([tmp_path / "all"])
     assert whole.info.machine.waiting == "passive"
+
+
+def test_nodes_of_one_kind_that_report_a_little_more_or_less_memory_are_equal(tmp_path):
+    shards = [shard(i, on=factory.machine(memory=128 * 2**30 + 4096 * i)) for i in (1, 2, 3, 4)]
+    merge(tmp_path / "all", store_all(tmp_path / "nodes", shards))
+    (whole,) = load_all([tmp_path / "all"])
+    assert len(whole.records) == 8
