@@ -14,10 +14,11 @@ from bench_core.execution.options import parse
 
 socket.gethostname = lambda: f"node{ranks.rank}"
 given = {"device": "cpu", "workload": "broadcast,ddp_mlp_train,gemm", "ranks": "2", "threads": "1", "max_time": "0.02"}
+asked = {**given, "batch_size": "64,65", "variant": "eager,fsdp"}
 lines = []
 folder = Path(%r)
-stored = measure_all(parse({**given, "batch_size": "64,65"}, folder), ranks, folder, folder, lines.append)
-assert len(lines) == 4, lines
+stored = measure_all(parse(asked, folder), ranks, folder, folder, lines.append)
+assert len(lines) == 6, lines
 assert (stored is None) == bool(ranks.rank)
 """
 
@@ -32,6 +33,7 @@ def test_all_ranks_measure_and_the_first_stores_one_record_of_each_case_with_all
         "broadcast-cpu-b64-fp32-eager-t1-r2",
         "broadcast-cpu-b65-fp32-eager-t1-r2",
         "ddp_mlp_train-cpu-b64-fp32-eager-t1-r2",
+        "ddp_mlp_train-cpu-b64-fp32-fsdp-t1-r2",
     ]
     assert {record.ranks and record.ranks.hosts for record in stored.records} == {("node0", "node1")}
     ddp = measured["ddp_mlp_train-cpu-b64-fp32-eager-t1-r2"]
@@ -39,6 +41,11 @@ def test_all_ranks_measure_and_the_first_stores_one_record_of_each_case_with_all
     assert ddp.parity.batch_size == 64
     assert ddp.ranks
     assert ddp.ranks.communication is not None
+    sharded = measured["ddp_mlp_train-cpu-b64-fp32-fsdp-t1-r2"]
+    assert sharded.parity
+    assert sharded.ranks
+    assert sharded.ranks.communication is None
+    assert "fsdp" in sharded.unavailable["counts"]
     assert any("65 rows cannot be divided" in entry.reason for entry in stored.info.not_run)
 
 
