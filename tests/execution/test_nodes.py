@@ -1,9 +1,13 @@
 """Work over ranks that are there already: one stored run of all of them."""
 
+import pytest
+
+from bench_core.core.errors import CaseProcessError
 from bench_core.core.results import Flag
+from bench_core.execution.nodes import skip_together
 from bench_core.execution.together import joined_flags
 from bench_core.storage.files import load
-from tests.support.ranks import in_processes
+from tests.support.ranks import in_processes, in_threads
 from tests.test_cli import assert_refused, run
 
 MEASURE = """
@@ -56,21 +60,40 @@ from bench_core.core.errors import OptionError
 from bench_core.execution import nodes
 from bench_core.execution.options import parse
 
-if ranks.rank:
-    own = nodes.fingerprint()
-    nodes.fingerprint = lambda: replace(own, torch="1.0")
-try:
-    nodes.measure_all(parse({"ranks": "2", "device": "cpu"}, Path()), ranks, Path(), Path(), print)
-except OptionError as error:
-    assert str(error).startswith("the nodes differ, from rank 0 to rank 1: torch "), error
-else:
-    raise AssertionError
+own = nodes.fingerprint()
+
+def refused(**given):
+    try:
+        nodes.measure_all(parse({"ranks": "2", "device": "cpu", **given}, Path()), ranks, Path(), Path(), print)
+    except OptionError as error:
+        return str(error)
+    raise AssertionError(given)
+
+nodes.fingerprint = lambda: replace(own, torch="1.0") if ranks.rank else own
+error = refused()
+assert error.startswith("the nodes differ, from rank 0 to rank 1: torch "), error
+nodes.fingerprint = lambda: own
+error = refused(threads=str(1 + ranks.rank))
+assert "--bench-threads 1 -> " in error, error
 ranks.barrier()
 """
 
 
-def test_nodes_that_differ_are_refused():
+def test_nodes_and_options_that_differ_are_refused():
     in_processes(2, DIFFER)
+
+
+def test_a_case_is_skipped_by_all_ranks_or_ends_the_run():
+    assert in_threads(2, lambda ranks: skip_together(ranks, "25 rows")) == [None, None]
+
+    def work(ranks):
+        if ranks.rank:
+            ranks.gather_all("still in the case")
+            return
+        with pytest.raises(CaseProcessError, match="skipped on rank 0 and not on rank 1: out of memory"):
+            skip_together(ranks, "out of memory")
+
+    in_threads(2, work)
 
 
 def test_without_torchrun_the_command_says_how_it_is_started():
