@@ -7,8 +7,9 @@ from bench_core.core.results import Flag
 from bench_core.execution.nodes import skip_together
 from bench_core.execution.together import joined_flags
 from bench_core.storage.files import load
+from tests.support.processes import python
 from tests.support.ranks import in_processes, in_threads
-from tests.test_cli import assert_refused, run
+from tests.test_cli import ENVIRON, ROOT, assert_refused, run
 
 MEASURE = """
 import socket
@@ -98,6 +99,12 @@ def test_a_case_is_skipped_by_all_ranks_or_ends_the_run():
 
 def test_without_torchrun_the_command_says_how_it_is_started():
     assert_refused(run("ranks"), "torchrun --nnodes 2")
+
+
+def test_a_device_on_which_ranks_cannot_communicate_is_refused():
+    command = ("-m", "bench_core", "ranks", "--device", "cpu,cuda")
+    result = python(*command, cwd=ROOT, environ={**ENVIRON, "WORLD_SIZE": "2"})
+    assert_refused(result, "--device cpu,cuda", "one of: cpu, cuda, xpu")
 
 
 def test_warnings_of_all_ranks_are_kept_each_kind_once():
