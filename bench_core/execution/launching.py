@@ -46,6 +46,7 @@ def launch(folder: Path, ranks: int, failed: Callable[[], bool]) -> Mapping[int,
 
     ``failed`` says whether a rank has reported a failure.
     """
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -53,6 +54,7 @@ def launch(folder: Path, ranks: int, failed: Callable[[], bool]) -> Mapping[int,
         min_nodes=1,
         max_nodes=1,
         nproc_per_node=ranks,
+        logs_specs=DefaultLogsSpecs(str(folder / "logs")),  # by default a folder that nobody deletes
         run_id=uuid.uuid4().hex,
         rdzv_backend="c10d",
         rdzv_endpoint="localhost:0",
