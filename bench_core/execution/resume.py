@@ -11,7 +11,7 @@ from bench_core.core.case import Case
 from bench_core.core.errors import OptionError, RecordError
 from bench_core.core.records import Record, RunInfo
 from bench_core.core.results import INCIDENTAL, Measurement
-from bench_core.storage.journal import Journal, Rows, newest_unfinished, unfinished
+from bench_core.storage.journal import Journal, Rows, unfinished
 from bench_core.storage.journaled import Journaled, read
 
 NOT_MEASURED = ("--bench-resume", "--bench-budget")
@@ -105,9 +105,7 @@ def resumable(folder: Path, now: RunInfo, changes: str | None = None) -> tuple[J
 
 
 def _newest(folder: Path, shard: str | None) -> Path | None:
-    """The newest unfinished run of a folder; for a shard, that of the same shard, as all may share a folder."""
-    if shard is None:
-        return newest_unfinished(folder)
+    """The newest unfinished run of the same shard, or of no shard, as all may share a folder."""
     return next((path for path in unfinished(folder) if _shard_of(path) == shard), None)
 
 

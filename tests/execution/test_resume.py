@@ -195,6 +195,10 @@ def test_a_shard_continues_its_own_run_though_all_shards_share_a_folder(tmp_path
     again.keep_journal(tmp_path, tmp_path, resume=True)
     assert first in again.earlier
     assert second not in again.earlier
+    whole, _ = begin(tmp_path)
+    (tmp_path / "broken.journal").unlink()
+    with pytest.raises(OptionError, match="has no unfinished run"):
+        whole.keep_journal(tmp_path, tmp_path, resume=True)
     other, _ = begin(tmp_path, shard="1/3")
     with pytest.raises(OptionError, match="has no unfinished run"):
         other.keep_journal(tmp_path, tmp_path, resume=True)
