@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench_core.core.case import Case
 from bench_core.core.errors import CaseError, CaseProcessError, CaseSkipped, OptionError, StorageError
 from bench_core.core.records import Outcome
 from bench_core.core.version import __version__
@@ -42,19 +43,22 @@ def measure_all(request: Request, ranks: Ranks, folder: Path, root: Path, note: 
     if ranks.rank == 0:
         session.keep_journal(folder, root, resume=False)
     for case in cases:
-        workload = session.selection.workload_of(case)
-        effort = session.full_effort(workload)
-        try:
-            _, record = measure_together(workload, case, effort, request.sources, ranks)
-        except (CaseSkipped, CaseError) as reason:
-            skip_together(ranks, str(reason))
-            session.note_not_run(case.id, Outcome.SKIPPED, str(reason))
-            figure = f"skipped: {reason}"
-        else:
-            session.note_record(record, effort)
-            figure = format_figure(record)
-        note(session.progress_line(case.id, figure))
+        note(session.progress_line(case.id, _measured(session, case, ranks)))
     return _stored(session)
+
+
+def _measured(session: BenchSession, case: Case, ranks: Ranks) -> str:
+    """Measure a case and keep what comes of it: its figure, or the reason of a skip, in words."""
+    workload = session.selection.workload_of(case)
+    effort = session.full_effort(workload)
+    try:
+        _, record = measure_together(workload, case, effort, session.request.sources, ranks)
+    except (CaseSkipped, CaseError) as reason:
+        skip_together(ranks, str(reason))
+        session.note_not_run(case.id, Outcome.SKIPPED, str(reason))
+        return f"skipped: {reason}"
+    session.note_record(record, effort)
+    return format_figure(record)
 
 
 def skip_together(ranks: Ranks, reason: str) -> None:
