@@ -25,7 +25,7 @@ def ranks(
 ) -> None:
     """Measure work over the ranks of torchrun, which starts this command on each of them; the first stores one run."""
     if "WORLD_SIZE" not in os.environ:
-        raise OptionError(f"ranks: is started on each rank by torchrun: {COMMAND}")
+        raise OptionError(f"ranks: torchrun starts this command on each rank: {COMMAND}")
     from pytest_benchmark.utils import get_machine_id
 
     from bench_core.execution.nodes import measure_all
