@@ -94,4 +94,6 @@ def test_other_comparisons_are_those_of_undivided_work(page):
     without = content(analyze([factory.run(ALONE, factory.machine(gpu=False))]))
     assert page.threads == without.threads
     assert page.answers == without.answers
+    assert page.summary == without.summary
+    assert page.brief == without.brief
     assert all(study.name != NAME for study in without.studies)
