@@ -60,7 +60,7 @@ def missing(infos: Sequence[RunInfo]) -> str:
     count = _shard(infos[0]).count
     started = min(info.started for info in infos)
     what = f"of {count} of the sweep of commit {(infos[0].commit or 'unknown')[:10]}, started {started}"
-    return f"not joined: shard {_listed(there)} {what}; missing: {_listed({*range(1, count + 1)} - there)}"
+    return f"shard {_listed(there)} {what}; missing: {_listed({*range(1, count + 1)} - there)}"
 
 
 def _listed(numbers: Iterable[int]) -> str:

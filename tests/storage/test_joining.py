@@ -71,7 +71,7 @@ def test_a_sweep_that_lacks_a_shard_stays_apart_until_the_last_one_comes(tmp_pat
     merged = merge(tmp_path / "all", first)
     assert (len(merged.written), merged.joined) == (3, {})
     (line,) = merged.lacking
-    assert line.startswith("not joined: shard 1, 2, 3 of 4 of the sweep of commit ")
+    assert line.startswith("shard 1, 2, 3 of 4 of the sweep of commit ")
     assert line.endswith("missing: 4")
     merged = merge(tmp_path / "all", [last])
     (whole,) = load_all([tmp_path / "all"])
@@ -105,7 +105,7 @@ def test_the_line_about_missing_shards_names_the_run_that_was_left(tmp_path):
     whole = [shard(index, name="new ", started="2026-01-03T00:00:00+00:00") for index in (1, 2, 3, 4)]
     older = shard(3, name="old ", started="2026-01-01T00:00:00+00:00")
     (line,) = merge(tmp_path / "all", store_all(tmp_path / "nodes", [*whole, older])).lacking
-    assert line.startswith("not joined: shard 3 of 4 ")
+    assert line.startswith("shard 3 of 4 ")
     assert line.endswith("started 2026-01-01T00:00:00+00:00; missing: 1, 2, 4")
 
 
