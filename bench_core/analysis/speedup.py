@@ -28,6 +28,11 @@ class Pool:
     older: int
     other_software: int = 0
 
+    @property
+    def undivided(self) -> Pool:
+        """The same without work over ranks, which is compared with one rank only."""
+        return replace(self, results=tuple(result for result in self.results if result.case.ranks is None))
+
 
 def pool(runs: Iterable[Run]) -> Pool:
     """The newest record of each machine (by its hardware) and case, from several runs.

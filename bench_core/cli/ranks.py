@@ -16,26 +16,30 @@ COMMAND = "torchrun --nnodes 2 --nproc-per-node 4 --rdzv-backend c10d --rdzv-end
 def ranks(
     workload: Annotated[str | None, typer.Option(help="Workloads, as ddp_mlp_train. Default: all.")] = None,
     device: Annotated[str, typer.Option(help="The device of each rank.")] = "cpu",
+    variant: Annotated[str | None, typer.Option(help="Variants, as fsdp. Default: eager.")] = None,
     batch_size: Annotated[str | None, typer.Option(help="Batch sizes, of all ranks together.")] = None,
     threads: Annotated[str | None, typer.Option(help="CPU threads a rank. Default: its share of the cores.")] = None,
     max_time: Annotated[str | None, typer.Option(help="Seconds of samples per case.")] = None,
     out: Annotated[Path, typer.Option(help="Folder of stored runs.")] = Path("results"),
-    patience: Annotated[float, typer.Option(help="Seconds that a rank waits for another before all fail.")] = 120.0,
+    patience: Annotated[float, typer.Option(min=1.0, help="Seconds that ranks wait for each other.")] = 120.0,
 ) -> None:
     """Measure work over the ranks of torchrun, which starts this command on each of them; the first stores one run."""
     if "WORLD_SIZE" not in os.environ:
-        raise OptionError(f"ranks: is started on each rank by torchrun: {COMMAND}")
+        raise OptionError(f"ranks: torchrun starts this command on each rank: {COMMAND}")
     from pytest_benchmark.utils import get_machine_id
 
     from bench_core.execution.nodes import measure_all
     from bench_core.execution.options import parse
     from bench_core.hardware.machine import fingerprint, usable_cpus
-    from bench_core.hardware.ranks import join, on_this_host
+    from bench_core.hardware.ranks import BACKENDS, join, on_this_host
 
+    if device not in BACKENDS:
+        raise OptionError(f"ranks: --device {device}: all ranks are on one of: {', '.join(BACKENDS)}")
     size = int(os.environ["WORLD_SIZE"])
     share = max(1, usable_cpus() // on_this_host(size))
-    asked = {"workload": workload, "batch_size": batch_size, "max_time": max_time, "threads": threads or str(share)}
-    given = {name: value for name, value in asked.items() if value} | {"device": device, "ranks": str(size)}
+    asked = {"workload": workload, "variant": variant, "batch_size": batch_size, "max_time": max_time}
+    placed = {"device": device, "ranks": str(size), "threads": threads or str(share)}
+    given = {name: value for name, value in asked.items() if value} | placed
     request = parse(given, Path.cwd())
     place = join(device, patience)
     folder = out / fingerprint().slug / get_machine_id()  # type: ignore[no-untyped-call]

@@ -50,7 +50,7 @@ def merge(
     for reason in merged.left:
         print(f"Left: {reason}", file=sys.stderr)
     for line in merged.lacking:
-        print(line[:1].upper() + line[1:])
+        print(f"Not joined: {line}")
     for path, count in merged.joined.items():
         print(f"Joined from {count} shards: {path}")
     for path in merged.replaced:

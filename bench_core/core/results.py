@@ -224,6 +224,11 @@ class Gpu:
     compute_capability: str
 
 
+INCIDENTAL = ("memory", "waiting")
+"""Facts in which equal machines differ: nodes of one kind report a few KB more or less memory, and what else runs
+decides how threads wait."""
+
+
 @dataclass(frozen=True)
 class Machine:
     """Everything stored about a machine: what determines speed, and nothing that changes from minute to minute.

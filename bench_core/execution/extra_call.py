@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from bench_core.core.case import Case
+from bench_core.core.case import SHARDED, Case
 from bench_core.core.counts import CallCounts
 from bench_core.core.modes import Casting, Casts
 from bench_core.core.records import Record
@@ -12,8 +12,8 @@ from bench_core.core.step import Step
 from bench_core.execution.counting import count
 from bench_core.hardware import memory
 
-HIDDEN = ("compile", "cuda_graph")
-"""Variants whose calls do not show their single operators."""
+HIDDEN = ("compile", "cuda_graph", SHARDED)
+"""Variants whose calls do not show their single operators; those on sharded weights are seen as if on whole ones."""
 NOT_WATCHED = "the operators of user code are not watched"
 
 
@@ -47,7 +47,7 @@ def counted_call(step: Step, case: Case, casting: Casting | None, before: int) -
     """Call the step of a workload's case once more and count what it does; ``casting`` is how it computes in 16 bits,
     ``None`` for other dtypes."""
     if any(part in HIDDEN for part in case.variant_parts):
-        hidden = f"calls of {' and '.join(HIDDEN)} do not show single operators"
+        hidden = f"calls of {', '.join(HIDDEN)} do not show single operators"
         return replace(extra_call(step, before), casts=None if casting is None else Casts(casting), uncounted=hidden)
     watched = _reset()
     counted = count(step, [weight for module in step.modules.values() for weight in module.parameters()])

@@ -11,10 +11,14 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 
 from bench_core.execution.endings import ending
+
+if TYPE_CHECKING:
+    from torch.distributed.launcher.api import LaunchConfig
 
 RANK = "bench_core.execution.rank"
 """The module of a rank's process."""
@@ -47,12 +51,29 @@ def launch(folder: Path, ranks: int, failed: Callable[[], bool]) -> Mapping[int,
     ``failed`` says whether a rank has reported a failure.
     """
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+    from torch.distributed.launcher.api import elastic_launch
 
-    config = LaunchConfig(
+    ended = threading.Event()
+    threading.Thread(target=_end_others, args=(failed, ended), daemon=True).start()
+    try:
+        elastic_launch(_config(folder, ranks), sys.executable)("-P", "-m", RANK, str(folder))
+    except ChildFailedError as error:
+        return {rank: Exit(failure.exitcode, failure.timestamp) for rank, failure in error.failures.items()}
+    finally:
+        ended.set()
+    return {}
+
+
+def _config(folder: Path, ranks: int) -> LaunchConfig:
+    """The launch of so many ranks on this machine, once."""
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
+    from torch.distributed.launcher.api import LaunchConfig
+
+    return LaunchConfig(
         min_nodes=1,
         max_nodes=1,
         nproc_per_node=ranks,
+        logs_specs=DefaultLogsSpecs(str(folder / "logs")),  # by default a folder that nobody deletes
         run_id=uuid.uuid4().hex,
         rdzv_backend="c10d",
         rdzv_endpoint="localhost:0",
@@ -60,15 +81,6 @@ def launch(folder: Path, ranks: int, failed: Callable[[], bool]) -> Mapping[int,
         max_restarts=0,
         monitor_interval=INTERVAL,
     )
-    ended = threading.Event()
-    threading.Thread(target=_end_others, args=(failed, ended), daemon=True).start()
-    try:
-        elastic_launch(config, sys.executable)("-P", "-m", RANK, str(folder))
-    except ChildFailedError as error:
-        return {rank: Exit(failure.exitcode, failure.timestamp) for rank, failure in error.failures.items()}
-    finally:
-        ended.set()
-    return {}
 
 
 def _end_others(failed: Callable[[], bool], ended: threading.Event) -> None:

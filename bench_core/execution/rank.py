@@ -35,8 +35,9 @@ def reply_of(task: Task) -> Reply:
         measurement, record = measure_together(workload, task.case, task.effort, task.sources, ranks)
         return Reply(encode(record), measurement)
     except Exception as error:
-        alone = time.monotonic() - (ranks.met if ranks else met)
-        return Reply(failure=replace(failure_of(error), at=time.time(), waited=alone >= task.patience))
+        failure, alone = failure_of(error), time.monotonic() - (ranks.met if ranks else met)
+        # An error of the suite, such as a skip, has a reason of its own, however long this rank has been busy.
+        return Reply(failure=replace(failure, at=time.time(), waited=not failure.kind and alone >= task.patience))
 
 
 def main() -> None:

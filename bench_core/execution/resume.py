@@ -10,8 +10,8 @@ from typing import Any
 from bench_core.core.case import Case
 from bench_core.core.errors import OptionError, RecordError
 from bench_core.core.records import Record, RunInfo
-from bench_core.core.results import Measurement
-from bench_core.storage.journal import Journal, Rows, newest_unfinished, unfinished
+from bench_core.core.results import INCIDENTAL, Measurement
+from bench_core.storage.journal import Journal, Rows, unfinished
 from bench_core.storage.journaled import Journaled, read
 
 NOT_MEASURED = ("--bench-resume", "--bench-budget")
@@ -36,7 +36,7 @@ def _facts(then: RunInfo, now: RunInfo, changes: tuple[str | None, str | None]) 
         yield "uncommitted changes", *changes
     machine = asdict(now.machine)
     for name, old in asdict(then.machine).items():
-        if name != "waiting":  # chosen anew by what else runs; the stored run names both
+        if name not in INCIDENTAL:
             yield name, old, machine[name]
     old_options, new_options = _options(then), _options(now)
     for name in dict.fromkeys([*old_options, *new_options]):
@@ -105,9 +105,7 @@ def resumable(folder: Path, now: RunInfo, changes: str | None = None) -> tuple[J
 
 
 def _newest(folder: Path, shard: str | None) -> Path | None:
-    """The newest unfinished run of a folder; for a shard, that of the same shard, as all may share a folder."""
-    if shard is None:
-        return newest_unfinished(folder)
+    """The newest unfinished run of the same shard, or of no shard, as all may share a folder."""
     return next((path for path in unfinished(folder) if _shard_of(path) == shard), None)
 
 

@@ -12,6 +12,8 @@ from typing import Any, Protocol, TypeVar
 import torch
 import torch.distributed as dist
 
+from bench_core.core.errors import CaseError
+
 T = TypeVar("T")
 
 BACKENDS: Mapping[str, str] = MappingProxyType({"cpu": "gloo", "cuda": "nccl", "xpu": "xccl"})
@@ -110,10 +112,14 @@ def join(device_type: str, patience: float) -> LaunchedRanks:
     """Join the ranks that torch's launcher has started, for work on a type of device.
 
     On an accelerator, each rank takes the device with its number on this host. A rank that waits longer than
-    ``patience`` seconds for another gets torch's error. To leave, end the process.
+    ``patience`` seconds for another gets torch's error. To leave, end the process. Raises ``CaseError`` if there are
+    fewer devices than ranks.
     """
     if device_type != "cpu":
-        torch.accelerator.set_device_index(int(os.environ["LOCAL_RANK"]))
+        index, count = int(os.environ["LOCAL_RANK"]), torch.accelerator.device_count()
+        if index >= count:
+            raise CaseError(f"rank {index} of this host needs a {device_type} device of its own; there are {count}")
+        torch.accelerator.set_device_index(index)
     limit = timedelta(seconds=patience)
     dist.init_process_group(BACKENDS[device_type], timeout=limit)
     return LaunchedRanks(dist.new_group(backend="gloo", timeout=limit))

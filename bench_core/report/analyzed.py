@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bench_core.analysis.causes import Cause, Key, Limits, causes, limits
 from bench_core.analysis.comparison import Comparison
@@ -47,7 +47,7 @@ def analyze(at_hand: Sequence[Run], others: Sequence[Run] = ()) -> Analysis:
     """Pool the runs and make all comparisons. ``others`` are runs with the GPU of another machine as the other side."""
     runs = (*at_hand, *others)
     pooled, known = pool(runs), limits(runs)
-    undivided = replace(pooled, results=tuple(r for r in pooled.results if r.case.ranks is None))
+    undivided = pooled.undivided
     why = causes(pooled.results, known)
     with_gpu = {result.machine.hardware for result in pooled.results if result.on_gpu}
     return Analysis(

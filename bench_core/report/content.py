@@ -77,7 +77,7 @@ def content(analysis: Analysis, prices: Prices = NO_PRICES) -> Content:
     """Put the analysis into words, tables and plots; ``prices`` are those of an hour of each device."""
     columns = Columns(analysis.labels, prices)
     primary = primary_curves(analysis.curves)
-    results = analysis.pooled.results
+    results, undivided = analysis.pooled.results, analysis.pooled.undivided.results
     gpu_measured = any(result.on_gpu for result in results)
     plots = _overview(analysis, primary, gpu_measured)
     missing, off = facts.without_result(analysis.runs), off_by_default(results)
@@ -93,7 +93,7 @@ def content(analysis: Analysis, prices: Prices = NO_PRICES) -> Content:
         ),
         gpu_measured=gpu_measured,
         answers=tuple(headlines(analysis.runs, primary, analysis.threads, analysis.labels)),
-        summary=(gpu_summary(primary, results, columns) if gpu_measured else cpu_summary(results, columns)),
+        summary=(gpu_summary(primary, undivided, columns) if gpu_measured else cpu_summary(undivided, columns)),
         overview=tuple(plot for plot in plots if plot is not None),
         machines=facts.machines(analysis.runs, analysis.labels),
         runs=facts.runs_table(analysis.runs, analysis.pooled, analysis.labels),
@@ -122,7 +122,7 @@ def content(analysis: Analysis, prices: Prices = NO_PRICES) -> Content:
         brief=(
             gpu_brief(primary, columns)
             if gpu_measured
-            else cpu_brief(results, analysis.causes, analysis.potentials, columns)
+            else cpu_brief(undivided, analysis.causes, analysis.potentials, columns)
         ),
     )
 

@@ -10,7 +10,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bench_core.core.records import RunInfo
+from bench_core.core.records import RunInfo, Shard
+from bench_core.core.results import INCIDENTAL
 from bench_core.storage.checksum import KEY as CHECKSUM
 from bench_core.storage.checksum import with_checksum
 from bench_core.storage.files import KEY, encode, load
@@ -22,25 +23,23 @@ NOT_COMPARED = ("--bench-shard", "--bench-resume")
 _NAMESPACE = uuid.UUID("6c1f4d5e-3f0b-5a53-9a57-0a3d3f1f2b61")
 
 
-def sweeps(shards: Iterable[T], info_of: Callable[[T], RunInfo]) -> tuple[list[tuple[T, ...]], list[str]]:
-    """The sets of shards that make a whole sweep, in the order of their index; and a line about each incomplete set.
+def sweeps(shards: Iterable[T], info_of: Callable[[T], RunInfo]) -> tuple[list[tuple[T, ...]], list[tuple[T, ...]]]:
+    """The sets of shards that make a whole sweep, in the order of their index; and the other shards of each sweep.
 
     Shards belong together if they have the same division, version, commit, machine and options. Of several runs of a
     shard a complete one comes before a partial one, then the newest; so a sweep that was made twice gives two sets.
     """
-    whole, lacking = [], []
+    whole, others = [], []
     for members in _by_sweep(shards, info_of).values():
         runs: dict[int, list[T]] = defaultdict(list)
         for member in sorted(members, key=lambda member: (not info_of(member).partial, info_of(member).started)):
-            runs[_index(info_of(member))].append(member)
-        info = info_of(members[0])
-        count = info.shard.count if info.shard else 0
-        while len(runs) == count:
-            whole.append(tuple(runs[index].pop() for index in range(1, count + 1)))
+            runs[_shard(info_of(member)).index].append(member)
+        while len(runs) == _shard(info_of(members[0])).count:
+            whole.append(tuple(runs[index].pop() for index in sorted(runs)))
             runs = {index: left for index, left in runs.items() if left}
         if runs:
-            lacking.append(_line(info, count, runs))
-    return whole, lacking
+            others.append(tuple(member for index in sorted(runs) for member in runs[index]))
+    return whole, others
 
 
 def _by_sweep(shards: Iterable[T], info_of: Callable[[T], RunInfo]) -> Mapping[str, list[T]]:
@@ -50,19 +49,27 @@ def _by_sweep(shards: Iterable[T], info_of: Callable[[T], RunInfo]) -> Mapping[s
     return groups
 
 
-def _index(info: RunInfo) -> int:
-    return info.shard.index if info.shard else 0
+def _shard(info: RunInfo) -> Shard:
+    assert info.shard is not None, "only shards are joined"
+    return info.shard
 
 
-def _line(info: RunInfo, count: int, runs: Mapping[int, Sequence[object]]) -> str:
-    missing = [str(index) for index in range(1, count + 1) if index not in runs]
-    what = f"of {count} of the sweep of commit {(info.commit or 'unknown')[:10]}, started {info.started}"
-    return f"not joined: shard {', '.join(map(str, sorted(runs)))} {what}; missing: {', '.join(missing)}"
+def missing(infos: Sequence[RunInfo]) -> str:
+    """A line about shards of one sweep that do not make a whole: which are there, and which are missing."""
+    there = {_shard(info).index for info in infos}
+    count = _shard(infos[0]).count
+    started = min(info.started for info in infos)
+    what = f"of {count} of the sweep of commit {(infos[0].commit or 'unknown')[:10]}, started {started}"
+    return f"shard {_listed(there)} {what}; missing: {_listed({*range(1, count + 1)} - there)}"
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(numbers)))
 
 
 def _sweep(info: RunInfo) -> str:
     """What the shards of a sweep have in common, as text."""
-    machine = asdict(info.machine) | {"waiting": None}  # chosen by what else runs
+    machine = {name: fact for name, fact in asdict(info.machine).items() if name not in INCIDENTAL}
     division = info.shard and (info.shard.count, info.shard.division)
     same = (division, info.version, info.commit, info.dirty, machine, _options(info))
     return json.dumps(same, sort_keys=True)

@@ -146,11 +146,6 @@ def _modified(path: Path) -> float:
         return 0.0
 
 
-def newest_unfinished(folder: Path) -> Path | None:
-    """The newest journal of a folder to which no process writes."""
-    return next(unfinished(folder), None)
-
-
 def unfinished(folder: Path) -> Iterator[Path]:
     """The journals of a folder to which no process writes, the newest first."""
     return (path for path in reversed(journals(folder)) if not is_live(path))

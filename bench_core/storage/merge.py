@@ -11,7 +11,7 @@ from bench_core.core.records import Run, RunInfo
 from bench_core.storage.duplicates import Rank, most_complete, rank
 from bench_core.storage.files import load
 from bench_core.storage.folder import locked
-from bench_core.storage.joining import joined_document, joined_info, sweeps
+from bench_core.storage.joining import joined_document, joined_info, missing, sweeps
 from bench_core.storage.numbered import next_number, number_of, numbers_in, write_new
 
 
@@ -52,7 +52,8 @@ def merge(destination: Path, sources: Sequence[Path]) -> Merged:
     """Copy the runs of the sources into a folder, each run once by its id; merging again changes nothing.
 
     All shards of a sweep are written as one run, in the folder of its machine, and deleted from the destination if an
-    earlier merge copied them there one by one. A sweep that lacks a shard is copied shard by shard.
+    earlier merge copied them there one by one. A sweep that lacks a shard is copied shard by shard; a shard is known if
+    a run that was made of it is at hand.
 
     Runs keep their subfolders: those of the machine where they are stored in such (``<machine>/<id>/``), else those
     below the source. A file keeps its name, with a new number if its number is taken. Of several files of one run the
@@ -69,16 +70,16 @@ def merge(destination: Path, sources: Sequence[Path]) -> Merged:
     found = [stored for source in sources for stored in _stored_in(source, merged)]
     if not found:
         raise RecordError(merged.left[0] if merged.left else f"{sources[0]}: has no stored run")
-    whole = _joined(_once_each([*there, *found]), merged)
-    in_whole = {shard.info.run_id for run in whole for shard in run.shards}
-    apart = [stored for stored in _once_each(found) if stored.info.run_id not in in_whole]
-    new = [stored for stored in (*apart, *whole) if _adds(stored, present)]
-    merged.known = len(found) - len({stored.info.run_id for stored in found} & _made_of(new))
+    at_hand = _once_each([*there, *found])
+    whole = _joined(at_hand, merged)
+    apart = [stored for stored in _once_each(found) if not _is_part(stored, [*whole, *at_hand])]
+    new = [stored for stored in _once_each([*whole, *apart]) if _adds(stored, present)]
+    merged.known = len(found) - len({stored.info.run_id for stored in found} & _ids(new))
     try:
         _write(destination, new, merged)
         for stored in new:
-            for old in (stored, *stored.shards):
-                _drop(present.get(old.info.run_id), stored, merged)
+            for run_id in sorted(_ids([stored])):
+                _drop(present.get(run_id), stored, merged)
     except OSError as error:
         reason = error.strerror or error
         raise StorageError(f"{destination}: cannot be written to ({reason}); runs merged so far are complete") from None
@@ -89,11 +90,14 @@ def _once_each(runs: Iterable[_Stored]) -> list[_Stored]:
     return most_complete(runs, lambda stored: stored.info.run_id, lambda stored: stored.rank)
 
 
-def _joined(runs: Iterable[_Stored], merged: Merged) -> list[_Stored]:
-    """The runs that the shards among these make."""
-    shards = [stored for stored in runs if stored.info.shard]
-    whole, merged.lacking = sweeps(shards, lambda stored: stored.info)
-    return [_whole(members) for members in whole]
+def _joined(runs: Sequence[_Stored], merged: Merged) -> list[_Stored]:
+    """The runs that the shards among these make; sweeps that lack a shard are noted."""
+    sets, others = sweeps([stored for stored in runs if stored.info.shard], lambda stored: stored.info)
+    whole = [_whole(members) for members in sets]
+    for shards in others:
+        if apart := [shard.info for shard in shards if not _is_part(shard, [*whole, *runs])]:
+            merged.lacking.append(missing(apart))
+    return whole
 
 
 def _whole(shards: tuple[_Stored, ...]) -> _Stored:
@@ -138,9 +142,14 @@ def _subfolder(run: Run, source: Path) -> Path:
     return run.path.parent.relative_to(source) if source.is_dir() else Path()
 
 
-def _made_of(runs: Iterable[_Stored]) -> set[str]:
-    """The ids of the stored runs that these are, or are made of."""
-    return {part.info.run_id for stored in runs for part in (stored.shards or (stored,))}
+def _ids(runs: Iterable[_Stored]) -> set[str]:
+    """The ids of runs, and of the shards that they were made of."""
+    return {run_id for run in runs for run_id in (run.info.run_id, *run.info.joined)}
+
+
+def _is_part(stored: _Stored, runs: Iterable[_Stored]) -> bool:
+    """Whether one of these runs was made of a run and has all its cases."""
+    return any(stored.info.run_id in run.info.joined and stored.cases <= run.cases for run in runs)
 
 
 def _adds(stored: _Stored, present: Mapping[str, _Stored]) -> bool:

@@ -4,7 +4,11 @@ import signal
 
 import pytest
 
+from bench_core.core.case import Case, Effort
+from bench_core.core.errors import CaseSkipped
+from bench_core.execution import rank
 from bench_core.execution.launching import GRACE, Exit, Report, failed_first
+from bench_core.execution.worker import Task
 
 KILLED, ENDED = Exit(-signal.SIGKILL, 100), Exit(-signal.SIGTERM, 101)
 AT_ONCE = Report(100.5, waited=False)
@@ -37,3 +41,17 @@ AT_ONCE = Report(100.5, waited=False)
 def test_what_came_first_is_the_reason(exits, reports, first):
     found = failed_first(2, exits, reports)
     assert found == first if isinstance(first, int) else str(found).startswith(first)
+
+
+@pytest.mark.parametrize(
+    ("error", "waited"), [(RuntimeError("timed out"), True), (CaseSkipped("out of memory"), False)]
+)
+def test_a_rank_whose_case_is_a_skip_has_not_waited_for_another(monkeypatch, error, waited):
+    def fail(device_type, patience):
+        raise error
+
+    monkeypatch.setattr(rank, "join", fail)
+    failure = rank.reply_of(Task("module", Case("all_reduce", ranks=2), Effort(), patience=0.0)).failure
+    assert failure
+    assert failure.message.endswith(str(error))
+    assert failure.waited == waited

@@ -70,7 +70,7 @@ def test_two_ranks_give_one_record_with_the_figures_of_each():
     ranks = record.ranks
     assert ranks
     assert (ranks.backend, len(ranks.hosts), len(set(ranks.hosts)), ranks.bus_bytes) == ("gloo", 2, 1, 4096)
-    assert 0.0 < min(ranks.medians) <= max(ranks.medians) <= m.median * 1.5
+    assert 0.0 < min(ranks.medians) <= max(ranks.medians) <= m.median * (1 + 1e-9)
     assert "slowest rank" in ranks.synchronized
     assert "same number of calls" in record.unavailable["energy"]
 

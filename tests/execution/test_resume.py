@@ -8,7 +8,7 @@ import pytest
 from bench_core.core.case import Case, Effort
 from bench_core.core.errors import OptionError
 from bench_core.core.records import RunInfo
-from bench_core.core.results import Measurement
+from bench_core.core.results import INCIDENTAL, Measurement
 from bench_core.core.studies import LadderRung
 from bench_core.execution.options import parse
 from bench_core.execution.resume import Earlier, measurement_of, resumable, why_not_resumable
@@ -47,6 +47,11 @@ def test_what_changed_is_named_old_and_new(change, said):
     assert why_not_resumable(INFO, replace(INFO, **change)) == said
 
 
+def test_a_node_of_the_same_kind_with_a_few_kilobytes_more_memory_may_continue():
+    other = replace(INFO, machine=factory.machine(memory=128 * 2**30 + 4096))
+    assert why_not_resumable(INFO, other) is None
+
+
 def test_other_uncommitted_changes_are_a_change():
     assert why_not_resumable(INFO, INFO, ("1f", "1f")) is None
     assert why_not_resumable(INFO, INFO, ("1f", "2e")) == "uncommitted changes 1f -> 2e"
@@ -54,8 +59,8 @@ def test_other_uncommitted_changes_are_a_change():
     assert why_not_resumable(clean, clean, ("1f", "2e")) is None
 
 
-@pytest.mark.parametrize("name", [spec.name for spec in fields(INFO.machine) if spec.name != "waiting"])
-def test_every_fact_of_the_machine_counts(name):
+@pytest.mark.parametrize("name", [spec.name for spec in fields(INFO.machine) if spec.name not in INCIDENTAL])
+def test_every_fact_that_equal_machines_share_counts(name):
     changed: dict[str, Any] = {name: "another"}
     other = replace(INFO, machine=replace(INFO.machine, **changed))
     assert (why_not_resumable(INFO, other) or "").startswith(name)
@@ -190,6 +195,10 @@ def test_a_shard_continues_its_own_run_though_all_shards_share_a_folder(tmp_path
     again.keep_journal(tmp_path, tmp_path, resume=True)
     assert first in again.earlier
     assert second not in again.earlier
+    whole, _ = begin(tmp_path)
+    (tmp_path / "broken.journal").unlink()
+    with pytest.raises(OptionError, match="has no unfinished run"):
+        whole.keep_journal(tmp_path, tmp_path, resume=True)
     other, _ = begin(tmp_path, shard="1/3")
     with pytest.raises(OptionError, match="has no unfinished run"):
         other.keep_journal(tmp_path, tmp_path, resume=True)

@@ -32,6 +32,16 @@ def test_all_work_is_divided_each_piece_once_and_no_part_is_longer_by_more_than_
     assert divide(dict(shuffled), others, count) == division
 
 
+def test_the_longest_case_is_not_added_to_a_part_that_has_others():
+    assert divide({"a": 1.0, "b": 0.5, "c": 0.5}, {}, 2).seconds == (1.0, 1.0)
+    assert divide({"a": 2.0, "b": 2.0, "c": 1.0, "d": 1.0}, {}, 3).seconds == (2.0, 2.0, 2.0)
+
+
+def test_a_part_of_studies_alone_gets_the_cheapest_case():
+    division = divide({"a": 6.0, "b": 2.0, "c": 1.0}, {"ladder": 10.0}, 2)
+    assert division.parts == (("c", "ladder"), ("a", "b"))
+
+
 def test_machines_that_divide_otherwise_have_another_division():
     work = {"a": 3.0, "b": 2.0, "c": 1.0}
     assert divide(work, {}, 2).id == divide(dict(reversed(work.items())), {}, 2).id

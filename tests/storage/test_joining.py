@@ -71,7 +71,7 @@ def test_a_sweep_that_lacks_a_shard_stays_apart_until_the_last_one_comes(tmp_pat
     merged = merge(tmp_path / "all", first)
     assert (len(merged.written), merged.joined) == (3, {})
     (line,) = merged.lacking
-    assert line.startswith("not joined: shard 1, 2, 3 of 4 of the sweep of commit ")
+    assert line.startswith("shard 1, 2, 3 of 4 of the sweep of commit ")
     assert line.endswith("missing: 4")
     merged = merge(tmp_path / "all", [last])
     (whole,) = load_all([tmp_path / "all"])
@@ -80,6 +80,33 @@ def test_a_sweep_that_lacks_a_shard_stays_apart_until_the_last_one_comes(tmp_pat
     assert (merged.known, merged.lacking) == (0, [])
     assert len(whole.records) == 8
     assert merge(tmp_path / "all", [*first, last]).written == []
+
+
+def test_a_shard_that_comes_again_after_its_sweep_was_joined_is_known(tmp_path):
+    sources = store_all(tmp_path / "nodes", [shard(index) for index in (1, 2, 3, 4)])
+    merge(tmp_path / "all", sources)
+    again = merge(tmp_path / "all", sources[:1])
+    assert (again.written, again.replaced, again.lacking, again.known) == ([], [], [], 1)
+
+
+def test_a_joined_run_and_its_shards_from_several_folders_give_one_run(tmp_path):
+    sources = store_all(tmp_path / "nodes", [shard(index) for index in (1, 2, 3, 4)])
+    merge(tmp_path / "all", sources)
+    assert len(merge(tmp_path / "both", [tmp_path / "all", *sources]).written) == 1
+    merge(tmp_path / "late", sources[:3])
+    merged = merge(tmp_path / "late", [tmp_path / "all"])
+    assert (len(merged.written), len(merged.replaced), merged.lacking) == (1, 3, [])
+    for folder in ("both", "late"):
+        (run,) = load_all([tmp_path / folder])
+        assert (len(run.info.joined), len(run.records)) == (4, 8)
+
+
+def test_the_line_about_missing_shards_names_the_run_that_was_left(tmp_path):
+    whole = [shard(index, name="new ", started="2026-01-03T00:00:00+00:00") for index in (1, 2, 3, 4)]
+    older = shard(3, name="old ", started="2026-01-01T00:00:00+00:00")
+    (line,) = merge(tmp_path / "all", store_all(tmp_path / "nodes", [*whole, older])).lacking
+    assert line.startswith("shard 3 of 4 ")
+    assert line.endswith("started 2026-01-01T00:00:00+00:00; missing: 1, 2, 4")
 
 
 def test_the_complete_run_of_a_shard_takes_the_place_of_a_stopped_one(tmp_path):
@@ -133,3 +160,10 @@ def test_nodes_that_wait_for_threads_in_another_way_are_equal_and_both_ways_are_
     merge(tmp_path / "all", store_all(tmp_path / "nodes", shards))
     (whole,) = load_all([tmp_path / "all"])
     assert whole.info.machine.waiting == "passive"
+
+
+def test_nodes_of_one_kind_that_report_a_little_more_or_less_memory_are_equal(tmp_path):
+    shards = [shard(i, on=factory.machine(memory=128 * 2**30 + 4096 * i)) for i in (1, 2, 3, 4)]
+    merge(tmp_path / "all", store_all(tmp_path / "nodes", shards))
+    (whole,) = load_all([tmp_path / "all"])
+    assert len(whole.records) == 8

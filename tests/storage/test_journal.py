@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bench_core.core.case import Case
 from bench_core.core.errors import BenchError, RecordError, StorageError
 from bench_core.core.records import NotRun, Outcome
-from bench_core.storage.journal import Journal, is_live, newest_unfinished
+from bench_core.storage.journal import Journal, is_live, unfinished
 from bench_core.storage.journaled import Journaled, read
 from tests.support import factory
 
@@ -196,6 +196,10 @@ def test_the_journal_of_a_run_that_was_saved_is_deleted(journal):
     fill(journal)
     journal.remove()
     assert list(journal.path.parent.iterdir()) == []
+
+
+def newest_unfinished(folder):
+    return next(unfinished(folder), None)
 
 
 def test_a_journal_that_a_process_writes_to_is_neither_continued_nor_found(journal):

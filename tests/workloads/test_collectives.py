@@ -22,8 +22,10 @@ FACTORS = {
 }
 
 BUILD = """
+from dataclasses import replace
 from bench_core import workloads
 from bench_core.core.case import Case
+from bench_core.core.errors import CaseSkipped
 from bench_core.workloads.kit.building import build_anywhere
 
 factors = {factors}
@@ -34,6 +36,16 @@ for name, factor in factors.items():
     assert torch.equal(step(), first), name
     assert step.units == 6 * 4096
     assert step.bus_bytes == factor * step.units, (name, step.bus_bytes)
+    parts = ranks.size if name in ("all_gather", "reduce_scatter") else 1
+    uneven = build_anywhere(workload, replace(case, batch_size=4099), ranks=ranks)
+    assert uneven.units == 4 * (1024 // parts * parts)
+    assert uneven.bus_bytes == factor * uneven.units, (name, uneven.bus_bytes)
+    try:
+        build_anywhere(workload, replace(case, batch_size=3), ranks=ranks)
+    except CaseSkipped as skip:
+        assert "a message of 3 bytes has fewer than" in str(skip)
+    else:
+        raise AssertionError(name)
     if name != "broadcast" or ranks.rank:  # the first rank keeps what it sends
         operation = {operations}[name]
         kept = getattr(dist, operation)

@@ -34,10 +34,13 @@ def test_gradients_of_ddp_equal_those_of_one_process_on_the_whole_batch():
     in_processes(2, EQUAL)
 
 
-SHARDED = EQUAL.partition("together.local()")[0] + """
+SHARDED = (
+    EQUAL.partition("together.local()")[0]
+    + """
 assert all(p.to_local().numel() < p.numel() for p in together.modules["model"].parameters())
 assert together.local is None
 """
+)
 SHARDED = (
     SHARDED.replace("batch_size=24", "batch_size=24, variant='fsdp'")
     .replace("replace(case, ranks=None)", "replace(case, ranks=None, variant='eager')")

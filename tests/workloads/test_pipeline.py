@@ -64,6 +64,8 @@ try:
     build(workload, Case("pipeline_toy", batch_size=21, threads=1, ranks=2), ranks=ranks)
 except CaseSkipped as skip:
     assert "micro-batches" in str(skip)
+else:
+    raise AssertionError("built")
 ranks.barrier()
 """
 

@@ -157,14 +157,18 @@ def device_names(firsts: Sequence[Result], labels: MachineLabels) -> list[str]:
 
 def distinguishing(firsts: Sequence[Result], labels: MachineLabels) -> list[str]:
     """What distinguishes each line from the others: setting, dtype, variant or machine."""
-    parts = [
+    return differing(
         [first.case.setting for first in firsts],
         [first.case.dtype for first in firsts],
         [first.case.variant_label for first in firsts],
         [f"machine {labels[first.machine.hardware]}" for first in firsts],
-    ]
+    )
+
+
+def differing(*parts: Sequence[str]) -> list[str]:
+    """The words in which lines differ, for each line; each of ``parts`` has a word for every line."""
     differ = [part for part in parts if len(set(part)) > 1]
-    return [", ".join(part[i] for part in differ if part[i]) for i in range(len(firsts))]
+    return [", ".join(filter(None, words)) for words in zip(*differ, strict=True)] or [""] * len(parts[0])
 
 
 def case_labels(results: Sequence[Result], labels: MachineLabels) -> list[str]:

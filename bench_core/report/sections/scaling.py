@@ -9,6 +9,7 @@ from functools import partial
 from bench_core.analysis.comparison import Result
 from bench_core.analysis.scaling import Scaling, bus_bandwidth, scalings
 from bench_core.core import text
+from bench_core.core.case import Case
 from bench_core.report.plots import series
 from bench_core.report.plots.chart_types import Line, LineChart, Point, Side
 from bench_core.report.plots.charts import Plot, file_name
@@ -46,6 +47,9 @@ def _scaling_table(pairs: Sequence[Scaling], columns: Columns) -> Table | None:
         Column("Workload", lambda s: s.over.case.workload),
         Column("Machine", lambda s: columns.label(s.over), once=True),
         Column("Device", lambda s: marks.marked(series.device_words(s.over), s.contended)),
+        Column("Setting", lambda s: s.over.case.setting, once=True),
+        Column("Dtype", lambda s: s.over.case.dtype, once=True),
+        Column("Variant", lambda s: s.over.case.variant, once=True),
         Column("Scaling", lambda s: s.kind),
         Column("Ranks", lambda s: text.whole(s.ranks), numeric=True),
         Column("Batch size", lambda s: text.whole(s.over.case.batch_size), numeric=True),
@@ -105,7 +109,7 @@ def _ranks_table(divided: Sequence[Result], columns: Columns) -> Table | None:
         Column("Slowest rank's median over the fastest's", lambda r: facts(r)[2], numeric=True),
     )
     several = [result for result in divided if (result.case.ranks or 1) > 1]
-    return table("Ranks beside each other", cells, several, marks.of_results(several))
+    return table("Ranks compared with each other", cells, several, marks.of_results(several))
 
 
 def _speedup_plots(pairs: Sequence[Scaling], labels: MachineLabels) -> Iterable[Plot]:
@@ -115,7 +119,7 @@ def _speedup_plots(pairs: Sequence[Scaling], labels: MachineLabels) -> Iterable[
     for name, own in by_workload.items():
         footer = series.machines_footer([pair.over for pair in own], labels)
         most = max(pair.ranks for pair in own)
-        ideal = Line("ideal", Side.CPU_ONE_THREAD, (Point(1, 1.0, None), Point(most, float(most), None)))
+        ideal = Line("ideal", Side.CPU_ONE_THREAD, (_exact(1), _exact(most)))
         chart = LineChart(
             title=name,
             subtitle="Speedup over one rank; higher is better",
@@ -130,17 +134,33 @@ def _speedup_plots(pairs: Sequence[Scaling], labels: MachineLabels) -> Iterable[
 
 
 def _speedup_lines(own: Sequence[Scaling], labels: MachineLabels) -> Iterable[Line]:
-    """A line for each base: a machine, a kind of scaling, and the batch that is kept."""
-    groups: dict[tuple[str, str, int], list[Scaling]] = defaultdict(list)
+    """A line for each kind of scaling from each base: a machine, and what one rank does there."""
+    groups: dict[tuple[str, str, Case], list[Scaling]] = defaultdict(list)
     for pair in own:
-        kept = pair.base.case.batch_size
-        groups[labels[pair.over.machine.hardware], pair.kind, kept].append(pair)
-    for (machine, kind, batch), members in groups.items():
+        groups[pair.kind, pair.base.machine.hardware, pair.base.case].append(pair)
+    places = _places([members[0].base for members in groups.values()], labels)
+    for ((kind, _, base), members), place in zip(groups.items(), places, strict=True):
         points = [Point(s.ranks, s.speedup, s.interval, contended=s.contended) for s in members]
-        where = f"{machine}: " if len(labels) > 1 else ""
-        label = f"{where}{kind}, batch {text.whole(batch)}{' a rank' if kind == 'weak' else ''}"
+        label = f"{kind}, batch {text.whole(base.batch_size)}{' a rank' if kind == 'weak' else ''}"
         ordered = sorted(points, key=lambda point: point.batch)
-        yield Line(label, _side(members[0].over), (Point(1, 1.0, None), *ordered))
+        yield Line(label + place, _side(members[0].over), (_exact(1), *ordered))
+
+
+def _exact(ranks: int) -> Point:
+    """The speedup that perfect scaling gives."""
+    return Point(ranks, float(ranks), (float(ranks), float(ranks)))
+
+
+def _places(results: Sequence[Result], labels: MachineLabels) -> list[str]:
+    """What distinguishes lines besides what they show, to be appended to their labels."""
+    words = series.differing(
+        [series.device_words(result) for result in results],
+        [result.case.setting for result in results],
+        [result.case.dtype for result in results],
+        [result.case.variant for result in results],
+        [f"machine {labels[result.machine.hardware]}" for result in results],
+    )
+    return [f", {word}" if word else "" for word in words]
 
 
 def _side(result: Result) -> Side:
@@ -150,14 +170,15 @@ def _side(result: Result) -> Side:
 def _bandwidth_plots(moving: Sequence[Result], labels: MachineLabels) -> Iterable[Plot]:
     if not moving:
         return
-    groups: dict[tuple[str, str, int], list[Result]] = defaultdict(list)
+    groups: dict[tuple[str, Case], list[Result]] = defaultdict(list)
     for result in moving:
-        groups[labels[result.machine.hardware], result.case.workload, result.case.ranks or 1].append(result)
+        groups[series.line_key(result)].append(result)
     lines = []
-    for (machine, name, ranks), own in groups.items():
+    places = _places([own[0] for own in groups.values()], labels)
+    for ((_, case), own), place in zip(groups.items(), places, strict=True):
         ordered = sorted(own, key=lambda result: result.case.batch_size)
-        where = f"{machine}: " if len(labels) > 1 else ""
-        lines.append(Line(f"{where}{name}, {ranks} ranks", _side(own[0]), tuple(map(_bandwidth_point, ordered))))
+        label = f"{case.workload}, {case.ranks} ranks{place}"
+        lines.append(Line(label, _side(own[0]), tuple(map(_bandwidth_point, ordered))))
     footer = series.machines_footer(moving, labels)
     chart = LineChart(
         title="Collectives",

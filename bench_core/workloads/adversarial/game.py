@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
-from bench_core.workloads.kit import BuildContext, Step, flop_counter, restorer, silent
+from bench_core.workloads.kit import BuildContext, Step, flop_counter, no_sync, restorer
 
 FROZEN_MASKS = (
     "unlike in the paper, the masks of dropout are drawn once and shared by the batch, since random numbers differ by "
@@ -53,7 +53,7 @@ class Game:
     def judging_only(self) -> Iterator[None]:
         """For the generator's turn: the unused gradients of the discriminator's weights are not computed."""
         self.networks["discriminator"].requires_grad_(False)
-        with silent(self.judge):
+        with no_sync(self.judge):
             yield
         self.networks["discriminator"].requires_grad_(True)
 

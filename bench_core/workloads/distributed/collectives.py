@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from bench_core.workloads.kit import BuildContext, KnownCosts, Step, workload
+from bench_core.workloads.kit import BuildContext, CaseSkipped, KnownCosts, Step, workload
 
 NUMBER = 4
 """Bytes of a number in fp32."""
@@ -42,7 +42,7 @@ Patterns = Iterable[Tensor]
 @workload(source=SOURCE.format("all_reduce", "numbers that each rank brings"), **FACTS)
 def all_reduce(ctx: BuildContext) -> Step:
     """The sum of what all ranks bring, on every rank, in place; units are bytes."""
-    count = ctx.batch_size // NUMBER
+    count, size = numbers(ctx, parts=1), ctx.ranks.size
     buffer = torch.zeros(count, device=ctx.device)  # the only numbers that repeated sums in place leave as they are
 
     def add(own: Tensor) -> Tensor:
@@ -50,14 +50,15 @@ def all_reduce(ctx: BuildContext) -> Step:
         return own
 
     check(add, ctx, count, total)
-    return step(ctx, lambda: add(buffer), moved=2 * (ctx.ranks.size - 1) * count // ctx.ranks.size)
+    return step(ctx, lambda: add(buffer), count, bus_factor=2 * (size - 1) / size)
 
 
 @workload(source=SOURCE.format("all_gather_into_tensor", "numbers that each rank gets"), **FACTS)
 def all_gather(ctx: BuildContext) -> Step:
     """What all ranks bring, one after the other, on every rank; units are bytes."""
-    part = ctx.batch_size // NUMBER // ctx.ranks.size
-    gathered = torch.empty(part * ctx.ranks.size, device=ctx.device)
+    size = ctx.ranks.size
+    part = numbers(ctx, parts=size)
+    gathered = torch.empty(part * size, device=ctx.device)
 
     def gather(own: Tensor) -> Tensor:
         dist.all_gather_into_tensor(gathered, own)
@@ -65,14 +66,14 @@ def all_gather(ctx: BuildContext) -> Step:
 
     own = pattern(ctx, part, ctx.ranks.rank)
     check(gather, ctx, part, lambda brought: torch.cat(list(brought)))
-    return step(ctx, lambda: gather(own), moved=(ctx.ranks.size - 1) * part)
+    return step(ctx, lambda: gather(own), part * size, bus_factor=(size - 1) / size)
 
 
 @workload(source=SOURCE.format("reduce_scatter_tensor", "numbers that each rank brings"), **FACTS)
 def reduce_scatter(ctx: BuildContext) -> Step:
     """The sum of what all ranks bring, of which each rank gets its part; units are bytes."""
     rank, size = ctx.ranks.rank, ctx.ranks.size
-    part = ctx.batch_size // NUMBER // size
+    part = numbers(ctx, parts=size)
     reduced = torch.empty(part, device=ctx.device)
 
     def scatter(own: Tensor) -> Tensor:
@@ -81,13 +82,13 @@ def reduce_scatter(ctx: BuildContext) -> Step:
 
     own = pattern(ctx, part * size, rank)
     check(scatter, ctx, part * size, lambda brought: total(each[rank * part :][:part] for each in brought))
-    return step(ctx, lambda: scatter(own), moved=(size - 1) * part)
+    return step(ctx, lambda: scatter(own), part * size, bus_factor=(size - 1) / size)
 
 
 @workload(source=SOURCE.format("broadcast", "numbers that the first rank brings"), **FACTS)
 def broadcast(ctx: BuildContext) -> Step:
     """What the first rank brings, on every rank, in place; units are bytes."""
-    count = ctx.batch_size // NUMBER
+    count = numbers(ctx, parts=1)
 
     def spread(own: Tensor) -> Tensor:
         dist.broadcast(own, src=0)
@@ -95,7 +96,7 @@ def broadcast(ctx: BuildContext) -> Step:
 
     own = pattern(ctx, count, ctx.ranks.rank)
     check(spread, ctx, count, lambda brought: next(iter(brought)))
-    return step(ctx, lambda: spread(own), moved=count if ctx.ranks.size > 1 else 0)
+    return step(ctx, lambda: spread(own), count, bus_factor=1.0)
 
 
 def total(brought: Patterns) -> Tensor:
@@ -117,7 +118,19 @@ def check(
         raise ValueError(f"{ctx.case.workload}: what arrived on rank {ctx.ranks.rank} is not what was sent")
 
 
-def step(ctx: BuildContext, call: Callable[[], Tensor], *, moved: int) -> Step:
-    """A step whose calls move so many numbers over each link at least."""
-    bus_bytes = float(NUMBER * moved) or None
-    return ctx.step(call, units=ctx.batch_size, flops=None, data="whole numbers", bus_bytes=bus_bytes)
+def numbers(ctx: BuildContext, *, parts: int) -> int:
+    """How many numbers each of so many equal parts of the message has; what is left over is not sent.
+
+    Raises ``CaseSkipped`` for a message that is too small.
+    """
+    count = ctx.batch_size // NUMBER // parts
+    if not count:
+        raise CaseSkipped(f"a message of {ctx.batch_size} bytes has fewer than {parts} numbers of {NUMBER} bytes")
+    return count
+
+
+def step(ctx: BuildContext, call: Callable[[], Tensor], count: int, *, bus_factor: float) -> Step:
+    """A step whose message has so many numbers; ``bus_factor`` is that of its bus bandwidth by nccl-tests."""
+    sent = NUMBER * count
+    bus_bytes = bus_factor * sent if ctx.ranks.size > 1 else None
+    return ctx.step(call, units=sent, flops=None, data="whole numbers", bus_bytes=bus_bytes)

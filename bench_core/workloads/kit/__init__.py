@@ -11,7 +11,7 @@ from bench_core.workloads.kit.definition import KnownCosts, Workload, workload
 from bench_core.workloads.kit.feeds import epochs, restorer, rotate
 from bench_core.workloads.kit.flops import flop_counter, forward_flops, training_flops
 from bench_core.workloads.kit.loops import inference, training
-from bench_core.workloads.kit.team import silent
+from bench_core.workloads.kit.team import no_sync
 
 __all__ = [
     "BuildContext",
@@ -24,9 +24,9 @@ __all__ = [
     "flop_counter",
     "forward_flops",
     "inference",
+    "no_sync",
     "restorer",
     "rotate",
-    "silent",
     "training",
     "training_flops",
     "workload",

@@ -12,8 +12,8 @@ from bench_core.core.case import (
     DTYPES,
     HALF_DTYPES,
     INFERENCE_ONLY_DTYPES,
-    SWEEPS,
     SHARDED,
+    SWEEPS,
     VARIANTS,
     Case,
 )

@@ -87,7 +87,7 @@ class Team:
         def run() -> Any:
             with contextlib.ExitStack() as stack:
                 for model in self._models:
-                    stack.enter_context(silent(model))
+                    stack.enter_context(no_sync(model))
                 return fn()
 
         return run
@@ -99,6 +99,6 @@ def by_share(model: Callable[..., Tensor], count: int, *inputs: Tensor) -> Tenso
     return torch.stack(outputs, dim=1).flatten(0, 1)
 
 
-def silent(model: Callable[..., Any]) -> contextlib.AbstractContextManager[None]:
+def no_sync(model: Callable[..., Any]) -> contextlib.AbstractContextManager[None]:
     """While this lasts, the gradients of a parallel model are not communicated, as when its weights do not learn."""
     return model.no_sync() if isinstance(model, DistributedDataParallel) else contextlib.nullcontext()

@@ -9,8 +9,8 @@ from bench_core.report.sections.scaling import NAME
 from tests.support import factory
 
 
-def record(workload, batch, ranks, seconds, *, kind="train", **times):
-    case = Case(workload, batch_size=batch, threads=1, ranks=ranks)
+def record(workload, batch, ranks, seconds, *, kind="train", variant="eager", threads=1, **times):
+    case = Case(workload, batch_size=batch, variant=variant, threads=threads, ranks=ranks)
     medians = tuple(seconds / (1 + 0.1 * rank) for rank in range(ranks))
     ranked = RankTimes("gloo", ("node-a", "node-b")[:ranks], medians, **times)
     return factory.record(case, seconds, kind=kind, ranks=ranked)
@@ -70,8 +70,30 @@ def test_plots_have_the_ideal_line_and_the_message_size(section):
     assert line.points[0].interval[0] < line.points[0].value < line.points[0].interval[1]
 
 
+def test_variants_and_threads_have_rows_and_lines_of_their_own():
+    divided = [
+        record(workload, 4096, ranks, 4e-3 / ranks, variant=variant, threads=threads, kind=kind, bus_bytes=bus_bytes)
+        for ranks in (1, 2)
+        for workload, kind, bus_bytes in (("ddp", "train", None), ("all_reduce", "op", 4096.0 if ranks > 1 else None))
+        for variant, threads in (("eager", 1), ("eager", 2), ("fsdp", 1))
+    ]
+    page = content(analyze([factory.run([*ALONE, *divided], factory.machine(gpu=False))]))
+    section = next(study for study in page.studies if study.name == NAME)
+    words = ("CPU, 1 thread, eager", "CPU, 2 threads, eager", "CPU, 1 thread, fsdp")
+    scaling, bandwidth = (plot.chart for plot in section.plots)
+    points = {line.label: [point.batch for point in line.points] for line in scaling.lines}
+    assert points == {"ideal": [1, 2], **{f"strong, batch 4,096, {word}": [1, 2] for word in words}}
+    assert {line.label for line in bandwidth.lines} == {f"all_reduce, 2 ranks, {word}" for word in words}
+    cells = columns(section.tables[0])
+    assert sorted(zip(cells["Device"], cells["Variant"], strict=True)) == sorted(
+        tuple(word.rsplit(", ", 1)) for word in words
+    )
+
+
 def test_other_comparisons_are_those_of_undivided_work(page):
     without = content(analyze([factory.run(ALONE, factory.machine(gpu=False))]))
     assert page.threads == without.threads
     assert page.answers == without.answers
+    assert page.summary == without.summary
+    assert page.brief == without.brief
     assert all(study.name != NAME for study in without.studies)
