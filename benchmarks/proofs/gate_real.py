@@ -1,28 +1,32 @@
-"""Real gates of this checkout against itself, with some cases of one side made slower by real work.
+"""Real gates of this checkout against itself, with some cases of each side made slower by real work.
 
-``python benchmarks/proofs/gate_real.py --gates 10`` compares identical code. ``--by 0.05 --side head`` makes three
-cases, drawn for each gate, 5% slower on that side. Prints the verdicts of each gate, its pairs and its minutes.
+``python benchmarks/proofs/gate_real.py --gates 10`` compares identical code. ``--by 0.05`` draws six cases for each
+gate, and makes three of them 5% slower in head and three in base. Prints the verdicts of each gate, its pairs and its
+minutes.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
+import math
 import random
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from bench_core.analysis.comparison import Verdict
 from bench_core.analysis.gate.settings import read
-from bench_core.analysis.gate.verdicts import Rules, decided, judge
+from bench_core.analysis.gate.verdicts import CaseVerdict, Rules, decided, judge
 from bench_core.execution.pairing.gating import Decide, Gating, run_gate
 from bench_core.execution.pairing.sides import Side
 
 ROOT = Path(__file__).parents[2]
-PLUGIN = ("-p", "benchmarks.proofs.slowing")
 SLOWED = 3
+CLAIMS = {"head": Verdict.SLOWER, "base": Verdict.FASTER}
+"""What a gate is to say of a case that is slower on a side."""
+WORK = Path(tempfile.gettempdir()) / "bench-core-gate-real.json"
 SIDES = [Side(name, name, ROOT, sys.executable) for name in ("base", "head")]
 
 
@@ -32,22 +36,38 @@ def gate(sides: Sequence[Side], decide: Decide) -> Gating:
     return run_gate(sides, read(ROOT).tests, decide, budget=8 * 60.0, seed=seed, note=lambda _: None)
 
 
-def one(slowed: Sequence[str], by: float, slow_side: str) -> Gating:
-    """A gate in which these cases are slower on one side."""
-    os.environ |= {"SLOWED": ",".join(slowed), "SLOWED_BY": str(by)}
-    sides = [replace(side, options=PLUGIN) if slowed and side.name == slow_side else side for side in SIDES]
-    return gate(sides, lambda state: decided(state.names, state.pairs, state.troubles, Rules()))
+def one(slowed: Mapping[str, Sequence[str]], by: float) -> Gating:
+    """A gate in which these cases, by side, are slower."""
+    sides = [slower(side, by, f"--slowed={','.join(slowed[side.name])}") for side in SIDES if slowed]
+    return gate(sides or SIDES, lambda state: decided(state.names, state.pairs, state.troubles, Rules()))
 
 
-def shown(gating: Gating, slowed: Sequence[str], wanted: Verdict) -> str:
-    """A line about a gate."""
+def slower(side: Side, by: float, *options: str) -> Side:
+    """A side with the plugin that makes cases slower; without options it finds out how much work that takes."""
+    plugin = ("-p", "benchmarks.proofs.slowing", f"--slowed-work={WORK}", f"--slowed-by={by}")
+    return replace(side, options=(*plugin, *options))
+
+
+def shown(gating: Gating, slowed: Mapping[str, Sequence[str]]) -> str:
+    """A line about a gate. What is slower in head is SLOWER, what is slower in base FASTER."""
     made = judge(gating.names, gating.pairs, gating.troubles, Rules())
-    found = sum(case.verdict is wanted for case in made if case.name in slowed)
-    false = sum(case.verdict in (Verdict.SLOWER, Verdict.FASTER) for case in made if case.name not in slowed)
+    true = {name: verdict for side, verdict in CLAIMS.items() for name in slowed.get(side, ())}
+    found = {
+        verdict: sum(case.verdict is verdict for case in made if true.get(case.name) is verdict)
+        for verdict in CLAIMS.values()
+    }
+    false = sum(case.verdict in found and case.verdict is not true.get(case.name) for case in made)
     return (
-        f"{len(gating.took)} pairs, {gating.seconds / 60.0:.1f} min; {found} of {len(slowed)} changed cases {wanted}, "
-        f"{false} false claims; " + ", ".join(f"{case.verdict} {case.time.ratio:.3f}" for case in made if case.time)
+        f"{len(gating.took)} pairs, {gating.seconds / 60.0:.1f} min; "
+        + "".join(f"{found[verdict]} of {len(slowed.get(side, ()))} {verdict}, " for side, verdict in CLAIMS.items())
+        + f"{false} false claims; "
+        + ", ".join(_shown(case, true) for case in made)
     )
+
+
+def _shown(case: CaseVerdict, true: Mapping[str, Verdict]) -> str:
+    """The verdict on a case and its ratio; a star stands at those that were changed."""
+    return f"{case.verdict} {case.time.ratio if case.time else math.nan:.3f}{'*' if case.name in true else ''}"
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -55,13 +75,15 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--gates", type=int, default=10)
     parser.add_argument("--by", type=float, default=0.0)
-    parser.add_argument("--side", choices=("base", "head"), default="head")
     asked = parser.parse_args(arguments)
-    names = sorted(gate(SIDES, lambda state: set(state.names)).names.values())
-    wanted = Verdict.SLOWER if asked.side == "head" else Verdict.FASTER
+    WORK.unlink(missing_ok=True)
+    base, head = SIDES
+    one_pair = gate([base, slower(head, asked.by)], lambda state: {case for case in state.names if state.pairs[case]})
+    names = sorted(one_pair.names.values())
     for number in range(1, asked.gates + 1):
-        slowed = random.sample(names, SLOWED) if asked.by else []
-        print(f"gate {number}: {shown(one(slowed, asked.by, asked.side), slowed, wanted)}", flush=True)
+        drawn = random.sample(names, 2 * SLOWED)
+        slowed = {"head": drawn[:SLOWED], "base": drawn[SLOWED:]} if asked.by else {}
+        print(f"gate {number}: {shown(one(slowed, asked.by), slowed)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,20 @@
 """A plugin of pytest for one side of a gate: chosen cases do more work in each call, so that they take longer.
 
-``SLOWED`` in the environment has the names of the cases, and ``SLOWED_BY`` how much longer they take, such as 0.05. The
-further work is matrix products of 24 by 24, as many as fill this share of the call's time.
+The further work is to add up whole numbers. ``--slowed`` has the names of the cases, and ``--slowed-work`` a file that
+says how many numbers make each case slower by the share ``--slowed-by``. Without ``--slowed``, nothing is slower, and
+the file is written.
 """
 
 from __future__ import annotations
 
-import os
-import statistics
+import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-import torch
 
 from bench_core.core.case import Case
 from bench_core.core.step import Step
@@ -22,53 +23,62 @@ from bench_core.hardware.device import resolve
 from bench_core.timing.clock import SynchronizedClock
 from bench_core.timing.sampling import calibrate
 
-CASES = os.environ["SLOWED"].split(",")
-SHARE = float(os.environ["SLOWED_BY"])
-LOOKS = 15
+LOOKS, MANY = 100, 100_000
+"""Blocks from which a time is taken; the numbers that are added up to know how long one takes."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of this plugin."""
+    parser.addoption("--slowed", default="")
+    parser.addoption("--slowed-by", type=float, default=0.0)
+    parser.addoption("--slowed-work", type=Path)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Slow the chosen cases of this worker."""
+    """Slow the chosen cases of this worker, or measure all of them."""
+    chosen, by, file = (config.getoption(name) for name in ("slowed", "slowed_by", "slowed_work"))
     case_of, serve = TurnsBenchmark.case, Worker.serve
-    slowed = False
+    current = ""
 
     def case(self: TurnsBenchmark, asked: Case) -> None:
-        nonlocal slowed
-        slowed = asked.id in CASES
+        nonlocal current
+        current = asked.id
         case_of(self, asked)
 
-    def slower(self: Worker, step: Step) -> None:
-        serve(self, replace(step, fn=with_more_work(step)) if slowed else step)
+    def changed(self: Worker, step: Step) -> None:
+        work = json.loads(file.read_text()) if file.exists() else {}
+        if not chosen:
+            file.write_text(json.dumps(work | {current: numbers_for(step, by)}))
+        elif current in chosen.split(","):
+            step = replace(step, fn=with_more_work(step.fn, work[current]))
+        serve(self, step)
 
     patch = pytest.MonkeyPatch()
     patch.setattr(TurnsBenchmark, "case", case)
-    patch.setattr(Worker, "serve", slower)
+    patch.setattr(Worker, "serve", changed)
     config.add_cleanup(patch.undo)
 
 
-def with_more_work(step: Step) -> Callable[[], Any]:
-    """The step and, after it, as many matrix products as take this share of its time."""
-    factors = torch.rand(2, 24, 24)
-
-    def product() -> None:
-        torch.mm(factors[0], factors[1])
-
-    count = round(SHARE * in_turn(SynchronizedClock(resolve(step.devices)), step.fn, product))
+def with_more_work(fn: Callable[[], Any], numbers: int) -> Callable[[], Any]:
+    """The call and, after it, a sum of so many numbers."""
 
     def both() -> Any:
-        output = step.fn()
-        for _ in range(count):
-            product()
+        output = fn()
+        sum(range(numbers))
         return output
 
     return both
 
 
-def in_turn(clock: SynchronizedClock, one: Callable[[], Any], other: Callable[[], Any]) -> float:
-    """How many times as long as the other a call takes: the median of blocks in turn."""
-    calls = [calibrate(clock, fn, clock.overhead()).calls for fn in (one, other)]
+def numbers_for(step: Step, share: float) -> int:
+    """How many numbers are added up in this share of a call's time. Times are the lower tenth, as those of a gate."""
+    clock = SynchronizedClock(resolve(step.devices))
+    call = lower_tenth(clock, step.fn)
+    nothing, added = (lower_tenth(clock, with_more_work(lambda: None, numbers)) for numbers in (0, MANY))
+    return max(0, round((share * call - nothing) / (added - nothing) * MANY))
 
-    def seconds(which: int) -> float:
-        return clock.block((one, other)[which], calls[which]).wall / calls[which]
 
-    return statistics.median(seconds(0) / seconds(1) for _ in range(LOOKS))
+def lower_tenth(clock: SynchronizedClock, fn: Callable[[], Any]) -> float:
+    """Seconds per call: a tenth of the blocks are faster."""
+    calls = calibrate(clock, fn, clock.overhead()).calls
+    return float(np.quantile([clock.block(fn, calls).wall / calls for _ in range(LOOKS)], 0.1))
