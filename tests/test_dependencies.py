@@ -216,7 +216,7 @@ def test_report_without_its_extra_is_one_line_that_names_the_extra(command, what
     result = python("from bench_core.cli import main; main()", command, str(path), cwd=tmp_path)
     assert result.returncode == 2
     assert re.fullmatch(
-        rf"bench-core: {what} needs the extra 'report': pip install 'bench-core\[report\]' "
+        rf"bench-core: {what} needs the extra 'report': in the checkout of bench-core, pip install '\.\[report\]' "
         r"\(no module (jinja2|matplotlib|pandas)\)\n",
         result.stderr,
     )
@@ -225,7 +225,9 @@ def test_report_without_its_extra_is_one_line_that_names_the_extra(command, what
 def test_a_workload_without_its_extra_names_the_extra_and_is_skipped_in_a_sweep(monkeypatch):
     monkeypatch.setitem(sys.modules, "torchvision", None)
     monkeypatch.setitem(sys.modules, "torchvision.models", None)
-    message = r"workload resnet50_infer needs the extra 'workloads': pip install 'bench-core\[workloads\]'"
+    message = (
+        r"workload resnet50_infer needs the extra 'workloads': in the checkout of .* pip install '\.\[workloads\]'"
+    )
     with pytest.raises(MissingExtraError, match=message):
         workloads.build(Case("resnet50_infer"))
     with pytest.raises(CaseSkipped, match=message), machine_limits_are_skips():

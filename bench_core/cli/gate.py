@@ -36,7 +36,9 @@ def gate(
     margin: Annotated[
         str | None, typer.Option(metavar="PERCENT", help="A change beyond it is SLOWER or FASTER. Default: 1%.")
     ] = None,
-    matters: Annotated[str | None, typer.Option(metavar="PERCENT", help="A change below it is SAME. Default: 3%.")] = None,
+    matters: Annotated[
+        str | None, typer.Option(metavar="PERCENT", help="A change below it is SAME. Default: 3%.")
+    ] = None,
     settings: Annotated[
         Path | None, typer.Option(metavar="FILE", help="TOML with tests and limits. Default: pyproject.toml.")
     ] = None,

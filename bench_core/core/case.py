@@ -156,8 +156,8 @@ NO_SOURCES = Sources()
 @dataclass(frozen=True)
 class Effort:
     """How well to measure: the target half-width of the median's confidence interval, relative to the median; the
-    interval's confidence level; the seconds of samples allowed; and whether to measure energy and to count the kernels of a
-    GPU too."""
+    interval's confidence level; the seconds of samples allowed; and whether to measure energy, and to count the
+    kernels of a GPU, too."""
 
     rel_ci: float = 0.02
     confidence: float = 0.95

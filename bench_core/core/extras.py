@@ -28,5 +28,6 @@ def needs(extra: str, what: str) -> Iterator[None]:
         if module not in EXTRAS[extra]:
             raise
         raise MissingExtraError(
-            f"{what} needs the extra '{extra}': pip install '.[{extra}]' in the checkout of bench-core (no module {module})"
+            f"{what} needs the extra '{extra}': in the checkout of bench-core, pip install '.[{extra}]' "
+            f"(no module {module})"
         ) from None

@@ -111,8 +111,9 @@ class Record:
     stages of a pipeline. ``casts`` says how a case of 16 bits computes; it is ``None`` for other dtypes. ``counts`` is
     what a call does. ``peak_memory`` is that of the device, ``peak_host_memory`` how much more memory this process held
     during a call than before the case was built; both in bytes. ``energy`` has an entry for each boundary, if
-    it was asked for, ``kernels`` how many a call runs on a GPU. ``ranks`` is there if several processes worked together. A value that could not be measured is
-    ``None``; ``unavailable`` gives the reason, by field. ``unknown`` keeps what a newer bench-core has written.
+    it was asked for. ``ranks`` is there if several processes worked together. ``kernels`` is how many a call runs on a
+    GPU, if that was asked for. A value that could not be measured is ``None``; ``unavailable`` gives the reason, by
+    field. ``unknown`` keeps what a newer bench-core has written.
     """
 
     case: Case

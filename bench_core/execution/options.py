@@ -74,7 +74,9 @@ def parse(given: Mapping[str, str], root: Path) -> Request:
     )
     isolate = "isolate" in given or "timeout" in given
     if effort.kernels and not isolate:
-        raise OptionError("--bench-kernels: torch's profiler may slow down later cases of a process; add --bench-isolate")
+        raise OptionError(
+            "--bench-kernels: torch's profiler may slow down later cases of a process; add --bench-isolate"
+        )
     names = _words("workload", given, workloads.names()) or workloads.names()
     minutes = _real("budget", given, None, below=1e5)
     return Request(

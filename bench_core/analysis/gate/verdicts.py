@@ -29,8 +29,8 @@ MEMORY_FLOOR = 8 * 2**20
 
 @dataclass(frozen=True)
 class Limits:
-    """Relative changes of a case: one beyond ``margin`` is SLOWER or FASTER, one below ``matters`` SAME, once that is shown.
-    ``memory`` is the margin of its peak memory."""
+    """Relative changes of a case: once it is shown, one beyond ``margin`` is SLOWER or FASTER, and one below
+    ``matters`` SAME. ``memory`` is the margin of its peak memory."""
 
     margin: float = 0.01
     matters: float = 0.03

@@ -37,9 +37,9 @@ This page is generated from the declarations in `bench_core/workloads/` by
   deployed, and a call casts nothing. Training in bf16 runs under `torch.autocast`, which casts weights and inputs in
   each call. The variant `autocast` runs inference and operators under autocast, too.
 - **Sweeps**: the default sweep runs every case in fp32 and eager mode on all CPU cores, and that of the reference batch
-  on one thread too. A full sweep runs every setting at every batch size. Other dtypes and variants run on request. Unless stated otherwise, a workload has the dtypes
-  {dtypes} (for training without fp16) and the variants
-  {variants}.
+  on one thread too. A full sweep runs every setting at every batch size. Other dtypes and variants run on request.
+  Unless stated otherwise, a workload has the dtypes {dtypes} (for training without fp16) and
+  the variants {variants}.
 - **Tunings** change how torch does the same work, and are off by default. They are joined to a variant by `+`, and need
   not be declared:
 {tunings}
