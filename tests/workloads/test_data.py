@@ -58,6 +58,7 @@ def small_mnist(root: Path, n: int = 3) -> Path:
 def test_idx_files_are_read_as_they_were_written(tmp_path: Path, array: np.ndarray) -> None:
     digits.write_idx(tmp_path / "idx", array)
     assert np.array_equal(read_sn3_pascalvincent_tensor(str(tmp_path / "idx")).numpy(), array)
+    assert np.array_equal(digits.read_idx(tmp_path / "idx"), array)
 
 
 def test_torchvision_reads_the_stand_in_unchanged(folder: Path) -> None:
