@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck
 
 from tests.support import processes
+from tests.support.forking import describe_cpu_once
 
 # pytest-benchmark measures nothing in a process that xdist marks as its own; but the runs inside the tests must.
 os.environ.pop("PYTEST_XDIST_WORKER", None)
@@ -66,6 +67,7 @@ def pytester(pytester: pytest.Pytester) -> pytest.Pytester:
     from bench_core import workloads
 
     workloads.names()
+    describe_cpu_once()
     return pytester
 
 
