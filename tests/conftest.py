@@ -44,7 +44,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 hypothesis.settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis.settings.load_profile("any machine")
 
-pytest_plugins = ["pytester", "tests.support.counters", "tests.support.projects"]
+pytest_plugins = ["pytester", "tests.support.counters", "tests.support.plots", "tests.support.projects"]
 
 
 @pytest.hookimpl(wrapper=True)
