@@ -49,9 +49,14 @@ def assert_refused(result, *words):
         assert word in result.stderr
 
 
+def small_run(**facts):
+    """A run of a single batch, whose report has next to no plots: each takes a quarter of a second."""
+    return factory.run(factory.sweep(batches=(8,), one_thread_at=8), **facts)
+
+
 @pytest.fixture
 def stored(tmp_path):
-    return factory.store(factory.run(), tmp_path / "runs" / "0001_base.json")
+    return factory.store(small_run(), tmp_path / "runs" / "0001_base.json")
 
 
 @pytest.mark.parametrize("command", ["--help", "report --help", "compare --help", "report", "compare", "history"])
@@ -98,15 +103,15 @@ def test_report_writes_its_files_and_says_where(stored, tmp_path):
 
 
 def test_report_finds_the_runs_of_the_checkout_by_itself(tmp_path):
-    factory.store(factory.run(), tmp_path / "results" / "machine" / "id" / "0001_a.json")
-    reference = factory.run(on=factory.machine(cpu="Reference CPU"))
+    factory.store(small_run(), tmp_path / "results" / "machine" / "id" / "0001_a.json")
+    reference = small_run(on=factory.machine(cpu="Reference CPU"))
     factory.store(reference, tmp_path / "results" / "reference" / "0001_b.json")
     assert run("report", cwd=tmp_path).returncode == 0
     assert "Reference CPU" not in (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
 
 
 def test_without_own_runs_the_reference_runs_are_reported(tmp_path):
-    reference = factory.run(on=factory.machine(cpu="Reference CPU"))
+    reference = small_run(on=factory.machine(cpu="Reference CPU"))
     factory.store(reference, tmp_path / "results" / "reference" / "0001_b.json")
     assert run("report", cwd=tmp_path).returncode == 0
     assert "Reference CPU" in (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
