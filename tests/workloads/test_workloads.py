@@ -57,6 +57,8 @@ SETTINGS = [
     for setting in (tuple(workloads.get(name).settings) or ("",))
     if setting not in SKIPPED
 ]
+# Settings that take long and draw from the seed what another setting of the workload draws.
+DRAWN_ALIKE = {("arma_css_fit", "loop"), ("arima_fit", "loop")}
 DTYPES = ("fp32", "bf16")
 
 
@@ -196,7 +198,7 @@ def test_names_of_counted_workloads_exist() -> None:
     assert set(COUNTED_BY_TORCH) <= set(LIGHT)
 
 
-@pytest.mark.parametrize(("name", "setting"), SETTINGS)
+@pytest.mark.parametrize(("name", "setting"), [s for s in SETTINGS if s not in DRAWN_ALIKE])
 def test_outputs_follow_from_the_seed(name: str, setting: str) -> None:
     def first(seed: int) -> Tensor:
         output = workloads.build(Case(name, batch_size=4, setting=setting, seed=seed))()
