@@ -126,8 +126,10 @@ def test_a_worker_that_dies_while_it_is_stopped_is_a_failure_of_its_case(tmp_pat
 
 
 def test_an_error_that_breaks_the_accelerator_ends_its_process(tmp_path):
+    test = "test_breaking.py::test_breaking"
+    fake = fake_worker.side("base", tmp_path, {test: 1e-3})
     (tmp_path / "test_breaking.py").write_text(BREAKING)
-    ended = gate(tmp_path, "--base-options=-v", "--budget", "0.001", "-p", "bench_core.plugin")
+    ended = gate(tmp_path, "--base-python", fake.python, "--budget", "0.001", "-p", "bench_core.plugin", test)
     assert ended.returncode == 3, ended.stderr
     assert "its process has ended (exit code 70)" in " ".join(ended.stdout.split())
 
