@@ -88,3 +88,9 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def one_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A single batch of inputs in each step with hot caches: where it is called once, others would be drawn in vain."""
+    monkeypatch.setattr("bench_core.workloads.kit.context.RESIDENT_BYTES", 0)

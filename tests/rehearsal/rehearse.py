@@ -70,7 +70,9 @@ def is_typical(workload: Workload, case: Case) -> bool:
 
 
 def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make photos, epochs and tables small. References of such work must not get into the user's cache: ``small``."""
+    """Make photos, epochs and tables small, and draw a single batch. References of such work must not get into the
+    user's cache: ``small``."""
+    monkeypatch.setattr("bench_core.workloads.kit.context.RESIDENT_BYTES", 0)
     monkeypatch.setattr("bench_core.workloads.vision.resnet50.SIDE", SIDE)
     monkeypatch.setattr("bench_core.workloads.vision.segmentation.SIDE", SIDE)
     monkeypatch.setattr("bench_core.workloads.pipelines.epoch.IMAGES", IMAGES)

@@ -87,6 +87,7 @@ def assert_flops_agree(step: Step, w: Workload, by_torch: int) -> None:
         assert step.flops == by_torch
 
 
+@pytest.mark.usefixtures("one_batch")
 @pytest.mark.parametrize(
     ("name", "setting", "batch_size", "dtype"),
     [
@@ -198,6 +199,7 @@ def test_names_of_counted_workloads_exist() -> None:
     assert set(COUNTED_BY_TORCH) <= set(LIGHT)
 
 
+@pytest.mark.usefixtures("one_batch")
 @pytest.mark.parametrize(("name", "setting"), [s for s in SETTINGS if s not in DRAWN_ALIKE])
 def test_outputs_follow_from_the_seed(name: str, setting: str) -> None:
     def first(seed: int) -> Tensor:
@@ -209,6 +211,7 @@ def test_outputs_follow_from_the_seed(name: str, setting: str) -> None:
     assert not torch.allclose(one, first(1), rtol=1e-3)
 
 
+@pytest.mark.usefixtures("one_batch")
 @pytest.mark.parametrize("name", [name for name in LIGHT if not workloads.get(name).no_parity])
 def test_fp32_agrees_with_float64(name: str) -> None:
     w, case = workloads.get(name), Case(name, batch_size=4)
@@ -254,6 +257,7 @@ def test_reading_a_value_on_the_host_is_noticed() -> None:
         torch.ones(()).item()
 
 
+@pytest.mark.usefixtures("one_batch")
 @pytest.mark.parametrize("name", TRAINING)
 def test_light_training_step_reads_no_value_on_the_host(name: str) -> None:
     step = workloads.build(Case(name, batch_size=1))
@@ -278,6 +282,7 @@ def test_training_step_does_not_wait_for_the_gpu(name: str, synchronizing_is_an_
     step()
 
 
+@pytest.mark.usefixtures("one_batch")
 @pytest.mark.parametrize("variant", ["eager", "channels_last"])
 @pytest.mark.parametrize(
     "name", ["conv2d_grid", "conv_transpose2d_grid", "resblock_projection", "se_block", "resnet20_cifar_train"]
