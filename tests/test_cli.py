@@ -214,11 +214,32 @@ def test_a_bug_keeps_its_traceback_and_is_not_exit_code_2(command, error, stored
     assert "a bug" in last
 
 
-@pytest.mark.parametrize("error", sorted(kind.__name__ for kind in errors.BenchError.__subclasses__()))
-def test_every_error_of_bad_input_is_one_line_and_exit_code_2(error, stored, tmp_path):
-    result = run_raising(f"errors.{error}('what is wrong,\\nand the fix')", "compare", stored, tmp_path / "out")
-    assert_refused(result)
-    assert result.stderr == "bench-core: what is wrong, and the fix\n"
+RAISE_EACH = """
+import bench_core.analysis.run_comparison as module
+import bench_core.core.errors as errors
+from bench_core.cli import main
+
+for kind in vars(errors).values():
+    if isinstance(kind, type) and issubclass(kind, errors.BenchError):
+        def fails(*arguments, **options):
+            raise kind("what is wrong,\\nand the fix")
+
+        module.compare_two = fails
+        try:
+            main()
+        except SystemExit as end:
+            print(kind.__name__, end.code)
+"""
+"""A command line in which a function raises each error of bad input in turn."""
+
+
+def test_every_error_of_bad_input_is_one_line_and_exit_code_2(stored):
+    result = run("compare", stored, stored, command=("-c", RAISE_EACH))
+    kinds = [kind.__name__ for kind in (errors.BenchError, *errors.BenchError.__subclasses__())]
+    ended = dict(line.split() for line in result.stdout.splitlines())
+    assert set(kinds) <= ended.keys()
+    assert set(ended.values()) == {"2"}
+    assert result.stderr == "bench-core: what is wrong, and the fix\n" * len(ended)
 
 
 CLOSED_OUTPUT = """
