@@ -84,6 +84,9 @@ def one_thread() -> Iterator[None]:
     """On a busy machine, threads that wait for each other make small work fifty times slower."""
     import torch
 
+    from bench_core.hardware import allocator
+
+    allocator.settle()  # else large tensors get their memory from the kernel in each call, page fault by page fault
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
