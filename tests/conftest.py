@@ -16,6 +16,8 @@ from tests.support.forking import describe_cpu_once
 os.environ.pop("PYTEST_XDIST_WORKER", None)
 # Threads that spin while they wait, in two processes at once, slow each other down tens of times.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# Torch's compiler would start processes for kernels of Triton, of which each loads torch.
+os.environ.setdefault("TORCH_WARM_POOL", "0")
 # A shell's job in the background ignores Ctrl-C, and so would all processes that the tests interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -140,14 +140,7 @@ def test_cold_caches_are_measured_where_inputs_rotate_and_skipped_elsewhere(tmp_
     assert "take a larger batch" in skipped.reason
 
 
-@pytest.fixture
-def no_pool(monkeypatch):
-    """Without the processes that torch's compiler starts for kernels of Triton, each of which loads torch."""
-    monkeypatch.setenv("TORCH_WARM_POOL", "0")
-
-
 @pytest.mark.long
-@pytest.mark.usefixtures("no_pool")
 def test_a_compiled_case_stores_compile_time_and_graph_breaks(tmp_path):
     _, (stored,) = sweep(tmp_path, "--bench-workload", "mlp_infer", "--bench-variant", "compile", *QUICK)
     (record,) = stored.records
@@ -156,7 +149,6 @@ def test_a_compiled_case_stores_compile_time_and_graph_breaks(tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.usefixtures("no_pool")
 def test_no_compiler_is_a_skip_with_its_reason(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
     asked = ("--bench-workload", "mlp_infer", "--bench-variant", "compile", *QUICK)
