@@ -3,6 +3,7 @@ import gc
 import os
 import signal
 from collections.abc import Generator, Iterator
+from importlib import import_module
 from typing import Any
 
 import hypothesis
@@ -37,7 +38,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Keep the collector from the libraries' million objects: each measured case and each run of pytest calls it."""
+    """Keep the collector from the libraries' million objects: each measured case and each run of pytest calls it.
+
+    Where there are tests of all kinds, torch's compiler is among these libraries: the first optimizer loads it, and
+    loading it takes seconds in each run within a test, which would unload it.
+    """
+    if hasattr(session.config, "workerinput"):
+        import_module("torch._dynamo")
     gc.freeze()
     session.config.add_cleanup(gc.unfreeze)
 
