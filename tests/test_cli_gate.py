@@ -98,22 +98,19 @@ def test_two_commits_of_another_project_are_compared_each_with_its_own_code(proj
     assert git(project, "status", "--short") == ""
 
 
-def test_what_differs_may_be_the_interpreter_or_the_options(project, tmp_path):
+def test_base_may_have_its_own_interpreter_and_options_and_lack_a_test_that_is_named(project, tmp_path):
+    out, tests = tmp_path / "gate.json", [f"test_speed.py::test_{name}" for name in ("kept", "new", "broken")]
     ended = gate(
         project,
-        *("--base-python", sys.executable, "--base-options", "-k kept", "--budget", "0.001"),
-        *("-p", "bench_core.plugin", "-k", "kept or new"),
+        *("--base", "HEAD~1", "--base-python", sys.executable, "--base-options", "-k kept"),
+        *("--budget", "0.001", "--json", out, "-p", "bench_core.plugin", *tests),
     )
     assert ended.returncode == 3, ended.stderr
-    assert f"against the working tree with {sys.executable} with -k kept" in ended.stderr
-    assert "1 UNCLEAR, 1 MISSING" in ended.stdout
-
-
-def test_a_test_that_only_one_side_has_is_missing_though_it_is_named(project):
-    tests = [f"test_speed.py::test_{name}" for name in ("kept", "new")]
-    ended = gate(project, "--base", "HEAD~1", "--budget", "0.001", "-p", "bench_core.plugin", *tests)
-    assert ended.returncode == 3, ended.stderr
-    assert "1 UNCLEAR, 1 MISSING" in ended.stdout
+    assert f") with {sys.executable} with -k kept" in ended.stderr
+    assert "1 UNCLEAR, 2 MISSING" in ended.stdout
+    troubles = {case["name"].partition("::")[2]: case["trouble"] for case in json.loads(out.read_text())["cases"]}
+    missing = {"side": "base", "outcome": "missing", "reason": "there is no such test"}
+    assert troubles == {"test_kept": None, "test_new": missing, "test_broken": missing}
 
 
 def test_a_worker_that_dies_while_it_is_stopped_is_a_failure_of_its_case(tmp_path):
@@ -122,12 +119,15 @@ def test_a_worker_that_dies_while_it_is_stopped_is_a_failure_of_its_case(tmp_pat
     (tmp_path / "test_mine.py").write_text("def test_mine(device_benchmark):\n    device_benchmark(int)\n")
     ended = gate(tmp_path, "--base-python", fake.python, "--budget", "0.001", "-p", "bench_core.plugin", test)
     assert ended.returncode == 3, ended.stderr
+    assert f" against the working tree with {fake.python}" in ended.stderr
     assert "its process has ended" in ended.stdout
 
 
 def test_an_error_that_breaks_the_accelerator_ends_its_process(tmp_path):
+    test = "test_breaking.py::test_breaking"
+    fake = fake_worker.side("base", tmp_path, {test: 1e-3})
     (tmp_path / "test_breaking.py").write_text(BREAKING)
-    ended = gate(tmp_path, "--base-options=-v", "--budget", "0.001", "-p", "bench_core.plugin")
+    ended = gate(tmp_path, "--base-python", fake.python, "--budget", "0.001", "-p", "bench_core.plugin", test)
     assert ended.returncode == 3, ended.stderr
     assert "its process has ended (exit code 70)" in " ".join(ended.stdout.split())
 

@@ -144,7 +144,7 @@ def test_an_interrupt_ends_the_script_and_deletes_what_it_made(
 @pytest.mark.parametrize("columns", [None, 80])
 def test_a_command_that_takes_too_long_is_ended(tmp_path: Path, columns: int | None) -> None:
     command = ("sh", "-c", f"echo $$ > '{tmp_path}/process'; exec sleep 600")
-    assert terminal.run(command, tmp_path, os.environ, tmp_path / "log", columns, limit=2) == terminal.TIMED_OUT
+    assert terminal.run(command, tmp_path, os.environ, tmp_path / "log", columns, limit=1) == terminal.TIMED_OUT
     process = int((tmp_path / "process").read_text())
     with pytest.raises(ProcessLookupError):
         os.kill(process, 0)

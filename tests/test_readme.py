@@ -56,7 +56,7 @@ def test_added_workload_passes_the_tests_of_every_workload(checkout: Path) -> No
 
 def test_added_workload_is_swept(checkout: Path) -> None:
     (command,) = re.findall(r"^pytest (benchmarks --bench-workload softmax)$", README, re.MULTILINE)
-    output = output_of("-m", "pytest", *command.split(), "--bench-max-time", "0.05", cwd=checkout)
+    output = output_of("-m", "pytest", *command.split(), "--bench-max-time", "0.02", cwd=checkout)
     assert "softmax-cpu-b4096-fp32-eager" in output
     (passed,) = re.findall(r"\b(\d+) passed\b", output)
     assert int(passed) >= 3 + (usable_cpus() > 1)
@@ -81,7 +81,7 @@ def test_fixtures_of_the_readme_work_in_another_project(tmp_path: Path, monkeypa
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     step = "def build_my_step(device):\n    return lambda: sum(range(100))\n\n\n"
     (tmp_path / "test_mine.py").write_text(step + example("def test_my_model"))
-    output = output_of("-m", "pytest", "-p", "bench_core.plugin", cwd=tmp_path)
+    output = output_of("-m", "pytest", "-p", "bench_core.plugin", "--bench-max-time", "0.02", cwd=tmp_path)
     assert re.search(r"\b[1-9] passed\b", output)
 
 

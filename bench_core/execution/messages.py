@@ -17,6 +17,9 @@ from bench_core.hardware import doctor, waiting
 
 WORTH_A_FORECAST = 60.0
 """Seconds from which on it is said how right the forecast of the time left was."""
+WORTH_A_LOOK = 10.0
+"""Seconds from which on it is watched for a moment before the run whether other work interrupts this process. The cases
+of a shorter run say so themselves."""
 MAX_EXAMPLES = 3
 """Cases named of each kind of warning."""
 FLAG_WORDS: Mapping[str, str] = {
@@ -34,7 +37,8 @@ FLAG_WORDS: Mapping[str, str] = {
 def opening(session: BenchSession, *, only: bool = False) -> list[str]:
     """What will be measured, on what, and how long it will take; nothing without a case or study.
 
-    ``only`` says that nothing follows, as where tests are only collected: then it includes what is left out.
+    ``only`` says that nothing follows, as where tests are only collected: then it includes what is left out, and
+    nothing of what may disturb a run.
     """
     schedule, request = session.schedule, session.request
     if not schedule.total:
@@ -44,16 +48,18 @@ def opening(session: BenchSession, *, only: bool = False) -> list[str]:
     counts = ((schedule.total - session.studies, "case", "cases"), (session.studies, "study", "studies"))
     what = " and ".join(counted(*count) for count in counts if count[0])
     budget = f", budget {duration(request.budget)}" if request.budget else ""
-    lines = [f"{what} on {where}, {format_duration(schedule.left())}{budget}"]
+    left = schedule.left()
+    lines = [f"{what} on {where}, {format_duration(left)}{budget}"]
     lines += _shard(session)
     if "tf32" in sweep.dtypes and "cpu" in sweep.devices:
         lines.append("tf32 exists on GPUs only; on the CPU its counterpart fp32 is measured")
     policy = waiting.policy()
     lines += [f"waiting threads: {policy}"] if policy != waiting.DEFAULT else []
-    lines += [f"{check.what}: {check.value}; {check.fix}" for check in doctor.quick() if check.fix]
-    if session.not_run and not only:
-        lines.append("what is not measured here is listed at the end")
-    return [*lines, *(_left_out(session) if only else ())]
+    if only:
+        return [*lines, *_left_out(session)]
+    checks = doctor.quick(watch=left >= WORTH_A_LOOK)
+    lines += [f"{check.what}: {check.value}; {check.fix}" for check in checks if check.fix]
+    return [*lines, *(["what is not measured here is listed at the end"] if session.not_run else [])]
 
 
 def _shard(session: BenchSession) -> Iterator[str]:

@@ -7,6 +7,7 @@ A case over ranks is measured by further processes, which this one starts.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -142,6 +143,7 @@ def main() -> None:
     with os.fdopen(STDIN, "rb", buffering=0, closefd=False) as lines:
         task, _ = as_dataclass(Task, json.loads(lines.readline()))
     threading.Thread(target=end_with_parent, daemon=True).start()
+    gc.freeze()  # else the case searches the libraries' objects for garbage, which takes half a second
     ranks = task.case.ranks
     reply = reply_to(task) if ranks is None else reply_of_ranks(task, ranks, path.parent)
     with draft(path) as unfinished:

@@ -34,9 +34,10 @@ def examine() -> list[Check]:
     return [*_devices(), *_cpus(), *_versions(), *_load(), *_counters()]
 
 
-def quick() -> list[Check]:
-    """The checks of what may disturb a run that is about to begin: load, steal, frequency governor."""
-    return [*_governor(), *_load()]
+def quick(*, watch: bool = True) -> list[Check]:
+    """The checks of what may disturb a run that is about to begin: load, steal, frequency governor, and with ``watch``,
+    which takes 0.3 s, how often this process is interrupted."""
+    return [*_governor(), *_load(watch=watch)]
 
 
 def _devices() -> Iterator[Check]:
@@ -115,11 +116,12 @@ def _versions() -> Iterator[Check]:
     yield Check("C++ compiler", compiler or "none", "" if compiler else missing)
 
 
-def _load() -> Iterator[Check]:
+def _load(*, watch: bool = True) -> Iterator[Check]:
     load, usable = psutil.getloadavg()[0], machine.usable_cpus()
     fix = "other processes are running: stop them, or wait, then measure" if load > BUSY_SHARE * usable else ""
     yield Check("load, one minute", f"{load:.2f} on {usable} cores", fix)
-    yield _interruptions()
+    if watch:
+        yield _interruptions()
     steal = getattr(psutil.cpu_times(), "steal", None)
     if steal is not None:
         share = steal / max(1e-9, sum(psutil.cpu_times()))

@@ -20,6 +20,7 @@ from bench_core import workloads
 from bench_core.core.case import Case, Effort
 from bench_core.core.errors import CaseError, CaseProcessError, CaseSkipped, ParityError
 from bench_core.core.records import Outcome
+from bench_core.execution.endings import ending
 from bench_core.execution.isolation import breaks_accelerator, module_of, read_reply, run_isolated
 from bench_core.execution.worker import Reply, Task, find_workload, reply_to
 from bench_core.storage import files
@@ -81,6 +82,11 @@ def test_a_process_that_ends_without_a_result_is_a_failure_with_its_last_line() 
         "its last line of standard error: about to leave"
     )
     assert details[-1] == "about to leave"
+
+
+def test_a_process_that_was_killed_is_said_to_be_so_whatever_its_last_line() -> None:
+    killed = "killed (SIGKILL); the system does this when memory runs out"
+    assert ending(-signal.SIGKILL, ["a warning of no importance"]) == killed
 
 
 def test_ctrl_c_ends_the_process_and_what_it_started_though_they_ignore_sigterm(
@@ -244,24 +250,21 @@ def test_a_sweep_measures_the_rest_where_a_case_crashes(
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(test_planted=SWEEP)
     small = ("--bench-device", "cpu", "--bench-threads", "1", "--bench-max-time", "0.02")
-    asked = ("--bench-workload", "segfaults,is_killed,talks", "--bench-isolate", "--benchmark-autosave")
+    asked = ("--bench-workload", "segfaults,talks", "--bench-isolate", "--benchmark-autosave")
     result = run_pytest(pytester, "-p", "bench_core.plugin", *small, *asked)
-    result.assert_outcomes(failed=2, passed=1)
+    result.assert_outcomes(failed=1, passed=1)
     segmentation_fault = "crashed: segmentation fault (SIGSEGV)"
-    killed = "killed (SIGKILL); the system does this when memory runs out"
     result.stdout.fnmatch_lines(
         [
-            f"[[]1/3[]] segfaults-cpu-b1-fp32-eager{T1} * failed: {segmentation_fault}*",
-            f"[[]2/3[]] is_killed-cpu-b1-fp32-eager{T1} * failed: {killed}*",
-            f"[[]3/3[]] talks-cpu-b1-fp32-eager{T1} *s*",
+            f"[[]1/2[]] segfaults-cpu-b1-fp32-eager{T1} * failed: {segmentation_fault}*",
+            f"[[]2/2[]] talks-cpu-b1-fp32-eager{T1} *s*",
             f"failed: {segmentation_fault}*: segfaults-cpu-b1-fp32-eager{T1}",
         ]
     )
     (path,) = pytester.path.rglob("*_*.json")
     run = files.load(path)
     assert [record.case.workload for record in run.records] == ["talks"]
-    crashed, gone = (entry for entry in run.info.not_run if entry.outcome == Outcome.FAILED)
+    (crashed,) = (entry for entry in run.info.not_run if entry.outcome == Outcome.FAILED)
     assert crashed.what == f"segfaults-cpu-b1-fp32-eager{T1}"
     assert crashed.reason.startswith(segmentation_fault)  # a library may have written a last line
-    assert (gone.what, gone.reason) == (f"is_killed-cpu-b1-fp32-eager{T1}", killed)
     assert run.info.options["--bench-isolate"] == "yes"

@@ -51,9 +51,10 @@ class TestFlags:
 
 
 class TestStorage:
-    def test_a_case_with_stages_is_stored_with_them(self) -> None:
+    def test_a_case_with_stages_is_stored_with_them(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("bench_core.workloads.pipelines.csv_loader.ROWS", 500)
         case = Case("csv_loader", batch_size=1024, threads=1)
-        _, record = run_case(workloads.get(case.workload), case, Effort(max_time=0.1))
+        _, record = run_case(workloads.get(case.workload), case, Effort(max_time=0.02))
         assert record.stages is not None
         assert list(record.stages.seconds) == ["read", "scale", "batch", "transfer"]
         assert record.stages.repeats >= MIN_REPEATS

@@ -1,10 +1,10 @@
 """The allocator: once settled, tensors get memory that was used before, however many there are."""
 
 import platform
-import subprocess
-import sys
 
 import pytest
+
+from tests.support.processes import python
 
 FAULTS = """
 import resource, torch
@@ -26,5 +26,6 @@ print(faults())
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="describes glibc's allocator")
 def test_a_settled_allocator_takes_no_memory_from_the_kernel_again():
-    run = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
+    run = python("-c", FAULTS)
+    assert run.returncode == 0, run.stderr
     assert int(run.stdout) < 100  # without settling, usually 100,000: how many depends on the kernel's huge pages

@@ -27,9 +27,9 @@ SMALL |= {"reduction": 4096, "device_copy": 4096, "embedding": 64, "attention_pr
 BATCH = 4
 SIDE = 64
 """The side of photos, instead of 224."""
-IMAGES = 640
+IMAGES = 256
 """The images of an epoch, instead of 60,000."""
-ROWS = 500
+ROWS = 200
 """The rows of a table, instead of 5,000."""
 ALIKE = ("tf32", "default")
 """Dtypes that are fp32 to all but a GPU's own kernels."""
@@ -70,7 +70,9 @@ def is_typical(workload: Workload, case: Case) -> bool:
 
 
 def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make photos, epochs and tables small. References of such work must not get into the user's cache: ``small``."""
+    """Make photos, epochs and tables small, and draw a single batch. References of such work must not get into the
+    user's cache: ``small``."""
+    monkeypatch.setattr("bench_core.workloads.kit.context.RESIDENT_BYTES", 0)
     monkeypatch.setattr("bench_core.workloads.vision.resnet50.SIDE", SIDE)
     monkeypatch.setattr("bench_core.workloads.vision.segmentation.SIDE", SIDE)
     monkeypatch.setattr("bench_core.workloads.pipelines.epoch.IMAGES", IMAGES)

@@ -36,31 +36,31 @@ def test_no_gpu_is_emulated_in_the_process_of_ordinary_tests():
     assert not active()
 
 
-@pytest.mark.long
-@pytest.mark.usefixtures("_available")
-def test_work_on_emulated_gpus():
-    tests = ("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/rehearsal")
-    done = emulated(*tests, EMULATED_CUDA_GPUS="2")
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 PROGRAM = """
+import sys
+
+import pytest
 import torch
 
-assert torch.cuda.device_count() == 3
-for _ in range(2):
-    torch.ones(1, device="cuda:2").item()
+if __name__ == "__main__":
+    assert torch.cuda.device_count() == 3
+    for _ in range(2):
+        torch.ones(1, device="cuda:2").item()
+    sys.exit(pytest.main(sys.argv[1:]))
 """
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("_available")
-def test_a_command_sees_so_many_gpus_and_its_waits_are_listed(tmp_path):
+def test_a_program_sees_so_many_gpus_its_waits_are_listed_and_work_on_them_passes_its_tests(tmp_path):
+    """All in one process, since loading torch and the emulation takes seconds."""
     program, listed = tmp_path / "program.py", tmp_path / "waits.jsonl"
     program.write_text(PROGRAM)
-    done = emulated("python", str(program), EMULATED_CUDA_GPUS="3", EMULATED_CUDA_WAITS=str(listed))
-    assert done.returncode == 0, done.stderr
-    (line,) = listed.read_text().splitlines()
-    assert json.loads(line) == {"kind": "item", "file": str(program), "line": 6, "count": 2}
+    tests = ("-q", "-p", "no:cacheprovider", "tests/rehearsal")
+    done = emulated("python", str(program), *tests, EMULATED_CUDA_GPUS="3", EMULATED_CUDA_WAITS=str(listed))
+    assert done.returncode == 0, done.stdout + done.stderr
+    waits = [json.loads(line) for line in listed.read_text().splitlines()]
+    assert {"kind": "item", "file": str(program), "line": 10, "count": 2} in waits
 
 
 @pytest.mark.usefixtures("_available")

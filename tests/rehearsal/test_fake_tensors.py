@@ -26,16 +26,19 @@ ON_HOST = {"segmentation_pipeline": "cpu"}
 
 DEEPER = ("deeplabv3_r101_infer",)
 """Networks that are the same as another one, but deeper."""
+CAPTURED = ("ann_train", "gan_step", "lstm_ar_infer", "conv2d_grid", "gemm")
+"""Work of each kind in a CUDA graph. What others capture is what they do in eager mode, and how is the same for all."""
 
 
 def takes_long(w, case):
-    """Whether a case takes seconds: thousands of small steps, or a deep network, of which one case is enough. Of
-    recurrent networks, settings differ in the number of steps and in size alone."""
+    """Whether a case takes long and shows what others show: thousands of small steps, or a deep network, of which one
+    case is enough. Of recurrent networks, settings differ in the number of steps and in size alone."""
     loop = (w.name, case.setting) in (("ar1_generate", "loop"), ("arima_fit", "scan"))
     loop |= w.family == "arma" and case.setting == "loop"
     recurrent = w.name.endswith("_ar_train") and case.setting != w.first_setting
     deep = w.name in DEEPER or (w.heavy and (case.dtype, case.variant) != ("fp32", "eager"))
-    return loop or recurrent or deep
+    captured = case.variant == "cuda_graph" and w.name not in CAPTURED
+    return loop or recurrent or deep or captured
 
 
 def parameters():

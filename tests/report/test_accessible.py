@@ -27,7 +27,7 @@ axe.run(document).then(found => done([found.passes.length, found.violations
 
 
 @pytest.fixture(scope="module", params=[*RUNS, "history"])
-def page(request, tmp_path_factory):
+def page(svgs_alone, request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("accessible")
     return history_page(folder) if request.param == "history" else write(RUNS[request.param](), folder / "report")
 

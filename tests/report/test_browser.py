@@ -32,7 +32,7 @@ RUNS = {
         )
     ],
     "no gpu": lambda: [factory.run(on=factory.machine(gpu=False))],
-    "many workloads": lambda: [factory.large_run(workloads=14)],
+    "many workloads": lambda: [factory.large_run(workloads=10)],
     "long names": lambda: [
         factory.run(
             [
@@ -55,7 +55,7 @@ def history_page(folder):
 
 
 @pytest.fixture(scope="module", params=[*RUNS, "history"])
-def page(request, tmp_path_factory):
+def page(svgs_alone, request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     return history_page(folder) if request.param == "history" else write(RUNS[request.param](), folder / "report")
 

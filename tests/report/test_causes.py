@@ -102,6 +102,7 @@ def test_speedups_are_grouped_where_there_are_several_groups():
     assert [row.label for row in plot.chart.rows] == ["Arithmetic", "heavy", "Python and torch", "few"]
 
 
+@pytest.mark.usefixtures("empty_plots")
 def test_the_files_have_the_figures(tmp_path):
     report.write([factory.run(BUSY_WITH_BYTES, ON_CPU, ceilings=factory.ceilings(("cpu",)))], tmp_path / "out")
     cases = pd.read_csv(tmp_path / "out" / "cases.csv")

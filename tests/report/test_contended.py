@@ -122,6 +122,7 @@ def test_tables_without_contended_figures_have_no_footnote() -> None:
     assert LEFT_OUT not in words
 
 
+@pytest.mark.usefixtures("empty_plots")
 def test_csv_files_have_what_is_contended(tmp_path: Path) -> None:
     write([factory.run(at_batches(factory.sweep(one_thread_at=None), 8))], tmp_path / "out")
     with (tmp_path / "out/cases.csv").open(encoding="utf-8") as file:

@@ -51,6 +51,7 @@ def test_price_is_that_of_the_device_for_the_time():
     assert [row[column] for row in table.rows] == ["–", "0.100"]
 
 
+@pytest.mark.usefixtures("empty_plots")
 def test_the_csv_has_both(tmp_path):
     report.write([factory.run(MEASURED)], tmp_path, prices={"cpu": 1.0})
     cases = pd.read_csv(tmp_path / "cases.csv").set_index("device")

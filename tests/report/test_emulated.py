@@ -10,6 +10,7 @@ from bench_core.report.content import analyze, content
 from tests.support import factory
 
 
+@pytest.mark.usefixtures("empty_plots")
 def test_a_run_on_an_emulated_gpu_is_refused_unless_asked_for(tmp_path: Path) -> None:
     runs = [factory.run(), factory.run(on=factory.machine(emulated=True), path=Path("emulated.json"))]
     with pytest.raises(ReportError, match=r"emulated.json: its GPU was emulated, .*; --emulated reports it"):

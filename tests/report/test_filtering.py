@@ -20,7 +20,7 @@ pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
+def address(empty_plots, tmp_path_factory):
     records = [
         *factory.sweep("mlp_train", family="mlp"),
         *factory.sweep("mlp_train", ("cuda",), family="mlp", case=Case("w", dtype="bf16"), one_thread_at=None),

@@ -88,8 +88,11 @@ def test_where_there_is_nothing_to_add_the_report_stays_as_it_is(runs, others):
 
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
-    factory.store(own(), tmp_path / "results" / "own" / "0001_a.json")
-    factory.store(reference(), tmp_path / "results" / "reference" / "other" / "0001_b.json")
+    """Runs of a single batch, whose reports have next to no plots."""
+    here = factory.run(factory.sweep("gemm", ("cpu",), (8,), costs=SLOW, one_thread_at=8), OWN)
+    elsewhere = factory.run(factory.sweep("gemm", batches=(8,), one_thread_at=8), OTHER)
+    factory.store(here, tmp_path / "results" / "own" / "0001_a.json")
+    factory.store(elsewhere, tmp_path / "results" / "reference" / "other" / "0001_b.json")
     return tmp_path
 
 

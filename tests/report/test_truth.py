@@ -110,7 +110,7 @@ def records_of(truth: Truth) -> list[Record]:
 
 
 @pytest.fixture(scope="module")
-def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def out(empty_plots: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("truth")
     records = [record for truth in TRUTHS for record in records_of(truth)]
     run = factory.run(records, ceilings=factory.ceilings(), not_run=NOT_RUN)

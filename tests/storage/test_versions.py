@@ -155,6 +155,7 @@ class TestGoldenFiles:
         assert_kept(files.encode(run.info), stored[KEY])
 
     @every_schema
+    @pytest.mark.usefixtures("svgs_alone")
     def test_it_can_be_reported(self, schema, tmp_path):
         report.write([files.load(GOLDEN[schema])], tmp_path / "out")
         words = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")

@@ -17,15 +17,16 @@ import select
 import shutil
 import socket
 import sys
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 LIBRARIES = (
-    *("pytest", "pytest_benchmark.plugin", "rich.progress", "typer", "filelock", "msgspec", "psutil", "jinja2"),
+    *("pytest", "pytest_benchmark.plugin", "rich.progress", "typer", "filelock", "msgspec", "psutil", "pynvml"),
     *("torch", "torch._dynamo", "torchvision", "torch.utils.flop_counter"),
-    *("pandas", "matplotlib.pyplot", "sklearn.datasets", "scipy.stats"),
+    *("pandas", "matplotlib.pyplot", "sklearn.datasets", "scipy.stats", "jinja2"),
 )
 
 
@@ -60,7 +61,16 @@ def _load() -> None:
     for name in LIBRARIES:
         with contextlib.suppress(ImportError):
             import_module(name)
+    describe_cpu_once()()
     gc.freeze()  # else each process copies the memory at its first collection
+
+
+@cache
+def describe_cpu_once() -> Callable[[], Any]:
+    """From now on, describe the CPU once for all runs that pytest-benchmark stores: it takes four processes."""
+    cpuinfo: Any = import_module("cpuinfo")  # pytest-benchmark's own
+    cpuinfo.get_cpu_info = cache(cpuinfo.get_cpu_info)
+    return cpuinfo.get_cpu_info
 
 
 def _tell(connection: socket.socket, number: int) -> None:

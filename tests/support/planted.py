@@ -61,13 +61,6 @@ def segfaults(ctx: BuildContext) -> Step:
 
 
 @workload(**FACTS)
-def is_killed(ctx: BuildContext) -> Step:
-    """Is killed as the kernel does it when memory runs out."""
-    print("a warning of no importance", file=sys.stderr)
-    return step(ctx, lambda: os.kill(os.getpid(), signal.SIGKILL))
-
-
-@workload(**FACTS)
 def exits(ctx: BuildContext) -> Step:
     """Ends its process without a result."""
 

@@ -92,9 +92,20 @@ ranks = LaunchedRanks(dist.new_group(backend="gloo"))
 """
 
 
-def in_processes(size: int, code: str) -> None:
-    """Run code on so many gloo ranks of processes of their own; it has ``ranks``. Fails with what a rank prints."""
+IN_TURN = """
+for number, program in enumerate(sys.argv[4:], 1):
+    exec(compile(program, f"program {number}", "exec"), dict(globals()))
+    ranks.barrier()
+"""
+
+
+def in_processes(size: int, *programs: str) -> None:
+    """Run programs in turn on so many gloo ranks of processes of their own, each of which takes a second to start.
+
+    Each program has ``ranks``, and nothing of those before. Fails with what a rank prints.
+    """
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(size) as pool:
-        arguments = [("-c", JOIN + code, f"file://{folder}/store", str(rank), str(size)) for rank in range(size)]
+        own = [(f"file://{folder}/store", str(rank), str(size)) for rank in range(size)]
+        arguments = [("-c", JOIN + IN_TURN, *words, *programs) for words in own]
         ended = list(pool.map(lambda words: python(*words), arguments))
     assert [process.returncode for process in ended] == [0] * size, "\n".join(p.stdout + p.stderr for p in ended)

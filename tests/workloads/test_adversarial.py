@@ -18,6 +18,7 @@ from bench_core.workloads.adversarial import dcgan, gan
 from bench_core.workloads.adversarial.pix2pix import PatchGAN, UNet256
 from bench_core.workloads.kit import BuildContext
 from tests.support.weights import draw_quickly
+from tests.workloads.test_workloads import NoScalars
 
 pytestmark = pytest.mark.usefixtures("one_cache", "one_thread")
 
@@ -191,14 +192,16 @@ def test_pix2pix_learns_and_restarts_from_the_first_weights(pix2pix: tuple[Step,
 
 
 @pytest.mark.long
-def test_pix2pix_moves_every_weight_and_counts_every_flop(pix2pix: tuple[Step, Outputs]) -> None:
+def test_pix2pix_moves_every_weight_counts_every_flop_and_reads_no_value(pix2pix: tuple[Step, Outputs]) -> None:
     step, _ = pix2pix
     before = {key: [p.detach().clone() for p in module.parameters()] for key, module in step.modules.items()}
     inputs: list[Tensor] = []
     hook = step.modules["generator"].register_forward_pre_hook(lambda _, given: inputs.append(given[0]))
-    with FlopCounterMode(display=False) as counter:
-        step()
+    with NoScalars.within(step), FlopCounterMode(display=False) as counter:
+        losses = step()
     hook.remove()
+    assert all(loss.isfinite() and not loss.requires_grad for loss in losses.values())
+    assert step.units == 1
     assert inputs[0].is_contiguous()
     assert step.flops == counter.get_total_flops()
     for key, module in step.modules.items():

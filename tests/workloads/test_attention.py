@@ -17,7 +17,7 @@ from tests.support import parity
 from tests.support.feeds import Fed
 from tests.support.parity import in_float64
 
-pytestmark = pytest.mark.usefixtures("one_cache", "one_thread")
+pytestmark = pytest.mark.usefixtures("one_cache", "one_thread", "one_batch")
 
 HEADS, SIZE = 8, 64
 

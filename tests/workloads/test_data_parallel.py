@@ -30,8 +30,9 @@ assert difference() > 1e-3  # without communication, the gradients are those of 
 """
 
 
-def test_gradients_of_ddp_equal_those_of_one_process_on_the_whole_batch():
-    in_processes(2, EQUAL)
+def test_ranks_compute_what_one_process_computes_on_the_whole_batch():
+    """By DDP, with parts of the weights, in a game, and with batch normalization; rows that do not fit are a skip."""
+    in_processes(2, EQUAL, SHARDED, UNEQUAL, PLAYED, NORMALIZED)
 
 
 SHARDED = (
@@ -46,10 +47,6 @@ SHARDED = (
     .replace("replace(case, ranks=None)", "replace(case, ranks=None, variant='eager')")
     .replace("a.grad - b.grad", "a.grad.full_tensor() - b.grad")
 )
-
-
-def test_ranks_that_keep_parts_of_the_weights_compute_the_same():
-    in_processes(2, SHARDED)
 
 
 FSDP_CHECKED = """
@@ -99,10 +96,6 @@ else:
     raise AssertionError("built")
 ranks.barrier()
 """
-
-
-def test_rows_that_cannot_be_divided_are_a_skip():
-    in_processes(2, UNEQUAL)
 
 
 NORMALIZED = """
@@ -170,11 +163,3 @@ for _ in range(3):
 together.local()
 ranks.barrier()
 """
-
-
-def test_a_game_over_ranks_is_the_game_of_one_process():
-    in_processes(2, PLAYED)
-
-
-def test_alone_a_process_normalizes_each_share_as_the_ranks_do():
-    in_processes(2, NORMALIZED)

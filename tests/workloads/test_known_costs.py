@@ -20,7 +20,7 @@ from bench_core.workloads.vision.resnet20 import resnet20
 from bench_core.workloads.vision.resnet50 import resnet50, se_resnet50
 from bench_core.workloads.vision.segmentation import deeplabv3_r50, deeplabv3_r101, deeplabv3plus_r101
 
-pytestmark = pytest.mark.usefixtures("one_cache", "one_thread")
+pytestmark = pytest.mark.usefixtures("one_cache", "one_thread", "one_batch")
 
 PHOTO, DIGIT = (1, 3, 224, 224), (1, 1, 28, 28)
 SERIES = [n for n in workloads.names() if workloads.get(n).family in ("recurrent", "autoregression", "arma")]

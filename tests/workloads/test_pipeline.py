@@ -1,7 +1,5 @@
 """The pipeline on gloo ranks: it computes what one process computes with the whole model."""
 
-import pytest
-
 from tests.support.ranks import in_processes
 
 EQUAL = """
@@ -24,11 +22,6 @@ for _ in range(3):
 trained = ranks.gather_all(list(together.optimizers))
 assert sorted(name for names in trained for name in names) == ["first", "second"]
 """
-
-
-@pytest.mark.parametrize("size", [1, 2])
-def test_a_pipeline_equals_the_unsplit_model(size):
-    in_processes(size, EQUAL)
 
 
 CHECKED = """
@@ -70,5 +63,9 @@ ranks.barrier()
 """
 
 
-def test_all_halves_are_checked_by_each_rank_and_a_wrong_one_is_found():
-    in_processes(2, CHECKED)
+def test_a_pipeline_of_one_process_equals_the_unsplit_model():
+    in_processes(1, EQUAL)
+
+
+def test_a_pipeline_of_two_equals_it_too_all_halves_are_checked_by_each_rank_and_a_wrong_one_is_found():
+    in_processes(2, EQUAL, CHECKED)

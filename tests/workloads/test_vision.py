@@ -72,6 +72,7 @@ def test_output_side_of_a_convolution_follows_the_formula(kernel: int, stride: i
         assert layer(torch.empty(1, 2, side, side, device="meta")).shape == (1, 3, expected, expected)
 
 
+@pytest.mark.usefixtures("one_batch")
 @pytest.mark.parametrize("setting", workloads.get("conv2d_grid").settings)
 def test_convolution_is_as_its_setting_says(setting: str) -> None:
     step = workloads.build(Case("conv2d_grid", batch_size=2, setting=setting))
@@ -95,6 +96,7 @@ def by_stretching(point: conv_transpose.TransposedConvolution, weight: Tensor, x
     return F.conv2d(F.pad(stretched, (before, after, before, after)), weight.flip(2, 3).transpose(0, 1))
 
 
+@pytest.mark.usefixtures("one_batch")
 @pytest.mark.parametrize("setting", workloads.get("conv_transpose2d_grid").settings)
 def test_transposed_convolution_is_as_its_setting_says(setting: str) -> None:
     w = workloads.get("conv_transpose2d_grid")
@@ -110,6 +112,7 @@ def test_transposed_convolution_is_as_its_setting_says(setting: str) -> None:
     assert step.flops == 2 * 2 * conv_transpose.SIDE**2 * point.kernel**2 * point.channels_in * point.channels_out
 
 
+@pytest.mark.usefixtures("one_batch")
 def test_transposed_convolution_with_a_turned_kernel_is_caught() -> None:
     case = Case("conv_transpose2d_grid", batch_size=1)
     assert parity.check(case).error < 1e-5
@@ -127,6 +130,7 @@ def test_cnn_gives_logits() -> None:
     assert logits.min() < 0, "no softmax before the cross-entropy"
 
 
+@pytest.mark.usefixtures("one_batch")
 @pytest.mark.parametrize(
     ("name", "shape"), [("resblock_identity", (2, 64, 56, 56)), ("resblock_projection", (2, 128, 28, 28))]
 )
@@ -138,6 +142,7 @@ def test_residual_block_ends_with_a_relu(name: str, shape: tuple[int, ...]) -> N
     assert not step.modules["model"].training
 
 
+@pytest.mark.usefixtures("one_batch")
 @pytest.mark.parametrize("name", ["resblock_identity", "resblock_projection"])
 def test_residual_block_returns_all_gradients(name: str) -> None:
     step = workloads.build(Case(name, batch_size=2, setting="forward_backward"))
@@ -149,6 +154,7 @@ def test_residual_block_returns_all_gradients(name: str) -> None:
     assert all(p.grad is None for p in weights.values())
 
 
+@pytest.mark.usefixtures("one_batch")
 @pytest.mark.parametrize("setting", ["forward", "forward_backward"])
 def test_se_block_scales_channels_by_their_gates(setting: str) -> None:
     step = workloads.build(Case("se_block", batch_size=2, setting=setting))

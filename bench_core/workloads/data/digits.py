@@ -1,6 +1,6 @@
 """Handwritten digits: real MNIST from a folder, or the digits stand-in.
 
-torchvision and scikit-learn are imported where they are used, since importing torchvision alone takes seconds.
+scikit-learn is imported where it is used, since importing it takes most of a second.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import atexit
 import shutil
 import tempfile
 from functools import cache
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,8 @@ MNIST = "MNIST"
 STAND_IN = "digits stand-in"
 
 _SIZES = {"train": 60_000, "t10k": 10_000}
+# The first number of an IDX file of bytes, without the number of dimensions, of which there are up to three.
+_BYTES, _DIMENSIONS = 0x0800, 3
 # A file next to those of the stand-in, so that its folder is not taken for MNIST if someone names it as real data.
 _MARK = "digits-stand-in"
 # Increased whenever the files' content changes, so that an older cache is not used for the present one.
@@ -34,20 +37,18 @@ _VERSION = 1
 def mnist(data_dir: Path | None = None, *, train: bool) -> LabeledImages:
     """MNIST's training or test part from ``data_dir``, or that of the digits stand-in without ``data_dir``.
 
-    The images are (n, 28, 28). ``data_dir`` has the layout that ``torchvision.datasets.MNIST`` expects. Nothing is ever
-    downloaded. Raises ``DataError`` (a ``ValueError``) for a folder without usable files.
+    The images are (n, 28, 28); only those that are used are read. ``data_dir`` has the layout that
+    ``torchvision.datasets.MNIST`` expects. Nothing is ever downloaded. Raises ``DataError`` (a ``ValueError``) for a
+    folder without usable files.
     """
     root, source = mnist_root(data_dir)
-    from torchvision import datasets
-
     try:
-        part = datasets.MNIST(root, train=train)
-        images, labels = part.data.numpy(), part.targets.numpy()
-        if images.shape != (len(labels), 28, 28):
-            raise ValueError(f"{len(labels)} labels for images of shape {images.shape}")
-    except Exception as error:  # a damaged file raises almost any exception, from AssertionError to TypeError
+        images, labels = (read_idx(root / "MNIST" / "raw" / name) for name in _file_names("train" if train else "t10k"))
+        if images.shape != (*labels.shape, 28, 28):
+            raise ValueError(f"labels of shape {labels.shape} for images of shape {images.shape}")
+    except (OSError, ValueError) as error:
         raise DataError(f"cannot read the MNIST files in {root} (damaged or cut short?); {_fix(data_dir)}") from error
-    return LabeledImages(images, labels, source)
+    return LabeledImages(images, labels.astype(np.int64), source)
 
 
 def mnist_root(data_dir: Path | None = None) -> tuple[Path, str]:
@@ -82,8 +83,23 @@ def digits_stand_in() -> Path:
 
 def write_idx(path: Path, array: NDArray[np.uint8]) -> None:
     """Write bytes of up to three dimensions as an IDX file, the format of MNIST (LeCun et al.)."""
-    header = (0x0800 + array.ndim, *array.shape)
+    header = (_BYTES + array.ndim, *array.shape)
     path.write_bytes(np.array(header, dtype=">i4").tobytes() + array.astype(np.uint8).tobytes())
+
+
+def read_idx(path: Path) -> NDArray[np.uint8]:
+    """The bytes of an IDX file, which are read from the disk as they are used; what is changed stays in memory.
+
+    Raises ``ValueError`` for a file that is not one or not complete, and ``OSError`` for one that cannot be read.
+    """
+    header: list[int] = np.fromfile(path, ">i4", count=1 + _DIMENSIONS).tolist()
+    dimensions = header[0] - _BYTES if header else 0
+    if not 1 <= dimensions <= _DIMENSIONS:
+        raise ValueError(f"{path.name}: is not an IDX file of bytes")
+    shape, begin = tuple(header[1 : 1 + dimensions]), 4 * (1 + dimensions)
+    if len(shape) < dimensions or path.stat().st_size != begin + prod(shape):
+        raise ValueError(f"{path.name}: is not complete")
+    return np.asarray(np.memmap(path, np.uint8, "c", begin, shape))
 
 
 def _fix(data_dir: Path | None) -> str:

@@ -35,7 +35,7 @@ from bench_core.workloads.kit import (
 from bench_core.workloads.vision import resnet
 from tests.support import parity
 
-pytestmark = pytest.mark.usefixtures("one_cache", "one_thread")
+pytestmark = pytest.mark.usefixtures("one_cache", "one_thread", "one_batch")
 
 QUICK = Effort(max_time=0.02)
 OWN = Case("own", batch_size=4)

@@ -3,6 +3,9 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import CompletedProcess
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +22,7 @@ from bench_core.storage import files
 from bench_core.workloads.data.digits import write_idx
 from tests.support import factory
 from tests.support.devices import FakeTraining
+from tests.support.processes import python
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -57,6 +61,23 @@ def one_core() -> Iterator[None]:
     os.sched_setaffinity(0, {min(before)})
     yield
     os.sched_setaffinity(0, before)
+
+
+ON_ONE_CORE = """
+import os, runpy, sys
+os.sched_setaffinity(0, [int(sys.argv.pop(1))])
+runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.fixture
+def loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The study's process has the libraries loaded already. That it starts by itself, the test of the ladder shows."""
+
+    def run(command: list[str], env: dict[str, str], **_: Any) -> CompletedProcess[str]:
+        return python("-c", ON_ONE_CORE, str(min(os.sched_getaffinity(0))), *command[2:], environ=env)
+
+    monkeypatch.setattr(fresh, "subprocess", SimpleNamespace(run=run))
 
 
 class TestFakeDevice:
@@ -107,7 +128,7 @@ class TestFakeDevice:
 
 
 class TestRun:
-    @pytest.mark.usefixtures("one_core")
+    @pytest.mark.usefixtures("one_core", "loaded")
     def test_a_run_in_fresh_processes_on_the_named_data(self, digits: Path) -> None:
         (row,) = run_course("mlp_train", "cpu", Sources(data=digits), epochs=2, max_time=0.02)
         assert (row.workload, row.device, row.data, row.threads) == ("mlp_train", "cpu", "MNIST", 1)

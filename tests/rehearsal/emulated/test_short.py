@@ -24,7 +24,6 @@ CASES = [
     Case("gan_step", variant="cuda_graph+fused"),
     Case("gru_ar_train"),
     Case("lstm_ar_train", dtype="bf16", variant="cuda_graph"),
-    Case("gan_step", variant="cuda_graph"),
     Case("lstm_ar_infer", setting="rolling20", variant="cuda_graph"),
     Case("mlp_accuracy", setting="per-sample"),
     Case("vae_train", variant="cuda_graph"),

@@ -47,7 +47,7 @@ def parameters(moves_data):
 def test_work_does_not_wait(w, case, monkeypatch):
     shrink(monkeypatch)
     monkeypatch.setattr("bench_core.workloads.kit.feeds.RESTORE_EVERY", 2)  # nor does what restores the weights
-    places = {tuple(wait.rpartition(":")[0].split(" at ")) for wait in waits_of(build(w, case))}
+    places = {tuple(wait.rpartition(":")[0].split(" at ")) for wait in waits_of(build(w, case), calls=2)}
     assert places == ALLOWED.get(w.name, {}).keys()
 
 

@@ -1,5 +1,7 @@
 """The section on the runs of courses: the course's clock, and the parts of its time."""
 
+import pytest
+
 from bench_core.core.records import Run
 from bench_core.report.content import analyze, content
 from bench_core.report.sections.course import NAME
@@ -13,6 +15,7 @@ def course_of(*runs: Run) -> Study | None:
     return next((study for study in content(analyze(runs)).studies if study.name == NAME), None)
 
 
+@pytest.mark.usefixtures("svgs_alone")
 def test_time_of_the_course_and_its_parts_are_in_words_and_a_table(write_report: WriteReport) -> None:
     report = write_report(factory.run(course=factory.course()))
     assert (

@@ -1,5 +1,7 @@
 """The section on time to accuracy: what each training reached, on each device, in how long."""
 
+import pytest
+
 from bench_core.core.records import NotRun, Outcome, Run
 from bench_core.report.content import analyze, content
 from bench_core.report.sections.learning import NAME
@@ -13,6 +15,7 @@ def learning_of(*runs: Run) -> Study | None:
     return next((study for study in content(analyze(runs)).studies if study.name == NAME), None)
 
 
+@pytest.mark.usefixtures("svgs_alone")
 def test_cpu_and_gpu_are_shown_next_to_each_other_in_words_and_a_table(write_report: WriteReport) -> None:
     report = write_report(factory.run(learning=factory.learning()))
     assert (

@@ -349,7 +349,8 @@ class TestWorkloadsOfTorchvision:
     ) -> None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(11)
-            network, state = resnet50.resnet50(), resnet50.resnet50().state_dict()
+            network = resnet50.resnet50()
+        state = {name: value.roll(1, 0) if value.ndim else value for name, value in network.state_dict().items()}
         monkeypatch.setattr(resnet50, "SIDE", 64)
         monkeypatch.setattr(resnet50, "resnet50", lambda: copy.deepcopy(network))  # drawing takes long
         path = saved(state, tmp_path, "resnet50")
