@@ -6,10 +6,11 @@ from dataclasses import fields, replace
 import pytest
 import torch
 
+from bench_core import workloads
 from bench_core.core.case import Case, Effort
 from bench_core.core.errors import CaseSkipped, NotFiniteError, OptionError
 from bench_core.core.results import FlagCode
-from bench_core.execution.runner import Labels, run_step
+from bench_core.execution.runner import Labels, run_case, run_step
 from bench_core.workloads.kit.feeds import RESTORE_EVERY
 
 QUICK = Effort(max_time=0.05)
@@ -117,6 +118,13 @@ def test_memory_of_a_failed_case_is_free_when_the_next_begins():
     finally:
         gc.enable()
     assert references[0]() is None
+
+
+def test_a_case_does_not_search_older_objects_for_garbage():
+    older = [object()]
+    assert any(found is older for found in gc.get_objects())
+    run_case(workloads.get("gemm"), Case("gemm", batch_size=16), Effort(max_time=0.01))
+    assert not any(found is older for found in gc.get_objects())
 
 
 def test_threads_are_set_for_the_case_and_restored(three_threads):
