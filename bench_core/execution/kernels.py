@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from torch.autograd import DeviceType
-
 from bench_core.hardware.device import Device
 
+ON_GPU = "CUDA"
+"""The name of the profiler's device type for a GPU."""
 TRANSFERS = ("Memcpy", "Memset")
 """What the names of the profiler's events begin with that are not kernels."""
 
@@ -29,13 +29,14 @@ def kernels_of(fn: Callable[[], Any], device: Device) -> Kernels:
     """
     if device.name.partition(":")[0] != "cuda":
         return Kernels(None, "kernels are counted on CUDA devices only")
-    from torch.profiler import ProfilerActivity, profile, supported_activities
+    from torch import profiler
 
-    if ProfilerActivity.CUDA not in supported_activities():
+    supported: Any = profiler.supported_activities
+    if profiler.ProfilerActivity.CUDA not in supported():
         return Kernels(None, "this torch was built without CUPTI or roctracer, which see kernels")
     device.synchronize()
     try:
-        with profile(activities=[ProfilerActivity.CUDA]) as seen:
+        with profiler.profile(activities=[profiler.ProfilerActivity.CUDA]) as seen:
             fn()
             device.synchronize()
         count = number_of_kernels(seen.events() or ())
@@ -47,6 +48,6 @@ def kernels_of(fn: Callable[[], Any], device: Device) -> Kernels:
 def number_of_kernels(events: Iterable[Any]) -> int:
     """How many of the profiler's events are kernels on a GPU: neither copies, nor marks of users, nor calls of the
     host. Those that are replayed by a CUDA graph are among them."""
-    on_gpu = [event for event in events if event.device_type == DeviceType.CUDA]
-    marks = [event for event in on_gpu if getattr(event, "is_user_annotation", False)]
-    return len(on_gpu) - len(marks) - sum(event.name.startswith(TRANSFERS) for event in on_gpu if event not in marks)
+    on_gpu = [event for event in events if event.device_type.name == ON_GPU]
+    work = [event for event in on_gpu if not getattr(event, "is_user_annotation", False)]
+    return len([event for event in work if not event.name.startswith(TRANSFERS)])

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from torch.autograd import DeviceType
+from torch.profiler import profile
 
 from bench_core.core.case import Case, Effort
 from bench_core.execution.kernels import kernels_of, number_of_kernels
@@ -12,8 +12,8 @@ from bench_core.execution.runner import Labels, run_step
 from bench_core.hardware.device import resolve
 
 
-def event(name, on=DeviceType.CUDA, **more):
-    return SimpleNamespace(name=name, device_type=on, **more)
+def event(name, on="CUDA", **more):
+    return SimpleNamespace(name=name, device_type=SimpleNamespace(name=on), **more)
 
 
 def test_copies_marks_and_calls_of_the_host_are_no_kernels():
@@ -23,10 +23,17 @@ def test_copies_marks_and_calls_of_the_host_are_no_kernels():
         event("Memcpy HtoD (Pinned -> Device)"),
         event("Memset (Device)"),
         event("ProfilerStep#1", is_user_annotation=True),
-        event("cudaLaunchKernel", on=DeviceType.CPU),
+        event("cudaLaunchKernel", on="CPU"),
     ]
     assert number_of_kernels(seen) == 2
     assert number_of_kernels([]) == 0
+
+
+def test_events_of_torchs_profiler_on_a_cpu_are_no_kernels():
+    with profile() as seen:
+        torch.ones(3) + 1
+    assert len(seen.events()) > 1
+    assert number_of_kernels(seen.events()) == 0
 
 
 def test_a_cpu_has_no_kernels_and_the_record_says_why():

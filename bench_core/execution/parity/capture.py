@@ -130,7 +130,8 @@ def _sample(tensor: Tensor) -> _Sample:
 
 def _whole(tensor: Any) -> Tensor:
     """A tensor, put together if ranks keep parts of it (a ``DTensor``)."""
-    return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
+    whole: Tensor = tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
+    return whole
 
 
 def _vector(samples: Sequence[_Sample]) -> Vector:

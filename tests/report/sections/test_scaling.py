@@ -1,5 +1,7 @@
 """The section on scaling over ranks, and what it leaves alone."""
 
+from typing import Any
+
 import pytest
 
 from bench_core.core.case import Case
@@ -61,7 +63,8 @@ def test_collectives_have_a_bandwidth_and_the_ranks_a_spread(section):
 
 
 def test_plots_have_the_ideal_line_and_the_message_size(section):
-    scaling, bandwidth = (plot.chart for plot in section.plots)
+    charts: list[Any] = [plot.chart for plot in section.plots]
+    scaling, bandwidth = charts
     ideal = next(line for line in scaling.lines if line.label == "ideal")
     assert [(point.batch, point.value) for point in ideal.points] == [(1, 1.0), (2, 2.0)]
     assert (scaling.over, bandwidth.over) == ("Ranks", "Message size in bytes")
