@@ -9,7 +9,7 @@ from bench_core.core.tunings import TUNINGS
 
 
 def test_variants_have_different_names() -> None:
-    assert len(set(ALL_VARIANTS)) == len(ALL_VARIANTS) == len(VARIANTS) + len(TUNINGS) + 1
+    assert len(set(ALL_VARIANTS)) == len(ALL_VARIANTS) == len(VARIANTS) + len(TUNINGS) + 2
     assert all(name == tuning.name for name, tuning in TUNINGS.items())
 
 

@@ -150,7 +150,7 @@ def test_every_missing_value_has_a_reason_and_every_reason_a_missing_value():
     _, record = run(lambda: None)
     missing = {f.name for part in (record, record.timing) for f in fields(part) if getattr(part, f.name) is None}
     # Not missing but not applicable, and the half-width belongs to the interval.
-    without_a_reason = {"casts", "compilation", "ranks", "stages", "rel_half_width"}
+    without_a_reason = {"casts", "compilation", "kernels", "ranks", "stages", "rel_half_width"}
     assert set(record.unavailable) == missing - without_a_reason
     assert {"flops", "parameters", "parity", "peak_memory"} <= set(record.unavailable)
     assert all(record.unavailable.values())

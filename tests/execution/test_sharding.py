@@ -26,7 +26,8 @@ def test_all_work_is_divided_each_piece_once_and_no_part_is_longer_by_more_than_
     assert all(set(part) & set(cases) for part in division.parts)
     work = {**cases, **others}
     assert division.seconds == pytest.approx([sum(work[name] for name in part) for part in division.parts])
-    assert max(division.seconds) - min(division.seconds) <= max(work.values()) * (1 + 1e-9)
+    added = sorted(cases.values())[count - 1]  # to a part of studies alone, as a run without a case is not stored
+    assert max(division.seconds) - min(division.seconds) <= (max(work.values()) + added) * (1 + 1e-9)
     shuffled = list(cases.items())
     order.shuffle(shuffled)
     assert divide(dict(shuffled), others, count) == division

@@ -144,11 +144,12 @@ def digits_training(
     """The step of a workload that trains a classifier of (batch, 1, 28, 28) on handwritten digits."""
     digits = mnist(ctx.data_dir, train=True)
     model = ctx.model(make, train=True)
-    optimizer = optimize(model.parameters())
+    flops = training_flops(model, (ctx.batch_size, *SHAPE))
+    optimizer = optimize(ctx.team.sharded(model).parameters())
     return ctx.step(
         training(ctx, model, optimizer, loss_fn, batches(ctx, digits)),
         units=ctx.batch_size,
-        flops=training_flops(model, (ctx.batch_size, *SHAPE)),
+        flops=flops,
         data=digits.source,
         modules={"model": model},
         optimizers={"model": optimizer},

@@ -109,7 +109,7 @@ class BuildContext:
                     weight.copy_(self._rounded(weight))
         if "channels_last" in self.case.variant_parts:
             model = model.to(memory_format=torch.channels_last)
-        return self.team.sharded(model) if SHARDED in self.case.variant_parts else model
+        return model
 
     def pretrained(self, make: Callable[[], nn.Module]) -> Callable[[], nn.Module]:
         """``make`` for ``model``, but with the weights of the user, if there are any for this workload.
@@ -203,7 +203,7 @@ class BuildContext:
     @cached_property
     def team(self) -> Team:
         """Data parallelism over the ranks of the case."""
-        return Team(self.ranks, self.device, self.case.ranks or 1)
+        return Team(self.ranks, self.device, self.case.ranks or 1, SHARDED in self.case.variant_parts)
 
     @cached_property
     def _autocast(self) -> contextlib.AbstractContextManager[Any]:

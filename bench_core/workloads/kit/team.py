@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from bench_core.core.errors import CaseSkipped
+from bench_core.core.errors import CaseSkipped, DefinitionError
 from bench_core.hardware.ranks import Ranks
 
 _OPTIONS = inspect.signature(DistributedDataParallel.__init__).parameters
@@ -24,11 +24,12 @@ class Team:
     """What the ranks of a training share. A process that is alone takes all rows and leaves its models as they are.
 
     ``shares`` is the number of ranks that the case is divided over. A process that is alone computes as they would
-    together: batch normalization takes the statistics of each share, not of the batch.
+    together: batch normalization takes the statistics of each share, not of the batch. With ``sharding``, each rank
+    keeps a part of the weights only.
     """
 
-    def __init__(self, ranks: Ranks, device: torch.device, shares: int = 1) -> None:
-        self._ranks, self._device = ranks, device
+    def __init__(self, ranks: Ranks, device: torch.device, shares: int = 1, sharding: bool = False) -> None:
+        self._ranks, self._device, self._sharding = ranks, device, sharding and ranks.launched
         self._alone_for = 1 if ranks.launched else shares
         self._models: list[DistributedDataParallel] = []
         self._sharded: list[nn.Module] = []
@@ -47,12 +48,15 @@ class Team:
         """A model whose gradients are the mean over all ranks.
 
         ``buffers``: each forward call sends those of the first rank to all, as DDP does by default; not possible where
-        a model is called several times before it learns.
+        a model is called several times before it learns. Raises ``DefinitionError`` for a model that was to be given to
+        ``sharded``.
         """
         if not self._ranks.launched:
             return model if self._alone_for == 1 else partial(by_share, model, self._alone_for)
         if any(model is sharded for sharded in self._sharded):
             return model
+        if self._sharding:
+            raise DefinitionError("the variant fsdp: give the model to team.sharded before its optimizer is made")
         assert isinstance(model, torch.nn.Module), "DDP takes modules"
         on = None if self._device.type == "cpu" else [torch.accelerator.current_device_index()]
         options: dict[str, Any] = {} if buffers else {NO_BUFFERS: False}
@@ -60,12 +64,14 @@ class Team:
         return self._models[-1]
 
     def sharded(self, model: nn.Module) -> nn.Module:
-        """A model of which each rank keeps a part of the weights, their gradients and the optimizer's numbers (FSDP2).
+        """A model of which each rank keeps a part of the weights, their gradients and the optimizer's numbers (FSDP2),
+        if the case asks for that. It is changed in place; call this before its optimizer is made, and after its FLOPs
+        are counted.
 
         The weights of each of its direct parts are gathered before it is called, forward and backward. The gradients
-        are the mean over all ranks, as with ``parallel``. The model is changed in place.
+        are the mean over all ranks, as with ``parallel``.
         """
-        if not self._ranks.launched:
+        if not self._sharding:
             return model
         from torch.distributed.device_mesh import init_device_mesh
         from torch.distributed.fsdp import fully_shard

@@ -54,11 +54,12 @@ def resnet50_train(ctx: BuildContext) -> Step:
 def resnet50_training(ctx: BuildContext) -> Step:
     """The step of a workload that trains a ResNet-50, with the learning rate of its batch."""
     model = ctx.model(ctx.pretrained(resnet50), train=True)
-    optimizer = scaled_sgd(model, ctx.batch_size / _PAPER_BATCH)
+    flops = training_flops(model, (ctx.batch_size, 3, SIDE, SIDE))
+    optimizer = scaled_sgd(ctx.team.sharded(model), ctx.batch_size / _PAPER_BATCH)
     return ctx.step(
         training(ctx, model, optimizer, F.cross_entropy, photo_batches(ctx, SIDE)),
         units=ctx.batch_size,
-        flops=training_flops(model, (ctx.batch_size, 3, SIDE, SIDE)),
+        flops=flops,
         data=PHOTOS_LABEL,
         modules={"model": model},
         optimizers={"model": optimizer},

@@ -63,8 +63,7 @@ def test_collectives_have_a_bandwidth_and_the_ranks_a_spread(section):
 
 
 def test_plots_have_the_ideal_line_and_the_message_size(section):
-    charts: list[Any] = [plot.chart for plot in section.plots]
-    scaling, bandwidth = charts
+    scaling, bandwidth = (plot.chart for plot in section.plots)
     ideal = next(line for line in scaling.lines if line.label == "ideal")
     assert [(point.batch, point.value) for point in ideal.points] == [(1, 1.0), (2, 2.0)]
     assert (scaling.over, bandwidth.over) == ("Ranks", "Message size in bytes")
@@ -83,7 +82,8 @@ def test_variants_and_threads_have_rows_and_lines_of_their_own():
     page = content(analyze([factory.run([*ALONE, *divided], factory.machine(gpu=False))]))
     section = next(study for study in page.studies if study.name == NAME)
     words = ("CPU, 1 thread, eager", "CPU, 2 threads, eager", "CPU, 1 thread, fsdp")
-    scaling, bandwidth = (plot.chart for plot in section.plots)
+    charts: list[Any] = [plot.chart for plot in section.plots]
+    scaling, bandwidth = charts
     points = {line.label: [point.batch for point in line.points] for line in scaling.lines}
     assert points == {"ideal": [1, 2], **{f"strong, batch 4,096, {word}": [1, 2] for word in words}}
     assert {line.label for line in bandwidth.lines} == {f"all_reduce, 2 ranks, {word}" for word in words}
