@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import time
@@ -41,6 +42,7 @@ from bench_core.workloads.kit.building import build
 from bench_core.workloads.kit.compiling import compilation
 from bench_core.workloads.kit.definition import Workload
 
+atexit.register(gc.unfreeze)  # triton would report what is still frozen at the end as leaked
 USER_CODE = "user code has no float64 reference"
 NOT_IN_STEP = "counters are read as long as time allows, and ranks must make the same number of calls"
 

@@ -1,5 +1,7 @@
 import gc
 import resource
+import subprocess
+import sys
 import weakref
 from dataclasses import fields, replace
 
@@ -125,6 +127,20 @@ def test_a_case_does_not_search_older_objects_for_garbage():
     assert any(found is older for found in gc.get_objects())
     run_case(workloads.get("gemm"), Case("gemm", batch_size=16), Effort(max_time=0.01))
     assert not any(found is older for found in gc.get_objects())
+
+
+TRAINS = """
+from bench_core import workloads
+from bench_core.core.case import Case, Effort
+from bench_core.execution.runner import run_case
+
+run_case(workloads.get("gan_step"), Case("gan_step", batch_size=1), Effort(max_time=0.01))
+"""
+
+
+def test_a_process_that_measured_ends_without_a_word():
+    ended = subprocess.run([sys.executable, "-c", TRAINS], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
 
 
 def test_threads_are_set_for_the_case_and_restored(three_threads):
