@@ -134,7 +134,8 @@ from bench_core import workloads
 from bench_core.core.case import Case, Effort
 from bench_core.execution.runner import run_case
 
-run_case(workloads.get("gan_step"), Case("gan_step", batch_size=1), Effort(max_time=0.01))
+for batch in (1, 2):
+    run_case(workloads.get("rnn_ar_train"), Case("rnn_ar_train", batch_size=batch, threads=1), Effort(max_time=0.01))
 """
 
 
