@@ -30,15 +30,14 @@ def ranks(
 
     from bench_core.execution.nodes import measure_all
     from bench_core.execution.options import parse
-    from bench_core.hardware.machine import fingerprint, usable_cpus
-    from bench_core.hardware.ranks import BACKENDS, join, on_this_host
+    from bench_core.hardware.machine import fingerprint
+    from bench_core.hardware.ranks import BACKENDS, cores_of_each, join
 
     if device not in BACKENDS:
         raise OptionError(f"ranks: --device {device}: all ranks are on one of: {', '.join(BACKENDS)}")
     size = int(os.environ["WORLD_SIZE"])
-    share = max(1, usable_cpus() // on_this_host(size))
     asked = {"workload": workload, "variant": variant, "batch_size": batch_size, "max_time": max_time}
-    placed = {"device": device, "ranks": str(size), "threads": threads or str(share)}
+    placed = {"device": device, "ranks": str(size), "threads": threads or str(cores_of_each(size))}
     given = {name: value for name, value in asked.items() if value} | placed
     request = parse(given, Path.cwd())
     place = join(device, patience)

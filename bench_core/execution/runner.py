@@ -33,7 +33,7 @@ from bench_core.hardware.contention import ContentionWatch
 from bench_core.hardware.device import resolve
 from bench_core.hardware.energy import counters
 from bench_core.hardware.machine import usable_cpus
-from bench_core.hardware.ranks import ALONE, Ranks, on_this_host
+from bench_core.hardware.ranks import ALONE, Ranks, cores_of_each
 from bench_core.timing.clock import SynchronizedClock
 from bench_core.timing.rank_clock import RankClock
 from bench_core.timing.sampling import measure
@@ -97,7 +97,8 @@ def run_case(
     before = memory_at_rest()
     gc.freeze()  # else each case searches the libraries' objects for garbage, twice, which takes half a second
     started = time.perf_counter()
-    with threads(case.threads or _share_of(ranks)), machine_limits_are_skips():
+    own = cores_of_each(ranks.size) if ranks.launched else None
+    with threads(case.threads or own), machine_limits_are_skips():
         step = build(workload, case, sources=sources, ranks=ranks)
         built = time.perf_counter() - started
         devices = resolve(step.devices)
@@ -123,11 +124,6 @@ def run_case(
         return figures.measurement, _record(
             step, case, Labels.of(workload), figures, parity, workload.no_parity, seconds
         )
-
-
-def _share_of(ranks: Ranks) -> int | None:
-    """The cores of each rank of this host, for what the CPU does; ``None``, for all, without ranks."""
-    return max(1, usable_cpus() // on_this_host(ranks.size)) if ranks.launched else None
 
 
 def run_step(

@@ -13,6 +13,7 @@ import torch
 import torch.distributed as dist
 
 from bench_core.core.errors import CaseError
+from bench_core.hardware.machine import usable_cpus
 
 T = TypeVar("T")
 
@@ -106,6 +107,11 @@ class LaunchedRanks:
 def on_this_host(size: int) -> int:
     """How many of so many ranks are on this host: all of them, unless torch's launcher has started fewer here."""
     return min(size, int(os.environ.get("LOCAL_WORLD_SIZE", size)))
+
+
+def cores_of_each(size: int) -> int:
+    """The usable cores of this host, shared out among those of so many ranks that are on it; at least one."""
+    return max(1, usable_cpus() // on_this_host(size))
 
 
 def join(device_type: str, patience: float) -> LaunchedRanks:
