@@ -131,13 +131,20 @@ def test_families_without_a_case_are_left_out_in_silence(gemm_run):
 
 
 def test_cold_caches_are_measured_where_inputs_rotate_and_skipped_elsewhere(tmp_path):
-    _, (stored,) = sweep(
-        tmp_path, "--bench-workload", "gemm,lstm_ar_train", "--bench-caches", "cold", *QUICK[:2], *BATCH_64
-    )
+    asked = ("--bench-workload", "gemm,lstm_ar_train", "--bench-caches", "cold", *QUICK[:2], *BATCH_64)
+    _, (stored,) = sweep(tmp_path, *asked, command=("-c", CACHE_OF_16_MIB))
     assert {r.case.caches for r in stored.records} == {"cold"}
     assert "gemm" in {r.case.workload for r in stored.records}
     (skipped,) = [e for e in stored.info.not_run if e.what.startswith("lstm_ar_train-T5h64-cpu-b64")]
     assert "take a larger batch" in skipped.reason
+
+
+CACHE_OF_16_MIB = """
+import sys, pytest
+from bench_core.hardware import machine
+machine.last_level_cache = lambda: 16 * 2**20
+sys.exit(pytest.main(sys.argv[1:]))
+"""
 
 
 @pytest.mark.long
