@@ -40,13 +40,16 @@ def list_workloads(
 
 
 def _reference_seconds() -> Mapping[tuple[str, str], float]:
-    """How long the reference runs took for each workload on each device; nothing outside of a checkout."""
+    """How long each workload took on each device, in the newest reference run that has it; nothing outside of a
+    checkout."""
     from bench_core.storage import files
 
-    seconds: defaultdict[tuple[str, str], float] = defaultdict(float)
+    seconds: dict[tuple[str, str], float] = {}
     for run in files.load_all([REFERENCE]) if REFERENCE.is_dir() else ():
+        of_run: defaultdict[tuple[str, str], float] = defaultdict(float)
         for record in run.records:
-            seconds[record.case.workload, record.case.device_type] += record.wall_seconds
+            of_run[record.case.workload, record.case.device_type] += record.wall_seconds
+        seconds |= of_run
     return seconds
 
 

@@ -16,10 +16,13 @@ def busy_line(records: Sequence[Record]) -> str | None:
     """One line about a machine that was busy throughout: if more than half of the records are contended."""
     if sum(record.contended for record in records) <= BUSY_SHARE * len(records):
         return None
-    return (
-        f"busy machine: {contended_count(records)}, so no verdict rests on them; {the_worst(records)}. Measure again "
-        "while nothing else runs."
-    )
+    return f"busy machine: {contended_line(records)}. Measure again while nothing else runs."
+
+
+def contended_line(records: Sequence[Record]) -> str:
+    """How many of the records are contended, what follows from it, and the most disturbed of them."""
+    one = sum(record.contended for record in records) == 1
+    return f"{contended_count(records)}, so no verdict rests on {'it' if one else 'them'}; {the_worst(records)}"
 
 
 def contended_count(records: Sequence[Record]) -> str:
@@ -31,9 +34,10 @@ def contended_count(records: Sequence[Record]) -> str:
 
 def the_worst(records: Sequence[Record]) -> str:
     """The most disturbed of the records, of which one or more are contended, and what its first flag says of it."""
-    worst = max((record for record in records if record.contended), key=_share_lost)
+    contended = [record for record in records if record.contended]
+    worst = max(contended, key=_share_lost)
     first = next(flag for flag in worst.flags if flag.code in CONTENDED)
-    return f"the worst is {worst.case.id} ({first.text})"
+    return f"{'it' if len(contended) == 1 else 'the worst'} is {worst.case.id} ({first.text})"
 
 
 def contention_words(record: Record) -> str:

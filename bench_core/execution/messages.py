@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 
-from bench_core.core.busy import busy_line, contended_count, the_worst
+from bench_core.core.busy import busy_line, contended_line
 from bench_core.core.records import CONTENDED, Outcome, Record
 from bench_core.core.results import FlagCode
 from bench_core.core.text import counted, duration
@@ -109,7 +109,7 @@ def _summary(session: BenchSession) -> Iterator[str]:
 def _busy(records: list[Record]) -> Iterator[str]:
     if not any(record.contended for record in records):
         return
-    yield busy_line(records) or f"{contended_count(records)}, so no verdict rests on them; {the_worst(records)}"
+    yield busy_line(records) or contended_line(records)
 
 
 def _notable(records: Iterable[Record]) -> Iterator[str]:
@@ -119,11 +119,12 @@ def _notable(records: Iterable[Record]) -> Iterator[str]:
             flagged.setdefault(code, []).append(record)
     for code, cases in flagged.items():
         if code not in CONTENDED:
-            yield f"{FLAG_WORDS.get(code, code)}: {counted(len(cases), 'case', 'cases')}, such as {_examples(cases)}"
+            yield f"{FLAG_WORDS.get(code, code)}: {counted(len(cases), 'case', 'cases')}{_examples(cases)}"
 
 
 def _examples(records: list[Record]) -> str:
-    return ", ".join(record.case.id for record in records[:MAX_EXAMPLES])
+    few = ", ".join(record.case.id for record in records[:MAX_EXAMPLES])
+    return f", such as {few}" if len(records) > MAX_EXAMPLES else f" ({few})"
 
 
 def _left_out(session: BenchSession) -> Iterator[str]:

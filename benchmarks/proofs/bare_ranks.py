@@ -4,16 +4,16 @@
 """
 
 import json
-import statistics
+import random
 import sys
 import time
-from itertools import pairwise
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 import torch.distributed as dist
 
-from bench_core import workloads
+from bench_core import Step, workloads
 from bench_core.core.case import Case
 from bench_core.hardware.device import resolve
 from bench_core.hardware.ranks import join
@@ -21,22 +21,41 @@ from bench_core.timing.rank_clock import RankClock
 from bench_core.timing.sampling import measure
 from bench_core.workloads.kit.building import build
 
-SECONDS, ROUNDS = 0.3, 15
-"""The seconds of samples of a measurement, and how often it is made between two loops."""
+SECONDS, FEWEST, MOST = 60.0, 20, 1000
+"""About how long a message size is measured, and the number of rounds: the fewest and the most."""
+Block = Callable[[int], float]
+"""The seconds of the slowest rank for so many calls."""
 
 
-def plain_loop(buffer: torch.Tensor, calls: int, blocks: int) -> float:
-    """The median over blocks of the seconds per call of the slowest rank, written with torch.distributed alone."""
-    times = []
-    for _ in range(blocks):
+def plain_loop(buffer: torch.Tensor) -> Block:
+    """A block as it is written with torch.distributed alone."""
+
+    def block(calls: int) -> float:
         dist.barrier()
         start = time.perf_counter()
         for _ in range(calls):
             dist.all_reduce(buffer)
         slowest = torch.tensor([time.perf_counter() - start], dtype=torch.float64)
         dist.all_reduce(slowest, op=dist.ReduceOp.MAX)
-        times.append(float(slowest) / calls)
-    return statistics.median(times)
+        return float(slowest)
+
+    return block
+
+
+def measured_block(step: Step, clock: RankClock) -> Block:
+    """A block as the suite times it."""
+    return lambda calls: clock.block(step.fn, calls).wall
+
+
+def in_turns(blocks: dict[str, Block], calls: int, rounds: int) -> dict[str, list[float]]:
+    """The seconds per call of each kind of block, in rounds. Their order is drawn, alike on all ranks: a block's time
+    depends on what ran before it."""
+    times: dict[str, list[float]] = {name: [] for name in blocks}
+    rng = random.Random(0)
+    for _ in range(rounds):
+        for name in rng.sample(list(blocks), len(blocks)):
+            times[name].append(blocks[name](calls) / calls)
+    return times
 
 
 def main() -> None:
@@ -46,19 +65,12 @@ def main() -> None:
     for size in workloads.get("all_reduce").batch_sizes("cpu"):
         case = Case("all_reduce", batch_size=size, threads=1, ranks=ranks.size)
         step = build(workloads.get("all_reduce"), case, ranks=ranks)
-        buffer = torch.zeros(size // 4)
-        first = measure(step.fn, max_time=SECONDS, clock=RankClock(resolve("cpu"), ranks))
-        calls, blocks = first.inner_calls, max(3, len(first.samples))
-        loops, ours = [plain_loop(buffer, calls, blocks)], []
-        for _ in range(ROUNDS):
-            ours.append(measure(step.fn, max_time=SECONDS, clock=RankClock(resolve("cpu"), ranks)).median)
-            loops.append(plain_loop(buffer, calls, blocks))
-        around = [(before + after) / 2 for before, after in pairwise(loops)]
-        result[size] = {
-            "seconds": statistics.median(ours),
-            "ratios": [own / loop for own, loop in zip(ours, around, strict=True)],
-            "control": [after / before for before, after in pairwise(loops)],
-        }
+        clock = RankClock(resolve("cpu"), ranks)
+        m = measure(step.fn, max_time=0.3, clock=clock)
+        loop, again = (plain_loop(torch.zeros(size // 4)) for _ in range(2))
+        blocks = {"own": measured_block(step, clock), "loop": loop, "again": again}
+        rounds = min(MOST, max(FEWEST, round(SECONDS / (len(blocks) * m.median * m.inner_calls))))
+        result[size] = in_turns(blocks, m.inner_calls, rounds)
     if ranks.rank == 0:
         Path(sys.argv[1]).write_text(json.dumps(result))
     dist.barrier()

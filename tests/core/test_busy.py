@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bench_core.core.busy import busy_line, contended_count, contention_words, the_worst
+from bench_core.core.busy import busy_line, contended_count, contended_line, contention_words, the_worst
 from bench_core.core.case import Case
 from bench_core.core.results import Contention, Flag, FlagCode
 from tests.support import factory
@@ -44,6 +44,11 @@ def test_no_records_make_no_busy_machine() -> None:
 
 def test_one_case_is_counted_in_the_singular() -> None:
     assert contended_count([factory.contended(CLEAN[0])]) == "1 of 1 case was measured beside other work"
+
+
+def test_one_contended_case_is_named_alone() -> None:
+    line = contended_line([factory.contended(CLEAN[0]), *CLEAN[1:3]])
+    assert line.startswith("1 of 3 cases was measured beside other work, so no verdict rests on it; it is ")
 
 
 @pytest.mark.parametrize(

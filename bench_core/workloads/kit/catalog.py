@@ -50,8 +50,8 @@ TIMES = """\
 ## The default sweep
 
 The batch sizes of each workload's first setting, and the seconds that all its cases of the default sweep took together,
-with build and parity check, in the runs under `results/reference/`. On a machine without a GPU, workloads that take
-long are measured at their first batch size only."""
+with build and parity check, in the newest run under `results/reference/` that has them. On a machine without a GPU,
+workloads that take long are measured at their first batch size only."""
 
 Seconds = Mapping[tuple[str, str], float]
 """How long a sweep took for a workload on a device, by their names."""
@@ -123,7 +123,7 @@ def _facts(w: Workload) -> Iterator[tuple[str, str]]:
 def cost(w: Workload) -> str:
     """FLOPs per unit and parameters, if there are any, for the first setting."""
     flops, parameters = w.known_costs.flops, w.known_costs.parameters
-    costs = [f"{text.whole(flops)} FLOPs per unit ({w.unit})" if flops else f"FLOPs not defined; unit: {w.unit}"]
+    costs = [f"{text.whole(flops)} {'FLOP' if flops == 1 else 'FLOPs'} per unit ({w.unit})" if flops else f"FLOPs not defined; unit: {w.unit}"]
     if parameters:
         costs.append(f"{text.whole(parameters)} parameters")
     if w.settings and (flops or parameters):
