@@ -123,7 +123,11 @@ def _facts(w: Workload) -> Iterator[tuple[str, str]]:
 def cost(w: Workload) -> str:
     """FLOPs per unit and parameters, if there are any, for the first setting."""
     flops, parameters = w.known_costs.flops, w.known_costs.parameters
-    costs = [f"{text.whole(flops)} {'FLOP' if flops == 1 else 'FLOPs'} per unit ({w.unit})" if flops else f"FLOPs not defined; unit: {w.unit}"]
+    costs = [
+        f"{text.whole(flops)} {'FLOP' if flops == 1 else 'FLOPs'} per unit ({w.unit})"
+        if flops
+        else f"FLOPs not defined; unit: {w.unit}"
+    ]
     if parameters:
         costs.append(f"{text.whole(parameters)} parameters")
     if w.settings and (flops or parameters):
