@@ -150,7 +150,10 @@ def _speedup_lines(own: Sequence[Scaling], labels: MachineLabels) -> Iterable[Li
 
 def _on_each_node(case: Case) -> str:
     """The number of ranks a node, to be appended to a label; empty for the ranks of one node."""
-    return f", {(case.ranks or 1) / case.nodes:g} ranks a node" if case.nodes > 1 else ""
+    if case.nodes == 1:
+        return ""
+    each = (case.ranks or 1) / case.nodes
+    return f", {each:g} {'rank' if each == 1 else 'ranks'} a node"
 
 
 def _exact(ranks: int) -> Point:
