@@ -64,8 +64,9 @@ def scalings(results: Iterable[Result]) -> tuple[Scaling, ...]:
     pairs = []
     for result in divided.values():
         ranks = result.case.ranks or 1
-        strong = divided.get(_key(result, replace(result.case, ranks=1)))
-        weak = divided.get(_key(result, replace(result.case, ranks=1, batch_size=result.case.batch_size // ranks)))
+        alone = replace(result.case, ranks=1, nodes=1)
+        strong = divided.get(_key(result, alone))
+        weak = divided.get(_key(result, replace(alone, batch_size=alone.batch_size // ranks)))
         if ranks > 1 and strong:
             pairs.append(Scaling("strong", strong, result))
         if ranks > 1 and weak and result.case.batch_size % ranks == 0:

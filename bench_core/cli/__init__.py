@@ -1,7 +1,7 @@
 """The command line: commands only.
 
-Exit codes: 0 fine; 1 a case is SLOWER (``gate``), or slower than ``compare --fail-above`` allows; 2 the request could
-not be carried out; 3 nothing is SLOWER, but a case is UNCLEAR or MISSING (``gate``).
+Exit codes: 0 fine; 1 a case is SLOWER (``gate``), slower than ``compare --fail-above`` allows, or failed (``ranks``); 2
+the request could not be carried out; 3 nothing is SLOWER, but a case is UNCLEAR or MISSING (``gate``).
 
 May import ``report``, ``execution``, ``analysis``, ``workloads``, ``storage``, ``hardware`` and ``core``.
 """

@@ -42,7 +42,8 @@ class Case:
     """A workload at one point of the sweep.
 
     ``threads`` is the number of CPU threads torch may use; ``None`` means all usable cores. ``ranks`` is the number of
-    processes that work on it together, each with so many threads; ``None`` for work that is not divided.
+    processes that work on it together, each with so many threads; ``None`` for work that is not divided. ``nodes`` is
+    the number of nodes that the ranks are on.
     ``setting`` names one of the workload's own settings (a kernel size, a sequence length); empty means its first.
     If ``caches`` is ``hot``, a few input batches are used in turn. If it is ``cold``, there are so many batches that
     none is still in the last-level cache when it is used again (the weights may be).
@@ -58,6 +59,7 @@ class Case:
     threads: int | None = None
     seed: int = 0
     ranks: int | None = None
+    nodes: int = 1
 
     @property
     def device_type(self) -> str:
@@ -72,8 +74,16 @@ class Case:
     @property
     def variant_label(self) -> str:
         """The variant as tables and plots show it; it mentions cold caches, and ranks if there are any."""
-        ranks = "" if self.ranks is None else f", {self.ranks} rank{'' if self.ranks == 1 else 's'}"
-        return self.variant + (f", {self.caches} caches" if self.caches != CACHES[0] else "") + ranks
+        caches = "" if self.caches == CACHES[0] else f"{self.caches} caches"
+        return ", ".join(filter(None, (self.variant, caches, self.ranks_label)))
+
+    @property
+    def ranks_label(self) -> str:
+        """The number of ranks in words, with that of their nodes if there are several; empty if there are no ranks."""
+        if self.ranks is None:
+            return ""
+        ranks = f"{self.ranks} rank{'' if self.ranks == 1 else 's'}"
+        return ranks if self.nodes == 1 else f"{ranks} on {self.nodes} nodes"
 
     @property
     def plain(self) -> bool:
@@ -91,6 +101,8 @@ class Case:
             parts.append(f"t{self.threads}")
         if self.ranks is not None:
             parts.append(f"r{self.ranks}")
+        if self.nodes > 1:
+            parts.append(f"n{self.nodes}")
         return "-".join(part for part in parts if part)
 
     @property

@@ -2,40 +2,51 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench_core.core.case import Case
 from bench_core.core.errors import CaseError, CaseProcessError, CaseSkipped, OptionError, StorageError
 from bench_core.core.records import Outcome
 from bench_core.core.version import __version__
-from bench_core.execution.options import Request
+from bench_core.execution.options import PREFIX, Request, option
 from bench_core.execution.progress import format_figure
 from bench_core.execution.session import BenchSession
 from bench_core.execution.together import measure_together
+from bench_core.execution.worker import failure_of
 from bench_core.hardware.machine import fingerprint
-from bench_core.hardware.ranks import Ranks
+from bench_core.hardware.ranks import LaunchedRanks
 from bench_core.storage.recovery import recover
 
 
 @dataclass(frozen=True)
-class Skip:
-    """What a rank reports that skips a case."""
+class Failed:
+    """What a rank reports that has no figure of a case: the class of its error."""
 
-    reason: str
+    error: str
 
 
-def measure_all(request: Request, ranks: Ranks, folder: Path, root: Path, note: Callable[[str], None]) -> Path | None:
+@dataclass(frozen=True)
+class Finished:
+    """The end of a run: its file, on the first rank and if a case has a figure; and how many cases failed."""
+
+    stored: Path | None
+    failed: int
+
+
+def measure_all(
+    request: Request, ranks: LaunchedRanks, folder: Path, root: Path, note: Callable[[str], None]
+) -> Finished:
     """Measure all cases of a request that are divided over ranks, on these; the first one stores the run in a folder.
 
-    All ranks call this, with the same request. ``note`` is given the line of each case. Returns the file of the run, on
-    the first rank and if there is a result. An error that is no skip ends the run, as does a skip of some ranks only;
-    what was measured before is in the journal of the folder. Raises ``OptionError`` if the nodes or the options differ,
-    or nothing is left to measure.
+    All ranks call this, with the same request. ``note`` is given the line of each case. An error that all ranks raise
+    fails its case, or skips it. One that only some raise ends the run; what was measured before is in the journal of
+    the folder. Raises ``OptionError`` if the nodes or the options differ, or nothing is left to measure.
     """
     _check_equal(request, ranks)
-    session = BenchSession(request)
+    session = BenchSession(replace(request, sweep=replace(request.sweep, nodes=ranks.nodes)))
     cases = [case for case in session.selection.cases_of() if case.ranks is not None]
     if not cases:
         raise OptionError("these options leave nothing to measure over ranks; `bench-core list` shows the workloads")
@@ -44,33 +55,43 @@ def measure_all(request: Request, ranks: Ranks, folder: Path, root: Path, note: 
         session.keep_journal(folder, root, resume=False)
     for case in cases:
         note(session.progress_line(case.id, _measured(session, case, ranks)))
-    return _stored(session)
+    failed = sum(entry.outcome is Outcome.FAILED for entry in session.not_run)
+    return Finished(_stored(session), failed)
 
 
-def _measured(session: BenchSession, case: Case, ranks: Ranks) -> str:
-    """Measure a case and keep what comes of it: its figure, or the reason of a skip, in words."""
+def _measured(session: BenchSession, case: Case, ranks: LaunchedRanks) -> str:
+    """Measure a case and keep what comes of it: its figure, or the reason why there is none, in words."""
     workload = session.selection.workload_of(case)
     effort = session.full_effort(workload)
     try:
         _, record = measure_together(workload, case, effort, session.request.sources, ranks)
-    except (CaseSkipped, CaseError) as reason:
-        skip_together(ranks, str(reason))
-        session.note_not_run(case.id, Outcome.SKIPPED, str(reason))
-        return f"skipped: {reason}"
+    except Exception as error:
+        fail_together(ranks, error)
+        failure = failure_of(error)
+        if not failure.kind and ranks.rank == 0:
+            traceback.print_exc()  # of a bug, which is not one of the suite's own errors
+        skipped = isinstance(error, (CaseSkipped, CaseError))
+        outcome, reason = Outcome.SKIPPED if skipped else Outcome.FAILED, failure.message.partition("\n")[0]
+        session.note_not_run(case.id, outcome, reason)
+        return f"{outcome}: {reason}"
     session.note_record(record, effort)
     return format_figure(record)
 
 
-def skip_together(ranks: Ranks, reason: str) -> None:
-    """Make sure that all ranks skip the case that one skips; all that skip it call this.
+def fail_together(ranks: LaunchedRanks, error: Exception) -> None:
+    """Make sure that all ranks have left a case, with an error of the same class; each that has one calls this.
 
     A rank that goes on alone would take part in the next case of the others, or wait for ever. Raises
-    ``CaseProcessError`` if another one is still in the case; torch's error if it does not answer.
+    ``CaseProcessError`` if another one is still in the case or has another error; torch's error if it does not answer,
+    and if the ranks cannot meet over the connections of the work, as after an error amid an exchange.
     """
-    reports: tuple[object, ...] = ranks.gather_all(Skip(reason))
+    own = Failed(type(error).__qualname__)
+    reports: tuple[object, ...] = ranks.gather_all(own)
     for rank, other in enumerate(reports):
-        if not isinstance(other, Skip):
-            raise CaseProcessError(f"skipped on rank {ranks.rank} and not on rank {rank}: {reason}")
+        if other != own:
+            there = other.error if isinstance(other, Failed) else "no error"
+            raise CaseProcessError(f"{own.error} on rank {ranks.rank} and {there} on rank {rank}: {error}") from error
+    ranks.meet_at_work()
 
 
 def _stored(session: BenchSession) -> Path | None:
@@ -83,11 +104,12 @@ def _stored(session: BenchSession) -> Path | None:
     return recover(session.journal.path).stored
 
 
-def _check_equal(request: Request, ranks: Ranks) -> None:
+def _check_equal(request: Request, ranks: LaunchedRanks) -> None:
     """Refuse nodes that differ in what determines speed, as their record would be of no machine, and options that
     differ, as each rank would measure other cases."""
     machine = fingerprint()
-    options = " ".join(f"{name} {value}" for name, value in sorted(request.given.items()))
+    given = sorted((name, value) for name, value in request.given.items() if name != option("ranks"))  # torchrun's
+    options = " ".join(f"--{name.removeprefix(PREFIX)} {value}" for name, value in given)
     of_all = ranks.gather_all((machine.hardware, machine.software, f"bench-core {__version__}", options))
     for rank, other in enumerate(of_all):
         if other != of_all[0]:

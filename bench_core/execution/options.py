@@ -28,6 +28,18 @@ from bench_core.workloads.kit.sweep import Sweep
 T = TypeVar("T")
 D = TypeVar("D", float, None)
 
+PREFIX = "--bench-"
+"""How the options begin that pytest has."""
+
+
+class InvalidValueError(OptionError):
+    """An option with a value that is invalid or does not exist here. ``name`` is that of the option, as ``parse`` takes
+    it; the message names the option of pytest."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"{option(name)}: {problem}")
+        self.name, self.problem = name, problem
+
 
 @dataclass(frozen=True)
 class Request:
@@ -53,7 +65,7 @@ class Request:
 def parse(given: Mapping[str, str], root: Path) -> Request:
     """The request of these options (by name without ``--bench-``, as written); folders are relative to ``root``.
 
-    Raises ``OptionError`` for a value that is invalid or does not exist on this machine.
+    Raises ``InvalidValueError`` for a value that is invalid or does not exist on this machine.
     """
     sweep = Sweep(
         devices=_devices(given),
@@ -74,8 +86,8 @@ def parse(given: Mapping[str, str], root: Path) -> Request:
     )
     isolate = "isolate" in given or "timeout" in given
     if effort.kernels and not isolate:
-        raise OptionError(
-            "--bench-kernels: torch's profiler may slow down later cases of a process; add --bench-isolate"
+        raise InvalidValueError(
+            "kernels", "torch's profiler may slow down later cases of a process; add --bench-isolate"
         )
     names = _words("workload", given, workloads.names()) or workloads.names()
     minutes = _real("budget", given, None, below=1e5)
@@ -84,7 +96,7 @@ def parse(given: Mapping[str, str], root: Path) -> Request:
         effort=effort,
         workloads=tuple(map(workloads.get, names)),
         sources=Sources(data=_folder("data", given, root), weights=_folder("weights", given, root)),
-        given={_option(name): value for name, value in given.items()},
+        given={option(name): value for name, value in given.items()},
         budget=minutes and 60.0 * minutes,
         studies=_words("study", given, STUDIES),
         isolate=isolate,
@@ -93,8 +105,9 @@ def parse(given: Mapping[str, str], root: Path) -> Request:
     )
 
 
-def _option(name: str) -> str:
-    return f"--bench-{name.replace('_', '-')}"
+def option(name: str, prefix: str = PREFIX) -> str:
+    """An option as it is written in a command line."""
+    return f"{prefix}{name.replace('_', '-')}"
 
 
 def _split(name: str, given: Mapping[str, str]) -> list[str]:
@@ -102,7 +115,7 @@ def _split(name: str, given: Mapping[str, str]) -> list[str]:
         return []
     words = [word.strip() for word in given[name].split(",") if word.strip()]
     if not words:
-        raise OptionError(f"{_option(name)}: no value was given")
+        raise InvalidValueError(name, "no value was given")
     return list(dict.fromkeys(words))
 
 
@@ -110,7 +123,7 @@ def _words(name: str, given: Mapping[str, str], there_are: Sequence[str]) -> tup
     words = _split(name, given)
     for word in words:
         if word not in there_are:
-            raise OptionError(f"{_option(name)}: no {name} {word!r}; there are: {', '.join(there_are)}")
+            raise InvalidValueError(name, f"no {name} {word!r}; there are: {', '.join(there_are)}")
     return tuple(words)
 
 
@@ -119,7 +132,7 @@ def _variants(given: Mapping[str, str]) -> tuple[str, ...]:
     for part in (part for word in words for part in variant_parts(word)):
         if part not in ALL_VARIANTS:
             there_are = f"{', '.join(ALL_VARIANTS)}, or several joined by '+'"
-            raise OptionError(f"{_option('variant')}: no variant {part!r}; there are: {there_are}")
+            raise InvalidValueError("variant", f"no variant {part!r}; there are: {there_are}")
     return tuple(dict.fromkeys(map(in_order, words)))
 
 
@@ -127,7 +140,7 @@ def _devices(given: Mapping[str, str]) -> tuple[str, ...]:
     names = _words("device", given, DEVICES)
     for name in names:
         if name != "cpu" and (absence := device.absence(name)):
-            raise OptionError(f"{_option('device')}: {name} was asked for, but {absence}; see `bench-core doctor`")
+            raise InvalidValueError("device", f"{name} was asked for, but {absence}; see `bench-core doctor`")
     return names or device.present()
 
 
@@ -159,7 +172,7 @@ def _parse(name: str, word: str, convert: Callable[[str], T], meaning: str, good
     except ValueError:
         value = None
     if value is None or not good(value):
-        raise OptionError(f"{_option(name)}: {word!r} is not {meaning}")
+        raise InvalidValueError(name, f"{word!r} is not {meaning}")
     return value
 
 
@@ -173,4 +186,4 @@ def _folder(name: str, given: Mapping[str, str], root: Path) -> Path | None:
             return folder
     except OSError as error:
         reason += f" that can be read ({error.strerror})"
-    raise OptionError(f"{_option(name)}: {folder} {reason}")
+    raise InvalidValueError(name, f"{folder} {reason}")

@@ -22,7 +22,7 @@ BACKENDS: Mapping[str, str] = MappingProxyType({"cpu": "gloo", "cuda": "nccl", "
 
 
 class Ranks(Protocol):
-    """This process's place (``rank``, from 0 on) among the ``size`` processes of a case.
+    """This process's place (``rank``, from 0 on) among the ``size`` processes of a case, on so many ``nodes``.
 
     ``launched`` says whether torch's launcher has started them, so that ``torch.distributed`` works. ``backend`` is its
     name of what they communicate with. ``launcher`` is the process id of what started all ranks of this host.
@@ -30,6 +30,7 @@ class Ranks(Protocol):
 
     rank: int
     size: int
+    nodes: int
     launched: bool
     backend: str
     launcher: int | None
@@ -50,7 +51,7 @@ class Ranks(Protocol):
 class Alone:
     """A process that works by itself, as it does on every case that is not divided."""
 
-    rank, size, launched, backend = 0, 1, False, ""
+    rank, size, nodes, launched, backend = 0, 1, 1, False, ""
     launcher: int | None = None
 
     def barrier(self) -> None:
@@ -72,13 +73,15 @@ class LaunchedRanks:
     """The ranks of torch's default process group.
 
     They meet over a group of their own on the CPU (gloo), so that what is measured has its connections for itself.
-    ``met`` is when they last did, on the clock ``time.monotonic``.
+    ``met`` is when they last did, on the clock ``time.monotonic``. ``nodes`` is the launcher's count: as many as it was
+    started, even on one host.
     """
 
     launched = True
 
     def __init__(self, control: Any) -> None:
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
+        self.nodes = int(os.environ.get("GROUP_WORLD_SIZE", 1))
         self.backend = dist.get_backend()
         self.launcher: int | None = os.getppid()
         self.met = time.monotonic()
@@ -95,6 +98,11 @@ class LaunchedRanks:
         dist.all_gather(parts, torch.tensor([value], dtype=torch.float64), group=self._control)
         self.met = time.monotonic()
         return tuple(float(part) for part in parts)
+
+    def meet_at_work(self) -> None:
+        """Wait until all ranks are here, over the connections of what is measured. Raises torch's error where a failure
+        in the middle of a call has made them unusable."""
+        dist.barrier()
 
     def gather_all(self, value: T) -> tuple[T, ...]:
         """The values of all ranks, in their order."""

@@ -16,7 +16,7 @@ from bench_core.core.case import Case
 from bench_core.core.version import __version__
 from bench_core.storage.history import COLUMNS, RunRow, Series, Table
 
-FORMAT = 2
+FORMAT = 3
 """Raise it when the contents or their meaning change. The cache of another format or another bench-core is not used."""
 
 

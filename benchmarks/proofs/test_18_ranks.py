@@ -90,6 +90,7 @@ def test_two_nodes_under_torchrun_make_one_record(tmp_path: Path, print_line: Ca
     (path,) = tmp_path.rglob("*.json")
     records = load(path).records
     assert len(records) == 5 + 4
+    assert {(record.case.ranks, record.case.nodes) for record in records} == {(2, 2)}
     hosts = {record.ranks.hosts for record in records if record.ranks}
     assert len(hosts) == 1
     assert not own_names or sorted(*hosts) == ["node0", "node1"]

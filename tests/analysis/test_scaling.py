@@ -20,8 +20,8 @@ from tests.support.ranks import FakeRanks
 INFO = factory.run([]).info
 
 
-def result(batch, ranks, seconds, *, kind="train", info=INFO, threads=1, **times):
-    case = Case("ddp", batch_size=batch, threads=threads, ranks=ranks)
+def result(batch, ranks, seconds, *, nodes=1, kind="train", info=INFO, threads=1, **times):
+    case = Case("ddp", batch_size=batch, threads=threads, ranks=ranks, nodes=nodes)
     ranked = RankTimes("gloo", ("node",) * ranks, (seconds,) * ranks, **times)
     return Result(factory.record(case, seconds, kind=kind, ranks=ranked), info)
 
@@ -36,6 +36,14 @@ def test_strong_and_weak_scaling_are_found_and_compared_per_unit():
         assert scaled.efficiency == pytest.approx(0.8, rel=1e-6)
         low, high = scaled.efficiency_interval or (0.0, 0.0)
         assert low < scaled.efficiency < high
+
+
+def test_as_many_ranks_on_one_node_and_on_several_are_each_compared_with_one_rank():
+    one, near, far = result(64, 1, 4e-3), result(64, 2, 2e-3), result(64, 2, 4e-3, nodes=2)
+    assert [(s.base, s.over, round(s.speedup, 3)) for s in scalings([one, near, far])] == [
+        (one, near, 2.0),
+        (one, far, 1.0),
+    ]
 
 
 def test_only_ranks_of_the_same_machine_and_threads_are_compared():

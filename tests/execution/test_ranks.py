@@ -49,8 +49,16 @@ def test_cases_and_workloads_that_do_not_fit_say_so():
     assert "ranks=2" in (why_unsupported(divided, Case("all_reduce", batch_size=4096)) or "")
     assert "not divided over ranks" in (why_unsupported(whole, Case("gemm", batch_size=8, ranks=1)) or "")
     assert "above 0" in (why_unsupported(divided, Case("all_reduce", batch_size=4096, threads=1, ranks=0)) or "")
+    for case in (Case("all_reduce", threads=1, ranks=1, nodes=2), Case("gemm", nodes=0)):
+        assert f"nodes is {case.nodes}" in (why_unsupported(workloads.get(case.workload), case) or "")
     with pytest.raises(CaseError, match="takes 1 process that `pytest benchmarks --bench-ranks` starts"):
         workloads.build(Case("all_reduce", batch_size=4096, threads=1, ranks=1))
+
+
+@TWO
+def test_a_case_on_several_nodes_is_not_built_on_one():
+    with pytest.raises(CaseError, match="takes 2 processes on 2 nodes that torchrun starts"):
+        workloads.build(Case("all_reduce", batch_size=4096, threads=1, ranks=2, nodes=2))
 
 
 def test_where_benchmarks_are_disabled_a_case_over_ranks_is_a_skip(tmp_path):

@@ -21,7 +21,7 @@ class FakeRanks:
     A call of rank ``r`` takes ``pace[r]`` times as long as here, and waiting for each other takes ``cost`` seconds.
     """
 
-    rank, launched, backend = 0, True, "fake"
+    rank, nodes, launched, backend = 0, 1, True, "fake"
     launcher: int | None = None
 
     def __init__(self, clock: VirtualClock, pace: tuple[float, ...], cost: float = 0.0) -> None:
@@ -54,7 +54,7 @@ class _Table:
 class ThreadRanks:
     """A rank that is a thread of this process; all of them share a table."""
 
-    launched, backend = True, "threads"
+    nodes, launched, backend = 1, True, "threads"
     launcher: int | None = None
 
     def __init__(self, rank: int, table: _Table) -> None:

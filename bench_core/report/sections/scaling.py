@@ -52,6 +52,7 @@ def _scaling_table(pairs: Sequence[Scaling], columns: Columns) -> Table | None:
         Column("Variant", lambda s: s.over.case.variant, once=True),
         Column("Scaling", lambda s: s.kind),
         Column("Ranks", lambda s: text.whole(s.ranks), numeric=True),
+        Column("Nodes", lambda s: text.whole(s.over.case.nodes), numeric=True, once=True),
         Column("Batch size", lambda s: text.whole(s.over.case.batch_size), numeric=True),
         Column("One rank", lambda s: text.seconds(s.base.record.timing.median), numeric=True),
         Column("All ranks", lambda s: text.seconds(s.over.record.timing.median), numeric=True),
@@ -134,16 +135,25 @@ def _speedup_plots(pairs: Sequence[Scaling], labels: MachineLabels) -> Iterable[
 
 
 def _speedup_lines(own: Sequence[Scaling], labels: MachineLabels) -> Iterable[Line]:
-    """A line for each kind of scaling from each base: a machine, and what one rank does there."""
-    groups: dict[tuple[str, str, Case], list[Scaling]] = defaultdict(list)
+    """Lines for each kind of scaling from each base (a machine, and what one rank does there): one for the ranks of one
+    node, and one for each number of ranks a node where there are several."""
+    groups: dict[tuple[str, str, Case, str], list[Scaling]] = defaultdict(list)
     for pair in own:
-        groups[pair.kind, pair.base.machine.hardware, pair.base.case].append(pair)
+        groups[pair.kind, pair.base.machine.hardware, pair.base.case, _on_each_node(pair.over.case)].append(pair)
     places = _places([members[0].base for members in groups.values()], labels)
-    for ((kind, _, base), members), place in zip(groups.items(), places, strict=True):
+    for ((kind, _, base, on_each), members), place in zip(groups.items(), places, strict=True):
         points = [Point(s.ranks, s.speedup, s.interval, contended=s.contended) for s in members]
         label = f"{kind}, batch {text.whole(base.batch_size)}{' a rank' if kind == 'weak' else ''}"
         ordered = sorted(points, key=lambda point: point.batch)
-        yield Line(label + place, _side(members[0].over), (_exact(1), *ordered))
+        yield Line(label + on_each + place, _side(members[0].over), (_exact(1), *ordered))
+
+
+def _on_each_node(case: Case) -> str:
+    """The number of ranks a node, to be appended to a label; empty for the ranks of one node."""
+    if case.nodes == 1:
+        return ""
+    each = (case.ranks or 1) / case.nodes
+    return f", {each:g} {'rank' if each == 1 else 'ranks'} a node"
 
 
 def _exact(ranks: int) -> Point:
@@ -177,7 +187,7 @@ def _bandwidth_plots(moving: Sequence[Result], labels: MachineLabels) -> Iterabl
     places = _places([own[0] for own in groups.values()], labels)
     for ((_, case), own), place in zip(groups.items(), places, strict=True):
         ordered = sorted(own, key=lambda result: result.case.batch_size)
-        label = f"{case.workload}, {case.ranks} ranks{place}"
+        label = f"{case.workload}, {case.ranks_label}{place}"
         lines.append(Line(label, _side(own[0]), tuple(map(_bandwidth_point, ordered))))
     footer = series.machines_footer(moving, labels)
     chart = LineChart(

@@ -81,6 +81,7 @@ def _result_row(result: Result) -> dict[str, Any]:
         "caches": result.case.caches,
         "threads": record.threads,
         "ranks": result.case.ranks,
+        "nodes": result.case.ranks and result.case.nodes,
         "hosts": record.ranks and len(set(record.ranks.hosts)),
         "rank_spread": record.ranks and record.ranks.spread,
         "communication_share": record.ranks and record.ranks.communication,

@@ -47,11 +47,12 @@ def build(workload: Workload, case: Case, *, sources: Sources = NO_SOURCES, **op
 
 
 def _why_not_here(case: Case, ranks: Ranks) -> str | None:
-    if case.ranks is None or (ranks.launched and ranks.size == case.ranks):
+    if case.ranks is None or (ranks.launched and (ranks.size, ranks.nodes) == (case.ranks, case.nodes)):
         return None
-    return (
-        f"{case.id} takes {counted(case.ranks, 'process', 'processes')} that `pytest benchmarks --bench-ranks` starts"
-    )
+    processes = counted(case.ranks, "process", "processes")
+    if case.nodes > 1:
+        return f"{case.id} takes {processes} on {case.nodes} nodes that torchrun starts"
+    return f"{case.id} takes {processes} that `pytest benchmarks --bench-ranks` starts"
 
 
 def build_anywhere(workload: Workload, case: Case, **options: Any) -> Step:
@@ -112,6 +113,8 @@ def _device_reasons(w: Workload, case: Case) -> Iterator[str]:
 
 
 def _rank_reasons(w: Workload, case: Case) -> Iterator[str]:
+    if not 1 <= case.nodes <= (case.ranks or 1):
+        yield f"nodes is {case.nodes}; it must be a whole number from 1 to that of the ranks"
     if case.ranks is None:
         if w.over_ranks:
             yield f"{w.name} is divided over ranks; name their number, such as ranks=2 or --bench-ranks 1,2"

@@ -14,6 +14,7 @@ from bench_core.workloads.kit.definition import Workload, entry
 @dataclass(frozen=True)
 class Sweep:
     """What was requested; ``None`` means the default of each workload. Work over ranks has none: it is on request.
+    ``nodes`` is the number of nodes that the ranks are on, which nobody requests.
 
     ``kind`` is ``default`` (further settings and a single thread at the reference batch only, nothing that takes very
     long) or ``full``.
@@ -26,6 +27,7 @@ class Sweep:
     batch_sizes: tuple[int, ...] | None = None
     threads: tuple[int, ...] | None = None
     ranks: tuple[int, ...] = ()
+    nodes: int = 1
     caches: tuple[str, ...] = CACHES[:1]
     kind: str = SWEEPS[0]
 
@@ -82,7 +84,7 @@ def _ranks(case: Case, sweep: Sweep) -> Iterator[Case]:
     divided among the most ranks, unless another number is asked for."""
     own = (max(1, sweep.usable_cpus // max(sweep.ranks, default=1)),)
     for ranks, threads in product(sweep.ranks, sweep.threads or own if case.device == "cpu" else (None,)):
-        yield replace(case, ranks=ranks, threads=threads)
+        yield replace(case, ranks=ranks, nodes=sweep.nodes, threads=threads)
 
 
 def _threads(case: Case, workload: Workload, sweep: Sweep) -> Iterator[Case]:

@@ -11,10 +11,11 @@ from bench_core.report.sections.scaling import NAME
 from tests.support import factory
 
 
-def record(workload, batch, ranks, seconds, *, kind="train", variant="eager", threads=1, **times):
-    case = Case(workload, batch_size=batch, variant=variant, threads=threads, ranks=ranks)
+def record(workload, batch, ranks, seconds, *, nodes=1, kind="train", variant="eager", threads=1, **times):
+    case = Case(workload, batch_size=batch, variant=variant, threads=threads, ranks=ranks, nodes=nodes)
     medians = tuple(seconds / (1 + 0.1 * rank) for rank in range(ranks))
-    ranked = RankTimes("gloo", ("node-a", "node-b")[:ranks], medians, **times)
+    hosts = tuple(("node-a", "node-b")[rank % 2] for rank in range(ranks))
+    ranked = RankTimes("gloo", hosts, medians, **times)
     return factory.record(case, seconds, kind=kind, ranks=ranked)
 
 
@@ -91,6 +92,29 @@ def test_variants_and_threads_have_rows_and_lines_of_their_own():
     assert sorted(zip(cells["Device"], cells["Variant"], strict=True)) == sorted(
         tuple(word.rsplit(", ", 1)) for word in words
     )
+
+
+def test_ranks_on_one_node_and_on_several_have_rows_and_lines_of_their_own():
+    divided = [
+        record("ddp", 64, 1, 4e-3),
+        record("all_reduce", 64, 4, 1e-5, kind="op", bus_bytes=96.0),
+        record("all_reduce", 64, 4, 1e-4, kind="op", bus_bytes=96.0, nodes=2),
+        *(record("ddp", 64, 2 * nodes, 2e-3 / nodes, nodes=nodes) for nodes in (1, 2, 3)),
+        record("ddp", 64, 4, 1e-3),
+    ]
+    page = content(analyze([factory.run([*ALONE, *divided], factory.machine(gpu=False))]))
+    section = next(study for study in page.studies if study.name == NAME)
+    cells = columns(section.tables[0])
+    assert sorted(zip(cells["Ranks"], cells["Nodes"], strict=True)) == [("2", "1"), ("4", "1"), ("4", "2"), ("6", "3")]
+    charts: list[Any] = [plot.chart for plot in section.plots]
+    scaling, bandwidth = charts
+    assert {line.label: [point.batch for point in line.points] for line in scaling.lines} == {
+        "strong, batch 64": [1, 2, 4],
+        "strong, batch 64, 2 ranks a node": [1, 4, 6],
+        "ideal": [1, 6],
+    }
+    assert [line.label for line in bandwidth.lines] == ["all_reduce, 4 ranks", "all_reduce, 4 ranks on 2 nodes"]
+    assert "eager, 4 ranks on 2 nodes" in columns(section.tables[1])["Variant"]
 
 
 def test_other_comparisons_are_those_of_undivided_work(page):
