@@ -26,7 +26,6 @@ from bench_core.execution.kernels import Kernels, kernels_of
 from bench_core.execution.outputs import calls_to_check, check_outputs
 from bench_core.execution.parity.gate import affordable_batch, check_at_batch, check_first_call
 from bench_core.execution.parity.judge import check_build
-from bench_core.execution.rank_figures import rank_times
 from bench_core.execution.skips import machine_limits_are_skips
 from bench_core.hardware import allocator, memory
 from bench_core.hardware.contention import ContentionWatch
@@ -117,7 +116,7 @@ def run_case(
         def look_at() -> ExtraCall:
             return ExtraCall.of(first) if first else counted_call(step, case, workload.casting_of(case), before)
 
-        figures = _measured(step, case, effort, look_at, cold_start, clock)
+        figures = _measured(step, case, effort, look_at, clock, cold_start)
         if not parity and batch is not None and batch != case.batch_size:
             parity = check_at_batch(workload, case, batch, step, sources, ranks)
         seconds = built, time.perf_counter() - started
@@ -140,8 +139,9 @@ def run_step(
     step = Step(fn=fn, units=units, flops=None, devices=(case.device,), data="the test's own")
     chosen = contextlib.nullcontext() if case.threads is None else threads(case.threads)
     with chosen, machine_limits_are_skips():
-        resolve(step.devices)[0].reset_peak_memory()
-        figures = _measured(step, case, effort, lambda: extra_call(step, before))
+        devices = resolve(step.devices)
+        devices[0].reset_peak_memory()
+        figures = _measured(step, case, effort, lambda: extra_call(step, before), SynchronizedClock(devices))
         seconds = 0.0, time.perf_counter() - started
         return figures.measurement, _record(step, case, labels, figures, None, USER_CODE, seconds)
 
@@ -158,10 +158,10 @@ def _measured(
     case: Case,
     effort: Effort,
     look_at: Callable[[], ExtraCall],
+    clock: SynchronizedClock,
     cold_start: float | None = None,
-    clock: SynchronizedClock | None = None,
 ) -> _Figures:
-    ranks = clock.ranks if isinstance(clock, RankClock) else ALONE
+    ranks = clock.ranks
     watch = ContentionWatch(ranks.launcher)
     wanted = (effort.rel_ci, effort.confidence, effort.max_time)
     m = measure(step.fn, step.devices, *wanted, cold_start=cold_start, clock=clock)
@@ -174,7 +174,7 @@ def _measured(
     if effort.energy and not ranks.launched:
         with counters(step.devices) as found:
             energy = measure_energy(step, m.median, found)
-    times = rank_times(clock, m, step, effort) if isinstance(clock, RankClock) else None
+    times = clock.rank_times(step, m, effort.max_time / 4)
     return _Figures(
         measurement=m,
         contention=contention,

@@ -17,7 +17,6 @@ from bench_core.execution.parity.reference import Reference, reference
 from bench_core.hardware import precision
 from bench_core.hardware.ranks import ALONE, Ranks
 from bench_core.timing.clock import SynchronizedClock
-from bench_core.timing.rank_clock import RankClock
 from bench_core.workloads.kit.building import build
 from bench_core.workloads.kit.definition import Workload
 
@@ -59,7 +58,7 @@ def check_first_call(
     prepared = time.perf_counter() - started
     seconds, output = clock.first_call(step.fn)
     started = time.perf_counter()
-    parity = _judged(case, exact, first, output, clock.ranks if isinstance(clock, RankClock) else ALONE)
+    parity = _judged(case, exact, first, output, clock.ranks)
     return CheckedCall(seconds, replace(parity, seconds=prepared + time.perf_counter() - started))
 
 
