@@ -12,8 +12,8 @@ from enum import StrEnum
 from typing import Literal
 
 from bench_core.core.case import Case
+from bench_core.core.machine import Machine
 from bench_core.core.records import Record, Run, RunInfo
-from bench_core.core.results import Machine
 from bench_core.core.stats import Interval, ratio_interval
 from bench_core.core.trust import disturbances, doubts
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from bench_core.core.case import Case
 from bench_core.core.errors import OptionError, RecordError
+from bench_core.core.machine import INCIDENTAL
 from bench_core.core.records import Record, RunInfo
-from bench_core.core.results import INCIDENTAL, Measurement
+from bench_core.core.results import Measurement
 from bench_core.storage.journal import Journal, Rows, unfinished
 from bench_core.storage.journaled import Journaled, read, read_start
 

@@ -7,8 +7,9 @@ import pytest
 
 from bench_core.core.case import Case, Effort
 from bench_core.core.errors import OptionError
+from bench_core.core.machine import INCIDENTAL
 from bench_core.core.records import RunInfo
-from bench_core.core.results import INCIDENTAL, Measurement
+from bench_core.core.results import Measurement
 from bench_core.core.studies import LadderRung
 from bench_core.execution.options import parse
 from bench_core.execution.resume import Earlier, measurement_of, resumable, why_not_resumable
