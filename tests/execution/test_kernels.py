@@ -7,8 +7,9 @@ import torch
 from torch.profiler import profile
 
 from bench_core.core.case import Case, Effort
+from bench_core.execution.figures import Labels
 from bench_core.execution.kernels import kernels_of, number_of_kernels
-from bench_core.execution.runner import Labels, run_step
+from bench_core.execution.runner import run_step
 from bench_core.hardware.device import resolve
 
 
