@@ -117,7 +117,7 @@ def _part_in(path: Path) -> tuple[int, int] | None:
 
 
 def _part(info: RunInfo) -> tuple[int, int] | None:
-    return info.shard and (info.shard.index, info.shard.count)
+    return (info.shard.index, info.shard.count) if info.shard else None
 
 
 def measurement_of(record: Record) -> Measurement:
