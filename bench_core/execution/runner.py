@@ -21,7 +21,7 @@ from bench_core.execution.extra_call import ExtraCall, counted_call, extra_call
 from bench_core.execution.figures import Labels, StepFigures, record_of
 from bench_core.execution.kernels import Kernels, kernels_of
 from bench_core.execution.outputs import calls_to_check, check_outputs
-from bench_core.execution.parity.gate import affordable_batch, check_at_batch, check_first_call
+from bench_core.execution.parity.gate import affordable_batch, check_at_batch, check_first_call, confirm
 from bench_core.execution.parity.judge import check_build
 from bench_core.execution.skips import machine_limits_are_skips
 from bench_core.hardware import allocator, memory
@@ -71,7 +71,7 @@ def run_case(
         devices[0].reset_peak_memory()
         check_build(workload, case, step)
         batch = None if workload.no_parity else affordable_batch(workload, case, step)
-        cold_start = parity = None
+        cold_start = parity = checked = None
         if first:
             step()
             cold_start, parity = first.timing.cold_start, first.parity
@@ -83,6 +83,8 @@ def run_case(
             return ExtraCall.of(first) if first else counted_call(step, case, workload.casting_of(case), before)
 
         figures = _measured(step, case, effort, look_at, clock, cold_start)
+        if checked and checked.jumped:
+            confirm(workload, case, step, sources, ranks)
         if not parity and batch is not None and batch != case.batch_size:
             parity = check_at_batch(workload, case, batch, step, sources, ranks)
         seconds = built, time.perf_counter() - started
