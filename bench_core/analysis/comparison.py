@@ -12,8 +12,8 @@ from enum import StrEnum
 from typing import Literal
 
 from bench_core.core.case import Case
+from bench_core.core.machine import Machine
 from bench_core.core.records import Record, Run, RunInfo
-from bench_core.core.results import Machine
 from bench_core.core.stats import Interval, ratio_interval
 from bench_core.core.trust import disturbances, doubts
 
@@ -166,7 +166,6 @@ def compare_pair(
     kind: ComparisonKind,
     base: Result | None,
     contender: Result | None,
-    tolerance: float,
     doubts_of: Callable[[Result], tuple[str, ...]] = _beside_other_work,
 ) -> Comparison:
     """Compare two results. If one is missing, the verdict is MISSING; a measurement compared with itself is the SAME,
@@ -184,7 +183,7 @@ def compare_pair(
         contender=contender,
         ratio=a.per_unit / b.per_unit,
         interval=interval,
-        verdict=Verdict.UNCLEAR if reasons else verdict(interval, tolerance),
+        verdict=Verdict.UNCLEAR if reasons else verdict(interval),
         across_machines=across,
         notes=("both sides are the same measurement",) if itself else tuple(_differences(base, contender, across)),
         contended=not itself and (a.contended or b.contended),
@@ -236,7 +235,7 @@ def _differences(base: Result, contender: Result, across: bool) -> Iterable[str]
         yield f"no interval: confidence {a.timing.confidence:g} against {b.timing.confidence:g}"
 
 
-def compare_runs(base: Run, head: Run, tolerance: float = TOLERANCE) -> tuple[Comparison, ...]:
+def compare_runs(base: Run, head: Run) -> tuple[Comparison, ...]:
     """Compare every case of two runs: t_base / t_head, FASTER if head is faster, MISSING if only one run has the case.
 
     A figure that cannot be trusted (``core/trust.py``, or on an emulated GPU) makes its case UNCLEAR. The comparison is
@@ -244,6 +243,4 @@ def compare_runs(base: Run, head: Run, tolerance: float = TOLERANCE) -> tuple[Co
     """
     before, after = ({r.case: Result(r, run.info) for r in run.records} for run in (base, head))
     cases = dict.fromkeys([*before, *after])
-    return tuple(
-        compare_pair("descriptive", before.get(case), after.get(case), tolerance, _any_doubt) for case in cases
-    )
+    return tuple(compare_pair("descriptive", before.get(case), after.get(case), _any_doubt) for case in cases)

@@ -7,7 +7,7 @@ the bound is below 1, no GPU of this kind is worth it for this work.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from bench_core.analysis.best import best_of_each
@@ -120,7 +120,7 @@ def best_of_workloads(potentials: Iterable[Potential], gpu: str | None = None) -
     return best_of_each((one for one in potentials if one.cause.result.case.plain), lambda one: one.workload, rank)
 
 
-def potentials(causes: Iterable[Cause], sheets: Sequence[DataSheet] = DATA_SHEETS) -> tuple[Potential, ...]:
+def potentials(causes: Iterable[Cause]) -> tuple[Potential, ...]:
     """The bounds for every result on all cores of a CPU that is not contended, and whose operators were counted."""
     found = []
     for cause in causes:
@@ -129,7 +129,7 @@ def potentials(causes: Iterable[Cause], sheets: Sequence[DataSheet] = DATA_SHEET
             continue
         limits = cause.ceilings
         each = limits.training_operator if cause.figures.training else limits.operator
-        bounds = tuple(one for sheet in sheets if (one := bound(sheet, cause.figures, each)))
+        bounds = tuple(one for sheet in DATA_SHEETS if (one := bound(sheet, cause.figures, each)))
         if bounds:
             found.append(Potential(cause, bounds))
     return tuple(found)

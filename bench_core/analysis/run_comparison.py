@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from bench_core.analysis.comparison import TOLERANCE, Comparison, Verdict, compare_runs
+from bench_core.analysis.comparison import Comparison, Verdict, compare_runs
 from bench_core.analysis.slowdown import is_too_slow
 from bench_core.core.case import Case, without_autocast
 from bench_core.core.errors import RecordError
@@ -28,7 +28,6 @@ class RunComparison:
     rows: tuple[Comparison, ...]
     only_base: tuple[Case, ...]
     only_head: tuple[Case, ...]
-    tolerance: float
     limit: float | None
 
     @property
@@ -67,9 +66,9 @@ class RunComparison:
         return _not_run(self.base, self.only_head), _not_run(self.head, self.only_base)
 
 
-def compare_two(base: Run, head: Run, limit: float | None = None, tolerance: float = TOLERANCE) -> RunComparison:
+def compare_two(base: Run, head: Run, limit: float | None = None) -> RunComparison:
     """Compare the cases that two runs have in common. Raises ``RecordError`` if there is none."""
-    rows = compare_runs(base, head, tolerance)
+    rows = compare_runs(base, head)
     both = sorted((row for row in rows if row.verdict in ORDER), key=_worst_first)
     if not both:
         raise RecordError(
@@ -82,7 +81,6 @@ def compare_two(base: Run, head: Run, limit: float | None = None, tolerance: flo
         rows=tuple(both),
         only_base=tuple(row.case for row in rows if row.contender is None),
         only_head=tuple(row.case for row in rows if row.base is None),
-        tolerance=tolerance,
         limit=limit,
     )
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from bench_core.analysis.comparison import (
-    TOLERANCE,
     Comparison,
     Result,
     Verdict,
@@ -99,7 +98,7 @@ class Curve:
 Lines = Mapping[tuple[str, Case], Mapping[int, Result]]
 
 
-def curves(pooled: Pool, tolerance: float = TOLERANCE) -> tuple[Curve, ...]:
+def curves(pooled: Pool) -> tuple[Curve, ...]:
     """R = t_cpu / t_gpu for every GPU result and its counterpart on all usable cores of the CPU, with the crossover.
 
     The two sides have the same workload, setting, batch, dtype (tf32 is matched with the CPU's fp32), variant
@@ -114,7 +113,7 @@ def curves(pooled: Pool, tolerance: float = TOLERANCE) -> tuple[Curve, ...]:
             continue
         wanted = _wanted(line)
         cpu = lines.get((_cpu_home(lines, home, wanted, gpu), wanted), {})
-        rows = [compare_pair("matched", cpu.get(b), gpu.get(b), tolerance) for b in sorted({*cpu, *gpu})]
+        rows = [compare_pair("matched", cpu.get(b), gpu.get(b)) for b in sorted({*cpu, *gpu})]
         matched.append(Curve(tuple(rows), _crossover_of(rows)))
     return tuple(matched)
 
@@ -158,7 +157,7 @@ def _cpu_home(lines: Lines, home: str, wanted: Case, gpu: Mapping[int, Result]) 
     return max(ranked, default=(0, "", home))[2]
 
 
-def best_against_best(pooled: Pool, tolerance: float = TOLERANCE) -> tuple[Comparison, ...]:
+def best_against_best(pooled: Pool) -> tuple[Comparison, ...]:
     """Each side's shortest time per unit for a workload, setting and dtype, at its own best batch, variant and threads.
 
     Contended results count only where a side has no others; such a pair is not judged. The minimum of several noisy
@@ -177,7 +176,7 @@ def best_against_best(pooled: Pool, tolerance: float = TOLERANCE) -> tuple[Compa
         if side.device != "cpu":
             wanted = _wanted(side)
             cpu = sides.get((_cpu_home(sides, home, wanted, gpu), wanted), {})
-            best_pairs.append(compare_pair("best against best", cpu.get(0), gpu[0], tolerance))
+            best_pairs.append(compare_pair("best against best", cpu.get(0), gpu[0]))
     return tuple(best_pairs)
 
 
@@ -186,23 +185,23 @@ def time_rank(result: Result) -> tuple[bool, float]:
     return result.record.contended, result.record.per_unit
 
 
-def threads(pooled: Pool, tolerance: float = TOLERANCE) -> tuple[Comparison, ...]:
+def threads(pooled: Pool) -> tuple[Comparison, ...]:
     """One thread (base) against all usable cores (contender) of the same CPU, if one thread was measured."""
     lines = _lines(pooled.results)
     return tuple(
-        compare_pair("threads", alone[batch], lines.get((home, replace(line, threads=None)), {}).get(batch), tolerance)
+        compare_pair("threads", alone[batch], lines.get((home, replace(line, threads=None)), {}).get(batch))
         for (home, line), alone in lines.items()
         if line.device == "cpu" and line.threads == 1
         for batch in sorted(alone)
     )
 
 
-def variant_comparisons(pooled: Pool, tolerance: float = TOLERANCE) -> tuple[Comparison, ...]:
+def variant_comparisons(pooled: Pool) -> tuple[Comparison, ...]:
     """fp32 in eager mode (base) against every other dtype and variant (contender) on the same device and at the same
     batch, for all that were measured: above 1 the other dtype or variant is faster."""
     lines = _lines(pooled.results)
     return tuple(
-        compare_pair("variants", plain[batch], other[batch], tolerance)
+        compare_pair("variants", plain[batch], other[batch])
         for (home, line), other in lines.items()
         if (plain := lines.get((home, replace(line, dtype=DTYPES[0], variant=VARIANTS[0])), {})) is not other
         for batch in sorted(plain.keys() & other.keys())

@@ -20,7 +20,7 @@ from bench_core.analysis.history.search import Search
 from bench_core.analysis.history.steps import Findings, Step
 from bench_core.cli.judging import judged
 from bench_core.core.errors import GateError, OptionError
-from bench_core.core.pairs import Trouble
+from bench_core.core.pairs import Ending, Trouble
 from bench_core.execution.pairing.request import Compared
 from bench_core.execution.pairing.sides import commit, repository
 from bench_core.report.gate.plain import as_text
@@ -115,7 +115,7 @@ def _tried(gate: Callable[[], GateResult], name: str) -> CaseVerdict:
     try:
         result = gate()
     except (GateError, OptionError) as error:
-        return CaseVerdict(name, name, 0, None, None, Trouble("gate", "failed", str(error)))
+        return CaseVerdict(name, name, 0, None, None, Trouble("gate", Ending.FAILED, str(error)))
     if result.interrupted:
         raise KeyboardInterrupt
     return result.cases[0]

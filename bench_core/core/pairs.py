@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,18 @@ class Pair:
     head: Figures
 
 
+class Ending(StrEnum):
+    """How the test of a case that has no further figures ended."""
+
+    MISSING = "missing"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
 @dataclass(frozen=True)
 class Trouble:
     """Why a case has no further figures: the side, how its test ended, and the reason."""
 
     side: str
-    outcome: str
+    outcome: Ending
     reason: str

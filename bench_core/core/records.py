@@ -13,6 +13,7 @@ from bench_core.core import stats
 from bench_core.core.case import Case
 from bench_core.core.counts import CallCounts
 from bench_core.core.errors import RecordError
+from bench_core.core.machine import Machine
 from bench_core.core.modes import Casts, Compilation
 from bench_core.core.ranks import RankTimes
 from bench_core.core.results import (
@@ -23,7 +24,6 @@ from bench_core.core.results import (
     Flag,
     FlagCode,
     Latency,
-    Machine,
     Measurement,
     Parity,
     Stages,

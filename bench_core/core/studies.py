@@ -33,6 +33,8 @@ class LadderRung:
     """
 
     STUDY: ClassVar[str] = "ladder"
+    SYNCHRONIZE: ClassVar[str] = "synchronize"
+    """The rung that waits for the device before the clock is read."""
 
     device: str
     device_model: str

@@ -15,11 +15,12 @@ from bench_core.core.records import Outcome, Record
 from bench_core.core.results import Measurement
 from bench_core.core.studies import Row
 from bench_core.core.user_tests import case_of_test
+from bench_core.execution.figures import Labels
 from bench_core.execution.isolation import breaks_accelerator
 from bench_core.execution.measuring import measure_case
 from bench_core.execution.progress import format_figure
 from bench_core.execution.resume import measurement_of
-from bench_core.execution.runner import Labels, run_step, threads
+from bench_core.execution.runner import run_step, threads
 from bench_core.execution.session import BenchSession, Replace
 from bench_core.storage.files import KEY, encode
 from bench_core.timing.replay import ReplayClock

@@ -9,14 +9,14 @@ from typing import Any
 
 from bench_core.core.case import Case
 from bench_core.core.errors import OptionError, RecordError
+from bench_core.core.machine import INCIDENTAL
 from bench_core.core.records import Record, RunInfo
-from bench_core.core.results import INCIDENTAL, Measurement
+from bench_core.core.results import Measurement
 from bench_core.storage.journal import Journal, Rows, unfinished
-from bench_core.storage.journaled import Journaled, read
+from bench_core.storage.journaled import Journaled, read, read_start
 
 NOT_MEASURED = ("--bench-resume", "--bench-budget")
 """Options that do not change how a case is measured."""
-SHARD = "--bench-shard"
 
 
 def why_not_resumable(then: RunInfo, now: RunInfo, changes: tuple[str | None, str | None] = (None, None)) -> str | None:
@@ -89,7 +89,7 @@ def resumable(folder: Path, now: RunInfo, changes: str | None = None) -> tuple[J
     Raises ``OptionError`` if there is none, or if something has changed since; ``StorageError`` and ``RecordError`` if
     the journal cannot be written to or read.
     """
-    path = _newest(folder, now.options.get(SHARD))
+    path = _newest(folder, _part(now))
     if path is None:
         raise OptionError(f"--bench-resume: {folder} has no unfinished run; leave the option out to begin one")
     journal = Journal.reopen(path)
@@ -104,16 +104,20 @@ def resumable(folder: Path, now: RunInfo, changes: str | None = None) -> tuple[J
     return journal, journaled
 
 
-def _newest(folder: Path, shard: str | None) -> Path | None:
-    """The newest unfinished run of the same shard, or of no shard, as all may share a folder."""
-    return next((path for path in unfinished(folder) if _shard_of(path) == shard), None)
+def _newest(folder: Path, part: tuple[int, int] | None) -> Path | None:
+    """The newest unfinished run of the same part of a sweep, or of a whole one, as all may share a folder."""
+    return next((path for path in unfinished(folder) if _part_in(path) == part), None)
 
 
-def _shard_of(path: Path) -> str | None:
+def _part_in(path: Path) -> tuple[int, int] | None:
     try:
-        return read(path).info.options.get(SHARD)
+        return _part(read_start(path))
     except RecordError:  # damaged, or continued or removed meanwhile
         return None
+
+
+def _part(info: RunInfo) -> tuple[int, int] | None:
+    return (info.shard.index, info.shard.count) if info.shard else None
 
 
 def measurement_of(record: Record) -> Measurement:

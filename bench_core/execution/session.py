@@ -12,8 +12,8 @@ from types import MappingProxyType
 from typing import Any
 
 from bench_core.core.case import Case, Effort
+from bench_core.core.machine import Machine
 from bench_core.core.records import NotRun, Outcome, Record, RunInfo
-from bench_core.core.results import Machine
 from bench_core.core.studies import Row
 from bench_core.core.version import __version__
 from bench_core.execution import progress

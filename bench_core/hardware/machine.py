@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from bench_core.core.results import Gpu, Machine
+from bench_core.core.machine import Gpu, Machine
 from bench_core.hardware import waiting
 from bench_core.hardware.affinity import allowed_cpus
 

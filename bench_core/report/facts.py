@@ -9,8 +9,8 @@ from bench_core.analysis.comparison import Result
 from bench_core.analysis.speedup import Pool
 from bench_core.analysis.studies import newest
 from bench_core.core import text
+from bench_core.core.machine import Gpu, Machine
 from bench_core.core.records import NotRun, Outcome, Run
-from bench_core.core.results import Gpu, Machine
 from bench_core.report.plots.series import MachineLabels
 from bench_core.report.tables.table import Column, Folded, Table, table
 

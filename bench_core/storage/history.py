@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench_core.core.case import Case
-from bench_core.core.results import Machine
+from bench_core.core.machine import Machine
 
 Table = NDArray[np.void]
 

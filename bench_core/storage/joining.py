@@ -10,8 +10,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from bench_core.core.machine import INCIDENTAL
 from bench_core.core.records import RunInfo, Shard
-from bench_core.core.results import INCIDENTAL
 from bench_core.storage.checksum import KEY as CHECKSUM
 from bench_core.storage.checksum import with_checksum
 from bench_core.storage.files import KEY, encode, load

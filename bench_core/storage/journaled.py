@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -67,18 +68,10 @@ class Journaled:
 
 def read(path: Path) -> Journaled:
     """Read a journal. Raises ``RecordError`` if it cannot be read, or if its first entry is missing or damaged."""
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise RecordError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    reader = _Reader(path)
-    for line in filter(None, lines):
-        reader.take(line)
-    if reader.info is None:
-        raise RecordError(f"{path}: has no readable first entry with the run's facts, so its run cannot be restored")
+    reader = _taken(path)
     return Journaled(
         path=path,
-        info=reader.info,
+        info=reader.facts(),
         changes=reader.changes,
         cases=tuple(reader.cases.values()),
         not_run=tuple(reader.not_run.values()),
@@ -88,12 +81,29 @@ def read(path: Path) -> Journaled:
     )
 
 
+def read_start(path: Path) -> RunInfo:
+    """The run's facts from the first entry of a journal, which is all that is read. Raises as ``read`` does."""
+    return _taken(path, lines=1).facts()
+
+
+def _taken(path: Path, lines: int | None = None) -> _Reader:
+    """A reader that has taken the first lines of a journal; by default, all."""
+    reader = _Reader(path)
+    try:
+        with path.open("rb") as file:
+            for line in islice(file, lines):
+                reader.take(line.removesuffix(b"\n"))
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    return reader
+
+
 class _Reader:
     """Collects the entries of a journal, line by line."""
 
     def __init__(self, path: Path) -> None:
         self._where = str(path)
-        self.info: RunInfo | None = None
+        self._info: RunInfo | None = None
         self.changes: str | None = None
         self.cases: dict[Case, JournaledCase] = {}
         self.not_run: dict[tuple[str, str | None], NotRun] = {}
@@ -101,8 +111,18 @@ class _Reader:
         self.partial = True
         self.damaged = 0
 
+    def facts(self) -> RunInfo:
+        """The run's facts. Raises ``RecordError`` if no line had them."""
+        if self._info is None:
+            raise RecordError(
+                f"{self._where}: has no readable first entry with the run's facts, so its run cannot be restored"
+            )
+        return self._info
+
     def take(self, line: bytes) -> None:
-        """Take the entry of a line, or count the line as damaged."""
+        """Take the entry of a line, if there is one, or count the line as damaged."""
+        if not line:
+            return
         try:
             self._take(from_line(line))
         except NewerSchemaError:
@@ -112,7 +132,7 @@ class _Reader:
 
     def _take(self, entry: dict[str, Any]) -> None:
         if "header" in entry:
-            self.info, self.changes = decode_run(entry["header"], self._where), entry["changes"]
+            self._info, self.changes = decode_run(entry["header"], self._where), entry["changes"]
         elif "record" in entry:
             record = decode_record(entry["record"], self._where)
             self.cases[record.case] = JournaledCase(record, dict(entry["shown"]))

@@ -10,7 +10,11 @@ from itertools import repeat
 from typing import Any
 
 from bench_core.core import stats
+from bench_core.core.ranks import RankTimes
+from bench_core.core.results import Measurement
+from bench_core.core.step import Step
 from bench_core.hardware.device import Device
+from bench_core.hardware.ranks import ALONE, Ranks
 
 
 @dataclass(frozen=True)
@@ -26,8 +30,10 @@ class SynchronizedClock:
     """Times blocks of calls: synchronize, start, the calls, synchronize, stop; the same for every device.
 
     Without the first synchronization, earlier work would be counted. Without the last one, the work of an asynchronous
-    device would not be counted.
+    device would not be counted. ``ranks`` are the processes that time each block together.
     """
+
+    ranks: Ranks = ALONE
 
     def __init__(self, devices: tuple[Device, ...], timer: Callable[[], float] = time.perf_counter) -> None:
         self.devices = devices
@@ -74,6 +80,9 @@ class SynchronizedClock:
         for _ in repeat(None, calls):
             fn()
         return device.elapsed(start)
+
+    def rank_times(self, step: Step, m: Measurement, seconds: float) -> RankTimes | None:
+        """How each rank fared in a measurement by this clock; ``None`` for a process by itself."""
 
     def overhead(self, repeats: int = 51) -> float:
         """Seconds of an empty block: reading the clock and synchronizing idle devices."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
 from typing import Any
 
 from bench_core.core import stats
+from bench_core.core.ranks import RankTimes
 from bench_core.core.results import Measurement
+from bench_core.core.step import Step
 from bench_core.hardware.device import Device
 from bench_core.hardware.ranks import Ranks
 from bench_core.timing.clock import Block, SynchronizedClock
@@ -37,6 +40,15 @@ class RankClock(SynchronizedClock):
         walls = self.ranks.gather(own.wall)
         self._walls[calls, max(walls) / calls] = walls
         return Block(wall=max(walls), issue=own.issue)
+
+    def rank_times(self, step: Step, m: Measurement, seconds: float) -> RankTimes:
+        """How each rank fared in a measurement of a step by this clock; all ranks call this.
+
+        It takes about so many seconds more, if the step has a call without communication.
+        """
+        hosts = self.ranks.gather_all(socket.gethostname())
+        share = self.communication(step.fn, step.local, m, seconds) if step.local else None
+        return RankTimes(self.ranks.backend, hosts, self.medians(m), share, step.bus_bytes)
 
     def communication(
         self, whole: Callable[[], Any], local: Callable[[], Any], m: Measurement, seconds: float

@@ -16,12 +16,10 @@ import sys
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from torch._subclasses.fake_tensor import DataDependentOutputException
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench_core import Case, workloads
 from bench_core.core.records import Record
@@ -29,6 +27,7 @@ from bench_core.execution.parity.gate import MAX_FLOPS
 from bench_core.execution.schedule import time_limit
 from bench_core.storage.files import load
 from bench_core.workloads.kit.building import build_anywhere
+from bench_core.workloads.kit.compiling import OperatorCount
 from bench_core.workloads.kit.definition import Workload
 from bench_core.workloads.kit.sweep import Sweep, candidates
 
@@ -40,16 +39,6 @@ BLOCKS, SHORTEST_BLOCK, SINGLES = 70, 5e-3, 100
 """Blocks of calibration, warm-up, the pilot, the cross-check and device time; seconds of one; single calls."""
 LONGEST = 2.5
 """Warm-up and samples take ``max_time`` each at most, latency and cross-check a quarter of it each."""
-
-
-class Operators(TorchDispatchMode):
-    """Counts the operators that reach a device."""
-
-    count = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.count += not func.is_view
-        return func(*args, **(kwargs or {}))
 
 
 def measuring_seconds(call: float, max_time: float) -> float:
@@ -96,7 +85,7 @@ def operators_of(name: str, setting: str) -> int | None:
         with fake_cuda():
             step = build_anywhere(w, case, capture=repeated)
             step()
-            with Operators() as operators:
+            with OperatorCount() as operators:
                 step()
     except (DataDependentOutputException, AssertionError):  # the latter for pinned memory
         return None

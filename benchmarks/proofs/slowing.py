@@ -21,7 +21,7 @@ from bench_core.core.step import Step
 from bench_core.execution.pairing.serving import TurnsBenchmark, Worker
 from bench_core.hardware.device import resolve
 from bench_core.timing.clock import SynchronizedClock
-from bench_core.timing.sampling import calibrate
+from bench_core.timing.warmup import calibrate
 
 LOOKS, MANY = 100, 100_000
 """Blocks from which a time is taken; the numbers that are added up to know how long one takes."""

@@ -13,8 +13,8 @@ import torch
 from torch.utils.benchmark import Timer
 
 from bench_core import Case, measure, workloads
-from bench_core.timing.sampling import CLOCK_SHARE
 from bench_core.timing.stopping import IntervalTarget
+from bench_core.timing.warmup import CLOCK_SHARE
 
 PrintLine = Callable[[str], None]
 

@@ -15,7 +15,7 @@ from bench_core import Case, Step, Workload, workloads
 from bench_core.core.case import AUTOCAST, DTYPES, VARIANTS
 from bench_core.core.errors import CaseSkipped, ParityError
 from bench_core.core.results import Parity
-from bench_core.execution.parity.gate import affordable_batch, check_first_call
+from bench_core.execution.parity.gate import CheckedCall, affordable_batch, check_first_call
 from bench_core.execution.skips import machine_limits_are_skips
 from bench_core.hardware import device
 from bench_core.timing.clock import SynchronizedClock
@@ -80,12 +80,20 @@ def seeds_of(workload: Workload, point: Case) -> int:
 
 
 def checked(workload: Workload, case: Case, plant: Plant | None = None) -> Parity:
-    """The check of a case's first call, with a fault if one is planted."""
+    """The check of a case's first call, with a fault if one is planted, and at another seed if gradients jumped."""
+    first = called(workload, case, plant)
+    if first.jumped and called(workload, replace(case, seed=case.seed + 1), plant).jumped:
+        raise ParityError(f"{case.id}: gradients jump at two seeds: {first.parity}")
+    return first.parity
+
+
+def called(workload: Workload, case: Case, plant: Plant | None) -> CheckedCall:
+    """The check of a first call."""
     with machine_limits_are_skips():
         step = workloads.build(case)
         if plant:
             plant(step)
-        return check_first_call(workload, case, step, SynchronizedClock(device.resolve(step.devices))).parity
+        return check_first_call(workload, case, step, SynchronizedClock(device.resolve(step.devices)))
 
 
 @pytest.mark.parametrize(("workload", "point"), list(points()))

@@ -34,6 +34,7 @@ def install() -> None:
     set_hook(_hook)
     atexit.register(set_hook, None)  # graphs may outlive the interpreter
     torch.backends.cudnn.enabled = False  # its layers are loops of kernels then, which can be emulated: recurrent.py
+    torch.profiler.supported_activities = _host_alone  # CUPTI, which traces a GPU, would crash on this runtime
     _print_from_host()
     if path := os.environ.get("EMULATED_CUDA_WAITS"):
         atexit.register(waits.append, path)
@@ -50,6 +51,11 @@ def _hook(function: bytes, graph: int) -> int:
         print("emulated CUDA:", traceback.format_exc(), file=sys.stderr)
         return 1
     return 0
+
+
+def _host_alone() -> set[torch.profiler.ProfilerActivity]:
+    """What torch's profiler can trace."""
+    return {torch.profiler.ProfilerActivity.CPU}
 
 
 def _print_from_host() -> None:

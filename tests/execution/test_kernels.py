@@ -4,11 +4,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from torch.profiler import profile
+from torch.profiler import ProfilerActivity, profile
 
 from bench_core.core.case import Case, Effort
+from bench_core.execution.figures import Labels
 from bench_core.execution.kernels import kernels_of, number_of_kernels
-from bench_core.execution.runner import Labels, run_step
+from bench_core.execution.runner import run_step
 from bench_core.hardware.device import resolve
 
 
@@ -30,7 +31,7 @@ def test_copies_marks_and_calls_of_the_host_are_no_kernels():
 
 
 def test_events_of_torchs_profiler_on_a_cpu_are_no_kernels():
-    with profile() as seen:
+    with profile(activities=[ProfilerActivity.CPU]) as seen:
         torch.ones(3) + 1
     assert len(seen.events()) > 1
     assert number_of_kernels(seen.events()) == 0

@@ -7,8 +7,9 @@ import pytest
 
 from bench_core.core.case import Case, Effort
 from bench_core.core.errors import OptionError
+from bench_core.core.machine import INCIDENTAL
 from bench_core.core.records import RunInfo
-from bench_core.core.results import INCIDENTAL, Measurement
+from bench_core.core.results import Measurement
 from bench_core.core.studies import LadderRung
 from bench_core.execution.options import parse
 from bench_core.execution.resume import Earlier, measurement_of, resumable, why_not_resumable
@@ -107,6 +108,8 @@ def test_a_measurement_is_restored_from_its_record():
 def begin(folder, **given):
     session = BenchSession(parse({**QUICK, "workload": "gemm", "batch_size": "8,16", **given}, folder))
     cases = session.selection.cases_of()
+    if session.request.shard:
+        session.selection.take_shard(cases, [], {}, [])
     session.plan(cases, 0, [], {"ladder-cpu": 1.0})
     return session, cases
 
@@ -199,6 +202,6 @@ def test_a_shard_continues_its_own_run_though_all_shards_share_a_folder(tmp_path
     (tmp_path / "broken.journal").unlink()
     with pytest.raises(OptionError, match="has no unfinished run"):
         whole.keep_journal(tmp_path, tmp_path, resume=True)
-    other, _ = begin(tmp_path, shard="1/3")
+    other, _ = begin(tmp_path, shard="1/3", batch_size="8,16,32")
     with pytest.raises(OptionError, match="has no unfinished run"):
         other.keep_journal(tmp_path, tmp_path, resume=True)

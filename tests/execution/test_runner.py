@@ -12,7 +12,8 @@ from bench_core import workloads
 from bench_core.core.case import Case, Effort
 from bench_core.core.errors import CaseSkipped, NotFiniteError, OptionError
 from bench_core.core.results import FlagCode
-from bench_core.execution.runner import Labels, run_case, run_step
+from bench_core.execution.figures import Labels
+from bench_core.execution.runner import run_case, run_step
 from bench_core.workloads.kit.feeds import RESTORE_EVERY
 
 QUICK = Effort(max_time=0.05)

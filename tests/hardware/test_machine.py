@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench_core.core.results import Gpu
+from bench_core.core.machine import Gpu
 from bench_core.hardware import machine
 
 

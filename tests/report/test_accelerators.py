@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 
 from bench_core.cli import app
 from bench_core.core.case import DEVICE_TITLES
+from bench_core.core.machine import Gpu
 from bench_core.core.records import Run
-from bench_core.core.results import Gpu
 from bench_core.report import write
 from bench_core.report.content import analyze, content
 from bench_core.storage import files

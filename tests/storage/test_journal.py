@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench_core.core.case import Case
-from bench_core.core.errors import BenchError, RecordError, StorageError
-from bench_core.core.records import NotRun, Outcome
-from bench_core.storage.journal import Journal, is_live, unfinished
-from bench_core.storage.journaled import Journaled, read
+from bench_core.core.errors import BenchError, NewerSchemaError, RecordError, StorageError
+from bench_core.core.records import SCHEMA, NotRun, Outcome
+from bench_core.storage.journal import Journal, as_line, from_line, is_live, unfinished
+from bench_core.storage.journaled import Journaled, read, read_start
 from tests.support import factory
 
 RUN = factory.run(factory.sweep(batches=(1, 8)))
@@ -69,6 +69,17 @@ def test_facts_of_a_journal_are_those_of_its_run(journal):
     assert facts.studied == ("ladder-cpu", "ladder-cuda")
     assert facts.studies == {"ladder": (*ROWS["ladder"], *ROWS["ladder"])}
     assert (facts.run_id, facts.started, facts.machine) == (RUN.info.run_id, RUN.info.started, RUN.info.machine)
+
+
+def test_the_start_is_read_without_the_entries_that_follow(journal):
+    journal.note_record(RUN.records[0])
+    start, record, _ = journal.path.read_bytes().split(b"\n")
+    newer = from_line(record)
+    newer["record"]["schema"] = SCHEMA + 1
+    journal.path.write_bytes(start + b"\n" + as_line(newer))
+    with pytest.raises(NewerSchemaError):
+        read(journal.path)
+    assert read_start(journal.path) == RUN.info
 
 
 def test_the_last_entry_about_a_case_counts(journal):
@@ -147,10 +158,11 @@ def test_no_changed_byte_changes_a_figure(data, noted, tmp_path):
 def test_a_file_without_the_runs_facts_is_refused_with_its_name(tmp_path, content):
     path = tmp_path / "x.journal"
     path.write_bytes(content)
-    with pytest.raises(RecordError, match=r"x\.journal: has no readable first entry"):
-        read(path)
-    with pytest.raises(RecordError, match="cannot be read"):
-        read(tmp_path / "nowhere.journal")
+    for reader in (read, read_start):
+        with pytest.raises(RecordError, match=r"x\.journal: has no readable first entry"):
+            reader(path)
+        with pytest.raises(RecordError, match="cannot be read"):
+            reader(tmp_path / "nowhere.journal")
 
 
 def test_a_full_disk_ends_nothing_and_what_was_noted_follows_when_there_is_room(journal, monkeypatch):

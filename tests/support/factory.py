@@ -17,8 +17,9 @@ from bench_core.core import stats
 from bench_core.core.case import Case
 from bench_core.core.ceilings import Ceilings, CopySpeed
 from bench_core.core.counts import CallCounts
+from bench_core.core.machine import Gpu, Machine
 from bench_core.core.records import NotRun, Record, Run, RunInfo, Timing
-from bench_core.core.results import Contention, Flag, FlagCode, Gpu, Latency, Machine, Parity, Stages
+from bench_core.core.results import Contention, Flag, FlagCode, Latency, Parity, Stages
 from bench_core.core.studies import CourseRun, LadderRung, Row, TimeToAccuracy
 from bench_core.storage import files
 from bench_core.storage.checksum import with_checksum

@@ -23,4 +23,7 @@ def check(case: Case, step: Step | None = None, workload: Workload | None = None
     workload = workload or workloads.get(case.workload)
     step = step or building.build(workload, case)
     judge.check_build(workload, case, step)
-    return gate.check_first_call(workload, case, step, SynchronizedClock(resolve(step.devices))).parity
+    checked = gate.check_first_call(workload, case, step, SynchronizedClock(resolve(step.devices)))
+    if checked.jumped:
+        gate.confirm(workload, case, step)
+    return checked.parity

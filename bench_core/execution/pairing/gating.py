@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench_core.core.errors import GateError
-from bench_core.core.pairs import Pair, Trouble
+from bench_core.core.pairs import Ending, Pair, Trouble
 from bench_core.execution.pairing.guard import Guard
 from bench_core.execution.pairing.matching import Matched, matched
 from bench_core.execution.pairing.pairs import CaseTrouble, Pairing, Turns, started
@@ -56,9 +56,9 @@ class Gating:
             self.pairs[case] = []
             if None in one.ids:
                 side = "head" if one.head is None else "base"
-                self.troubles[case] = Trouble(side, "missing", "there is no such test")
+                self.troubles[case] = Trouble(side, Ending.MISSING, "there is no such test")
             elif (one.base in base.stored) != (one.head in head.stored):
-                self.troubles[case] = Trouble("base", "skipped", OTHER_CASTING)
+                self.troubles[case] = Trouble("base", Ending.SKIPPED, OTHER_CASTING)
         if not self.cases:
             raise GateError("base and head have no test that uses device_benchmark; name some")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from bench_core.core.errors import CaseProcessError, GateError
-from bench_core.core.pairs import Figures, Pair, Trouble
+from bench_core.core.pairs import Ending, Figures, Pair, Trouble
 from bench_core.core.schema import as_dataclass
 from bench_core.execution.pairing.guard import Guard
 from bench_core.execution.pairing.protocol import Calibrated, Ended, Hello, Message, Opened, Timed
@@ -46,7 +46,7 @@ class Turns:
 class CaseTrouble(Exception):  # noqa: N818 - an outcome of one case
     """A case that one side could not measure. If the process is ``broken``, it can measure nothing else either."""
 
-    def __init__(self, side: str, outcome: str, reason: str, broken: bool = False) -> None:
+    def __init__(self, side: str, outcome: Ending, reason: str, broken: bool = False) -> None:
         super().__init__(reason)
         self.trouble = Trouble(side, outcome, reason)
         self.broken = broken
@@ -133,20 +133,20 @@ class Pairing:
             answer = self._workers[which].ask(message, self._turns.timeout + further)
             reply, _ = as_dataclass(Ended if "ended" in answer else wanted, answer)
         except CaseProcessError as error:
-            raise CaseTrouble(side, "failed", str(error), broken=True) from None
+            raise CaseTrouble(side, Ending.FAILED, str(error), broken=True) from None
         except ValueError as error:
-            raise CaseTrouble(side, "failed", f"it sent what is not an answer ({error})", broken=True) from None
+            raise CaseTrouble(side, Ending.FAILED, f"it sent what is not an answer ({error})", broken=True) from None
         self._inside = self._inside - {which} if isinstance(reply, Ended) else self._inside | {which}
         if isinstance(reply, Ended):
             _check(side, reply)
         if not isinstance(reply, wanted):
-            raise CaseTrouble(side, "failed", "never called device_benchmark")
+            raise CaseTrouble(side, Ending.FAILED, "never called device_benchmark")
         return reply
 
 
 def _check(side: str, ended: Ended) -> None:
     """Raise ``CaseTrouble`` unless a test passed, with the code of its own side."""
     if ended.stray:
-        raise CaseTrouble(side, "failed", STRAY.format(ended.stray))
+        raise CaseTrouble(side, Ending.FAILED, STRAY.format(ended.stray))
     if ended.ended != "passed":
-        raise CaseTrouble(side, "skipped" if ended.ended == "skipped" else "failed", ended.reason)
+        raise CaseTrouble(side, Ending.SKIPPED if ended.ended == "skipped" else Ending.FAILED, ended.reason)

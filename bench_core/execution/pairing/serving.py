@@ -31,7 +31,7 @@ from bench_core.hardware.affinity import move_to
 from bench_core.hardware.device import resolve
 from bench_core.hardware.machine import fingerprint
 from bench_core.timing.clock import SynchronizedClock
-from bench_core.timing.sampling import calibrate
+from bench_core.timing.warmup import calibrate
 from bench_core.workloads.kit.building import build
 from bench_core.workloads.kit.compiling import check_compiled
 

@@ -63,7 +63,7 @@ OWN_OPTIMIZER = replace(
 )
 SYNCHRONIZE = replace(
     OWN_OPTIMIZER,
-    name="synchronize",
+    name=LadderRung.SYNCHRONIZE,
     what="The clock is read when the device has done the work, not when the last call has returned.",
     synchronized=True,
 )

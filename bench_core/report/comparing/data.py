@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from bench_core.analysis.comparison import Comparison, Result
+from bench_core.analysis.comparison import TOLERANCE, Comparison, Result
 from bench_core.analysis.run_comparison import RunComparison
 from bench_core.core.case import Case
 from bench_core.core.records import NotRun, Run
@@ -30,7 +30,7 @@ def as_data(c: NamedComparison) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "bench_core": __version__,
-        "tolerance": runs.tolerance,
+        "tolerance": TOLERANCE,
         "fail_above": runs.limit,
         "base": _side(c.base, runs.base, without_base),
         "head": _side(c.head, runs.head, without_head),

@@ -8,6 +8,7 @@ from bench_core.analysis.comparison import Verdict
 from bench_core.analysis.gate.result import GateResult
 from bench_core.analysis.gate.verdicts import CaseVerdict, Change
 from bench_core.core import text
+from bench_core.core.pairs import Ending
 
 EXPLAINED = (
     "Change: time in head / time in base - 1, with an interval that holds however often one looks. SLOWER and FASTER: "
@@ -60,4 +61,4 @@ def remark(case: CaseVerdict) -> str:
 
 def _outcome(case: CaseVerdict) -> str:
     assert case.trouble is not None
-    return case.trouble.outcome if case.trouble.outcome != "missing" else "is missing it"
+    return "is missing it" if case.trouble.outcome is Ending.MISSING else case.trouble.outcome

@@ -10,7 +10,7 @@ from bench_core.analysis.comparison import Comparison, Result
 from bench_core.analysis.speedup import Curve
 from bench_core.core import stats
 from bench_core.core.case import Case, device_title
-from bench_core.core.results import Machine
+from bench_core.core.machine import Machine
 from bench_core.report.plots.chart_types import Crossing, Dot, Line, Point, Row, Side
 
 MAX_LINES = 6

@@ -23,9 +23,6 @@ from bench_core.report.tables.table import Column, Table, table
 
 NAME = "What naive timing would have said"
 
-SYNCHRONIZE = "synchronize"
-"""The rung that waits for the device before the clock is read."""
-
 Rungs = Mapping[str, LadderRung]
 """A device's rungs by name, from the first to the last."""
 
@@ -124,7 +121,7 @@ def _no_conclusion(busy: int, count: int) -> str:
 
 def _without_effect(rung: LadderRung) -> bool:
     """Whether a rung corrects nothing on its device: on a CPU, calls return when the work is done."""
-    return rung.device == "cpu" and rung.rung == SYNCHRONIZE
+    return rung.device == "cpu" and rung.rung == LadderRung.SYNCHRONIZE
 
 
 def _change(pair: tuple[LadderRung, LadderRung]) -> float:
@@ -223,8 +220,8 @@ def _notes(devices: Mapping[str, Rungs]) -> Iterable[str]:
         )
     if any(_without_effect(rung) for rungs in devices.values() for rung in rungs.values()):
         yield (
-            f"On a CPU the rung '{SYNCHRONIZE}' has no effect, since calls return when the work is done; its time "
-            "differs from that of the rung above by chance."
+            f"On a CPU the rung '{LadderRung.SYNCHRONIZE}' has no effect, since calls return when the work is done; "
+            "its time differs from that of the rung above by chance."
         )
     intervals = [(device_title(device), last(rungs).interval) for device, rungs in devices.items()]
     ends = [f"{device} {text.seconds_interval(interval)}" for device, interval in intervals if interval]

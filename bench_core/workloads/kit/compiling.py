@@ -93,7 +93,7 @@ def _reason() -> str:
     return f": {' '.join(str(words).split())[:_SHOWN]}" if words else "; it gives no reason"
 
 
-class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class OperatorCount(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts operators while it is active, apart from those that only make a view."""
 
     def __init__(self) -> None:
@@ -115,7 +115,7 @@ class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 def _operators_in_graphs(step: Step) -> int:
     """The operators that a call executes in graphs: compiled once more, by a backend that executes a graph as it is."""
-    operators = _Operators()
+    operators = OperatorCount()
 
     def backend(graph: Callable[..., Any], _: Any) -> Callable[..., Any]:
         def run(*args: Any) -> Any:
@@ -132,7 +132,7 @@ def _operators_in_graphs(step: Step) -> int:
 
 def _operators(step: Step) -> int:
     """The operators of the forward passes of the step's modules in an eager call; without modules, of all of it."""
-    operators = _Operators()
+    operators = OperatorCount()
     with torch.compiler.set_stance("force_eager"), ExitStack() as stack:
         for module in step.modules.values():
             stack.callback(module.register_forward_pre_hook(operators.enter).remove)

@@ -172,10 +172,10 @@ def has_roots_outside(coefficients: Tensor) -> Tensor:
     return outside
 
 
-def flops(order: Order, times: int, iterations: int = ITERATIONS) -> int:
+def flops(order: Order, times: int) -> int:
     """FLOPs of a fit of one series: recursions as in ``loop``, residuals, products; small systems are not counted."""
     n = times - order.d - order.p
     together = 2 * n * (order.p + order.q + 1) ** 2
     evaluation = 2 * n * (order.q * (order.p + 2) + order.p) + together
     long = 2 * (times - order.d) * (LONG + 1) + 2 * (times - order.d - LONG) * LONG
-    return long + together + (iterations + 1) * evaluation
+    return long + together + (ITERATIONS + 1) * evaluation

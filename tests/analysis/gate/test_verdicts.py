@@ -10,7 +10,7 @@ from bench_core.analysis.gate.forecast import pairs_left
 from bench_core.analysis.gate.ratio import log_ratio
 from bench_core.analysis.gate.result import GateResult
 from bench_core.analysis.gate.verdicts import Limits, Rules, decided, judge
-from bench_core.core.pairs import Figures, Pair, Trouble
+from bench_core.core.pairs import Ending, Figures, Pair, Trouble
 
 MEBI = 2**20
 
@@ -102,7 +102,7 @@ def test_a_case_whose_memory_may_have_grown_is_measured_until_that_is_clear():
 
 
 def test_a_case_with_trouble_or_without_a_pair_is_missing():
-    made = verdicts(None, {"bad": Trouble("head", "failed", "why")}, bad=pairs(1.0, 3), never=[])
+    made = verdicts(None, {"bad": Trouble("head", Ending.FAILED, "why")}, bad=pairs(1.0, 3), never=[])
     assert {case.verdict for case in made.values()} == {Verdict.MISSING}
     assert made["bad"].trouble.reason == "why"
 
@@ -128,7 +128,7 @@ class TestFalseAlarms:
 
 class TestResult:
     def result(self, **cases):
-        made = verdicts(None, {"bad": Trouble("head", "failed", "why")} if "bad" in cases else {}, **cases)
+        made = verdicts(None, {"bad": Trouble("head", Ending.FAILED, "why")} if "bad" in cases else {}, **cases)
         return GateResult("a", "b", "m", tuple(made.values()), 20, 60.0, 480.0)
 
     def test_exit_codes(self):

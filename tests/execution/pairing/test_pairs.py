@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from bench_core.core.errors import GateError
-from bench_core.core.pairs import Trouble
+from bench_core.core.pairs import Ending, Trouble
 from bench_core.execution.pairing.gating import run_gate
 from bench_core.execution.pairing.guard import Guard
 from bench_core.execution.pairing.pairs import CaseTrouble, Turns, started
@@ -199,8 +199,8 @@ class TestGate:
     def test_a_case_of_one_side_only_is_missing(self, sides):
         gating = gate(sides({"a": 0.001, "old": 0.001}, {"a": 0.001, "new": 0.001}), lambda gating: {"a"})
         assert gating.troubles == {
-            "old": Trouble("head", "missing", "there is no such test"),
-            "new": Trouble("base", "missing", "there is no such test"),
+            "old": Trouble("head", Ending.MISSING, "there is no such test"),
+            "new": Trouble("base", Ending.MISSING, "there is no such test"),
         }
 
     @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from bench_core.analysis.gate.verdicts import CaseVerdict, Change
 from bench_core.core import text
 from bench_core.core.errors import ReportError
 from bench_core.core.markdown import LIMIT
-from bench_core.core.pairs import Figures, Pair, Trouble
+from bench_core.core.pairs import Ending, Figures, Pair, Trouble
 from bench_core.report.gate import files
 from bench_core.report.gate.annotations import as_annotations
 from bench_core.report.gate.data import as_json
@@ -35,7 +35,7 @@ def case(name, ratio, verdict, **options):
     return CaseVerdict(f"tests/test_a.py::{name}", name, 14, change(ratio, verdict, **options), None)
 
 
-def missing(name, side="head", outcome="failed", reason="RuntimeError: no"):
+def missing(name, side="head", outcome=Ending.FAILED, reason="RuntimeError: no"):
     return CaseVerdict(f"tests/test_a.py::{name}", name, 0, None, None, Trouble(side, outcome, reason))
 
 
