@@ -27,8 +27,32 @@ def softmax_backward(gradient: Tensor, output: Tensor, dim: int, input_dtype: to
     return torch._softmax_backward_data(gradient, output, dim, output.dtype).to(input_dtype)
 
 
+def batch_norm(x: Tensor, *others: Any) -> tuple[Tensor, ...]:
+    """``native_batch_norm``; a GPU sums in parts, the CPU's kernel adds the numbers of channels_last one by one."""
+    output, *statistics = torch.native_batch_norm(x.contiguous(), *others)
+    return (output.contiguous(memory_format=_format(x)), *statistics)
+
+
+def batch_norm_backward(gradient: Tensor, x: Tensor, *others: Any) -> tuple[Tensor, ...]:
+    """``native_batch_norm_backward``, in the same way."""
+    of_x, *of_weights = torch.ops.aten.native_batch_norm_backward(gradient.contiguous(), x.contiguous(), *others)
+    return (of_x if of_x is None else of_x.contiguous(memory_format=_format(x)), *of_weights)
+
+
+def _format(x: Tensor) -> torch.memory_format:
+    last = x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last)
+    return torch.channels_last if last else torch.contiguous_format
+
+
 OWN: Mapping[str, Kernel] = MappingProxyType(
-    {**CELLS, **ATTENTION, "_softmax": softmax, "_softmax_backward_data": softmax_backward}
+    {
+        **CELLS,
+        **ATTENTION,
+        "_softmax": softmax,
+        "_softmax_backward_data": softmax_backward,
+        **dict.fromkeys(("native_batch_norm", "_native_batch_norm_legit"), batch_norm),
+        "native_batch_norm_backward": batch_norm_backward,
+    }
 )
 FACTORS: Mapping[str, tuple[int, ...]] = MappingProxyType(
     {

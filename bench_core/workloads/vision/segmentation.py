@@ -86,7 +86,20 @@ def deeplabv3_r101() -> nn.Module:
     from torchvision.models.segmentation import deeplabv3_resnet101
 
     model: nn.Module = deeplabv3_resnet101(weights=None, weights_backbone=None, num_classes=CLASSES, aux_loss=False)
+    dampen(model)
     return model
+
+
+def dampen(model: nn.Module) -> None:
+    """Let each residual block add a quarter of what torchvision's random weights add.
+
+    Else activations grow to 270,000 over the blocks of a ResNet-101, more than fp16 holds; training would prevent it.
+    """
+    from torchvision.models.resnet import Bottleneck
+
+    for block in model.modules():
+        if isinstance(block, Bottleneck):
+            nn.init.constant_(block.bn3.weight, 0.25)
 
 
 class DeepLabV3Plus(nn.Module):
@@ -120,6 +133,7 @@ def deeplabv3plus_r101() -> nn.Module:
 
     # Stride 16: the last stage is dilated instead of strided.
     resnet = resnet101(weights=None, replace_stride_with_dilation=[False, False, True])
+    dampen(resnet)
     backbone = IntermediateLayerGetter(resnet, {"layer1": "low", "layer4": "high"})
     return DeepLabV3Plus(backbone, ASPP(2048, [6, 12, 18]))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench_core.core.errors import CaseSkipped, ParityError
+from bench_core.core.errors import CaseSkipped
 from bench_core.execution.studies.ladder import RUNGS, run_ladder
 from bench_core.storage import files
 from tests.rehearsal.rehearse import cases, on_cuda, rehearse, shrink, small
@@ -17,20 +17,11 @@ pytestmark = [pytest.mark.rehearsal, pytest.mark.usefixtures("one_cache", "one_t
 ROOT = Path(__file__).parents[3]
 
 
-FAULTY = {
-    (name, "fp16"): "the weights are random, and activations grow to 270,000 on photos of 224x224: more than fp16 holds"
-    for name in ("deeplabv3_r101_infer", "deeplabv3plus_r101_infer")
-}
-"""Cases that fail, by workload and dtype, until they are corrected."""
-
-
 def parameters():
     for w in on_cuda():
         for case in cases(w):
-            reason = FAULTY.get((w.name, case.dtype))
-            marks = [pytest.mark.xfail(reason=reason, raises=ParityError, strict=True)] if reason else []
             # In one process, since it keeps the references.
-            yield pytest.param(w, case, id=case.id, marks=[*marks, pytest.mark.xdist_group(w.name)])
+            yield pytest.param(w, case, id=case.id, marks=pytest.mark.xdist_group(w.name))
 
 
 @pytest.mark.parametrize(("w", "case"), list(parameters()))
