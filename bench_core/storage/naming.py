@@ -50,11 +50,19 @@ def find(name: str, results: Path = RESULTS) -> Named:
 
 
 def default_paths(results: Path = RESULTS) -> list[Path]:
-    """The user's own runs if there are any, else the reference runs that come with the project."""
+    """The user's own runs if there are any, else those of the machine with the newest reference run, which come with
+    the project."""
     if not results.is_dir():
         raise RecordError(f"{results}: no such folder here; run from the checkout, or name stored runs")
     own = [p for p in sorted(results.iterdir()) if p.is_dir() and p.name != REFERENCE.name and any(p.rglob("*.json"))]
-    return own or [results]
+    return own or [_newest_reference(results)]
+
+
+def _newest_reference(results: Path) -> Path:
+    """The folder of the machine with the newest reference run; ``results`` if there is none."""
+    folder = results / REFERENCE.name
+    runs = index([folder]).runs if folder.is_dir() else ()
+    return folder / runs[-1].path.relative_to(folder).parts[0] if runs else results
 
 
 def _exists(path: Path) -> bool:

@@ -90,8 +90,10 @@ class TestLatest:
         assert named.how == "the newest of 2 runs in results/m, results/n"
 
     def test_without_own_runs_it_is_the_newest_reference_run(self):
-        path = store("results/reference/m/0001_x.json")
+        store("results/reference/a/0001_x.json", day=2), store("results/reference/z/0001_x.json", day=1)
+        path = store("results/reference/m/0001_x.json", day=3)
         assert naming.find("latest").path == path
+        assert naming.default_paths() == [Path("results/reference/m")]
 
     @pytest.mark.parametrize(
         ("folder", "words"), [(None, "results: no such folder here"), ("results", "results: has no stored run")]
