@@ -10,6 +10,7 @@ from itertools import product
 from typing import Any
 
 import pytest
+import torch
 
 from bench_core import Case, Step, Workload, workloads
 from bench_core.core.case import AUTOCAST, DTYPES, VARIANTS
@@ -71,6 +72,13 @@ def cases_of(workload: Workload, point: Case, seeds: int) -> Iterator[Case]:
                 yield case
 
 
+def is_wrong_in_onednn(case: Case) -> bool:
+    """Whether a case is known to be wrong: with AMX, oneDNN's backward pass of an LSTM of width 1,024 in bf16 gives
+    gradients of biases that are off by 24%; of width 768 or without AMX by 1% at most (torch 2.15.0)."""
+    amx = getattr(torch.cpu, "_is_amx_tile_supported", bool)()
+    return amx and (case.workload, case.dtype) == ("lstm_ar_train", "bf16") and case.setting.endswith("h1024")
+
+
 def seeds_of(workload: Workload, point: Case) -> int:
     """Many seeds for light work; few for work that takes long in float64 or in the compiler."""
     flops = workload.known_costs.flops
@@ -102,6 +110,7 @@ def test_no_false_alarm(workload: Workload, point: Case, print_line: PrintLine) 
     shares: list[float] = []
     widest = ""
     alarms: list[str] = []
+    right = 0
     skips: list[str] = []
     for case in cases_of(workload, point, seeds):
         try:
@@ -110,13 +119,17 @@ def test_no_false_alarm(workload: Workload, point: Case, print_line: PrintLine) 
             skips.append(str(skip))
             continue
         except ParityError as error:
-            alarms.append(str(error))
+            if is_wrong_in_onednn(case):
+                right += 1
+            else:
+                alarms.append(str(error))
             continue
         shares.append(parity.error / parity.tolerance)
         if shares[-1] == max(shares):
             widest = f"{parity.quantity}: {parity.error:.2g} of {parity.tolerance:.2g}"
     name = f"{workload.name} {point.device} {point.dtype} {point.variant}"
-    outcome = "; ".join([f"{len(alarms)} false alarms, {len(skips)} skipped", *dict.fromkeys(skips)])
+    counts = f"{len(alarms)} false alarms, {right} right ones, {len(skips)} skipped"
+    outcome = "; ".join([counts, *dict.fromkeys(skips)])
     closest = f", at most {max(shares):.2f} of the tolerance ({widest})" if shares else ""
     print_line(f"parity, {name}: {len(shares)} first calls of at least {seeds} seeds pass{closest}; {outcome}")
     assert not alarms, "\n".join(alarms)

@@ -1,5 +1,7 @@
 """Plots: no text covers another text or the data, and ticks are few and round."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -124,6 +126,21 @@ def test_ticks_are_few_and_within_the_limits(low, factor, most):
     ticks = canvas.ticks(low, low * factor, most)
     assert 2 <= len(ticks) <= most
     assert all(low <= tick <= low * factor for tick in ticks)
+
+
+@given(st.lists(st.integers(1, 2**40), min_size=1, max_size=40, unique=True).map(sorted))
+def test_ticks_of_batches_are_a_tenth_of_the_axis_apart_and_begin_at_the_first(batches):
+    kept = canvas.spread_out(batches)
+    assert kept[0] == batches[0]
+    assert set(kept) <= set(batches)
+    assert len(kept) <= 11
+    least = (batches[-1] / batches[0]) ** 0.1
+    assert all(second / first >= 0.999 * least for first, second in itertools.pairwise(kept))
+
+
+@pytest.mark.parametrize("batches", [[1, 16, 64, 512, 4096], [4096 * 16**k for k in range(5)], [8]])
+def test_batches_that_are_far_apart_all_have_ticks(batches):
+    assert canvas.spread_out(batches) == batches
 
 
 def plots_of(*runs):

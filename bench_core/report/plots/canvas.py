@@ -105,11 +105,21 @@ def log_axes(ax: Axes, batches: Sequence[int], values: Sequence[float], tick: Ti
     ax.set_yscale("log")
     margin = (batches[-1] / batches[0]) ** 0.05 if len(batches) > 1 else 2.0
     ax.set_xlim(batches[0] / margin, batches[-1] * margin)
-    set_ticks(ax.xaxis, batches[:: math.ceil(len(batches) / 8)], _batch_tick)
+    set_ticks(ax.xaxis, spread_out(batches), _batch_tick)
     low, high = limits(values)
     ax.set_ylim(low, high)
     set_ticks(ax.yaxis, ticks(low, high), tick)
     clean(ax)
+
+
+def spread_out(batches: Sequence[int]) -> list[int]:
+    """Those of the ascending batch sizes, from the first on, that are a tenth of a logarithmic axis apart, or more."""
+    least = (batches[-1] / batches[0]) ** 0.1
+    kept = [batches[0]]
+    for batch in batches[1:]:
+        if batch >= least * kept[-1] * (1 - 1e-9):
+            kept.append(batch)
+    return kept
 
 
 def set_ticks(axis: Axis, values: Sequence[float], tick: Tick) -> None:

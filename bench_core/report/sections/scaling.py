@@ -130,7 +130,7 @@ def _speedup_plots(pairs: Sequence[Scaling], labels: MachineLabels) -> Iterable[
             over="Ranks",
         )
         alt = f"{name}: speedup over one rank by the number of ranks. The numbers are in the table below."
-        caption = f"Speedup over one rank; bars are confidence intervals, the black line is perfect scaling. {footer}"
+        caption = "Bars are confidence intervals; the black line is perfect scaling."
         yield Plot(file_name(name, "scaling"), chart, alt, caption)
 
 
@@ -199,7 +199,7 @@ def _bandwidth_plots(moving: Sequence[Result], labels: MachineLabels) -> Iterabl
         over="Message size in bytes",
     )
     alt = "Bus bandwidth of each collective over the size of the message. The numbers are in the table below."
-    yield Plot(file_name("collectives", "bandwidth"), chart, alt, f"Bus bandwidth, as nccl-tests defines it. {footer}")
+    yield Plot(file_name("collectives", "bandwidth"), chart, alt, "Bus bandwidth is defined as in nccl-tests.")
 
 
 def _bandwidth_point(result: Result) -> Point:
