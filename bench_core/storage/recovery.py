@@ -72,7 +72,7 @@ def recover(journal: Path) -> Recovered:
         stored = known
         try:
             if results and known is None:
-                stored = write_numbered(journal.parent, _name(journaled.info), _document(journaled))
+                stored = write_numbered(journal.parent, _name(journaled.facts), _document(journaled))
             kept = _retire(journaled)
         except OSError as error:
             reason = error.strerror or error
@@ -107,7 +107,7 @@ def _has_all(records: Iterable[Any], info: RunInfo, journaled: Journaled) -> boo
 
 def _name(info: RunInfo) -> str:
     started = "".join(character for character in info.started[:19] if character.isdecimal() or character == "T")
-    return f"{info.commit or 'unversioned'}_{started}_recovered"
+    return f"{info.commit or 'unversioned'}_{started}{'_recovered' if info.partial else ''}"
 
 
 def _document(journaled: Journaled) -> bytes:

@@ -184,7 +184,9 @@ def _sweep(folder: str, options: list[str]) -> int:
     output = os.open("output", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(output, stream)
-    os._exit(int(pytest.main(options)))
+    status = int(pytest.main(options))
+    sys.stdout.flush()  # what os._exit would lose
+    os._exit(status)
 
 
 if __name__ == "__main__":
