@@ -24,6 +24,8 @@ from bench_core.workloads.kit.definition import Workload
 
 MAX_FLOPS = 1.3e11
 """A case with more FLOPs per call is checked at a smaller batch: in float64 it would take minutes."""
+AGREES, JUMPED, WRONG = 0.0, 1.0, 2.0
+"""What a rank tells the others of its results."""
 
 
 @dataclass(frozen=True)
@@ -67,17 +69,24 @@ def check_first_call(
 
 
 def _judged(case: Case, exact: Reference, first: FirstCall, output: Any, ranks: Ranks) -> tuple[Parity, bool]:
-    """The errors, and whether only a rare jump of a gradient explains them, on any rank."""
+    """The errors, and whether only a rare jump of a gradient explains them, on any rank.
+
+    Raises ``ParityError`` on all ranks if one is wrong.
+    """
     replayed = _of_whole_batch(first.replayed(), ranks) if exact.replayed else {}
     values, exact = _of_whole_batch(first.values(output), ranks), exact.after(replayed)
     try:
-        parity, jumped = judge(case, values, exact), False
+        parity, state = judge(case, values, exact), AGREES
     except ParityError as error:
         try:
-            parity, jumped = judge(case, values, exact, RARE_JUMPS), True
+            parity, state = judge(case, values, exact, RARE_JUMPS), JUMPED
         except ParityError:
+            ranks.gather(WRONG)
             raise error from None
-    return parity, any(ranks.gather(float(jumped)))
+    states = ranks.gather(state)
+    if WRONG in states:
+        raise ParityError(f"{case.id}: rank {states.index(WRONG)} does not agree with float64")
+    return parity, JUMPED in states
 
 
 def _of_whole_batch(values: Values, ranks: Ranks) -> Values:
