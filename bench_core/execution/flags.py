@@ -9,7 +9,7 @@ import torch
 from bench_core.core import stats, text
 from bench_core.core.case import Case
 from bench_core.core.results import Contention, Flag, FlagCode, Measurement, Parity, Stages
-from bench_core.hardware import waiting
+from bench_core.hardware import precision, waiting
 from bench_core.hardware.contention import contention_flags
 from bench_core.hardware.machine import usable_cpus
 
@@ -62,14 +62,9 @@ def _mode_flags(m: Measurement) -> tuple[Flag, ...]:
 
 
 def _dtype_flags(case: Case) -> tuple[Flag, ...]:
-    if case.dtype == "bf16" and case.device_type == "cpu" and not native_bf16():
+    if case.dtype == "bf16" and case.device_type == "cpu" and not precision.native_bf16():
         return (Flag(FlagCode.EMULATED_DTYPE, "this CPU has no bf16 instructions: bf16 is emulated"),)
     return ()
-
-
-def native_bf16() -> bool:
-    """Whether this CPU has instructions for bf16; without them, torch emulates it."""
-    return any(getattr(torch.cpu, name, bool)() for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
 
 
 def _stage_flags(stages: Stages) -> tuple[Flag, ...]:

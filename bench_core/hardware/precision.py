@@ -1,4 +1,4 @@
-"""What a dtype of the suite means in torch: the fp32 precision of each backend, and autocast.
+"""What a dtype of the suite means in torch: the fp32 precision of each backend, and autocast; what a CPU computes.
 
 ``fp32_precision`` decides. Torch's older switches are set to agree with it: parts of torch still read them (the
 compiler of 2.11, under ``tf32``), and torch raises an error if the two contradict each other.
@@ -103,3 +103,13 @@ def autocast(dtype: str, device_type: str) -> contextlib.AbstractContextManager[
     if dtype not in HALF:
         return contextlib.nullcontext()
     return torch.autocast(device_type, dtype=HALF[dtype])
+
+
+def native_bf16() -> bool:
+    """Whether this CPU has instructions for bf16; without them, torch emulates it."""
+    return any(getattr(torch.cpu, name, bool)() for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+
+
+def native_fp16() -> bool:
+    """Whether oneDNN has fp16 kernels for this CPU, as with AVX512-FP16; without them torch emulates it."""
+    return bool(getattr(torch.ops.mkldnn, "_is_mkldnn_fp16_supported", bool)())

@@ -9,7 +9,7 @@ from test_7_bare_loop import in_turns
 from torch import Tensor
 
 from bench_core import Case, workloads
-from bench_core.execution.flags import native_bf16
+from bench_core.hardware.precision import native_bf16
 
 SIZE = 2048 if native_bf16() else 256
 """Without instructions for bf16, a product of 2048 would take seconds."""

@@ -135,11 +135,6 @@ def _rank_reasons(w: Workload, case: Case) -> Iterator[str]:
         yield f"{counted(here, 'rank', 'ranks')} would need {needed} {what}; usable here: {there}"
 
 
-def native_fp16() -> bool:
-    """Whether oneDNN has fp16 kernels for this CPU, as with AVX512-FP16; without them torch emulates it."""
-    return bool(getattr(torch.ops.mkldnn, "_is_mkldnn_fp16_supported", bool)())
-
-
 def _dtype_reasons(w: Workload, case: Case) -> Iterator[str]:
     if case.dtype not in DTYPES:
         yield f"no dtype {case.dtype!r}; there are: {', '.join(DTYPES)}"
@@ -147,7 +142,7 @@ def _dtype_reasons(w: Workload, case: Case) -> Iterator[str]:
         yield f"{w.name} is not defined in {case.dtype}; it is in: {', '.join(w.dtypes)}"
     if (counterpart := device.device_dtype(case.dtype, case.device_type)) != case.dtype:
         yield f"{case.dtype} exists on CUDA devices only; its counterpart on {_a(case)} is {counterpart}"
-    if case.dtype == "fp16" and case.device_type == "cpu" and not native_fp16():
+    if case.dtype == "fp16" and case.device_type == "cpu" and not precision.native_fp16():
         yield "this CPU has no fp16 arithmetic: torch would emulate it, up to hundreds of times slower than fp32"
 
 
