@@ -17,8 +17,9 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench_core import Case, Step, workloads
-from bench_core.core.errors import ParityError
+from bench_core.core.errors import CaseSkipped, ParityError
 from bench_core.execution.parity.gate import check_first_call
+from bench_core.hardware import precision
 from bench_core.hardware.device import resolve
 from bench_core.timing.clock import SynchronizedClock
 from bench_core.workloads.data.digits import mnist
@@ -232,10 +233,20 @@ def test_activations_and_losses_equal_their_formulas_and_those_of_torch(name: st
 def test_gradients_of_activations_and_losses_equal_their_formulas(name: str, fed: Fed) -> None:
     step = in_float64("activations_losses", 4096, f"{name}-forward_backward")
     output, (x, other) = step(), fed[0]
-    assert torch.allclose(output, GRADIENTS[name](x, other), rtol=1e-10, atol=1e-14)
+    scale = activations.LOSS_SCALE if name in activations.LOSSES else 1.0
+    assert torch.allclose(output, scale * GRADIENTS[name](x, other), rtol=1e-10, atol=1e-14)
     assert step.units == 4096
     assert step.flops == sum(FLOPS[name]) * 4096
     assert not any(tensor.requires_grad for batch in fed for tensor in batch)
+
+
+def test_losses_in_fp16_stay_in_its_range(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "native_fp16", lambda: True)
+    case = Case("activations_losses", batch_size=2**20, setting="bce-forward_backward", dtype="fp16")
+    under_autocast = parity.check(replace(case, variant="autocast"))
+    assert 0 <= under_autocast.error <= under_autocast.tolerance
+    with pytest.raises(CaseSkipped, match="torch's CPU sums losses in fp16"):
+        workloads.build(case)
 
 
 class StraightThrough(torch.autograd.Function):

@@ -7,11 +7,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from bench_core.core.case import AUTOCAST
+from bench_core.core.errors import CaseSkipped
 from bench_core.hardware import precision
 from bench_core.workloads.kit import BuildContext, KnownCosts, Step, workload
 
 CLASSES = 1024
 """The length of a row of softmax and cross_entropy."""
+LOSS_SCALE = 2.0**15
+"""Gradients of losses are multiplied by it, as training in fp16 does: most of those of a mean over a million elements
+are below what fp16 can represent. Micikevicius et al., Mixed Precision Training, ICLR 2018, section 3.2."""
 
 
 class Elementwise(NamedTuple):
@@ -89,9 +94,11 @@ _IN_DEFAULT_SWEEP = ("relu", "cross_entropy")
     "which is Python and, on a GPU, a launch; the GPU wins once the CPU needs longer than a launch",
 )
 def activations_losses(ctx: BuildContext) -> Step:
-    """An activation, or a loss averaged over all elements, forward only or with its gradient; losses take logits."""
+    """An activation, or a mean loss over logits, forward only or with its gradient (of losses times 2^15)."""
     name, backward = ctx.setting
     elementwise = FUNCTIONS[name]
+    if name in LOSSES:
+        skip_where_a_loss_overflows(ctx)
     shape: tuple[int, ...] = (ctx.batch_size,)
     if name in IN_ROWS:
         shape = (-(-ctx.batch_size // CLASSES), CLASSES)
@@ -115,18 +122,26 @@ def activations_losses(ctx: BuildContext) -> Step:
     )
 
 
+def skip_where_a_loss_overflows(ctx: BuildContext) -> None:
+    """Raises ``CaseSkipped`` where torch sums a loss in fp16 itself, whose numbers end at 65,504."""
+    case = ctx.case
+    if (case.dtype, case.device_type) == ("fp16", "cpu") and AUTOCAST not in case.variant_parts:
+        raise CaseSkipped("fp16: torch's CPU sums losses in fp16 and may overflow; the variant autocast takes fp32")
+
+
 def gradient(
     ctx: BuildContext, apply: Callable[..., Tensor], feed: Iterator[tuple[Tensor, ...]], *, loss: bool
 ) -> Callable[[], Tensor]:
     """A function that returns the gradient of the next batch's inputs, of which the second tensor is the targets of a
-    loss, or the gradient that reaches an activation."""
+    loss, or the gradient that reaches an activation. The gradient of a loss is ``LOSS_SCALE`` times itself."""
 
     def run() -> Tensor:
         inputs, other = next(feed)
         leaf = inputs.detach().requires_grad_()
         with ctx.autocast():
             result = apply(leaf, other) if loss else apply(leaf)
-        return torch.autograd.grad(result, leaf, None if loss else other)[0]
+        reaching = torch.full_like(result, LOSS_SCALE) if loss else other
+        return torch.autograd.grad(result, leaf, reaching)[0]
 
     return run
 
