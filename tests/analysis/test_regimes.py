@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench_core.analysis.regimes import CLOSE, Bound, Figures, Regime, bound
-from bench_core.core.ceilings import Ceilings, CopySpeed
+from bench_core.core.ceilings import Ceilings, MemorySpeed
 
-COPIES = (CopySpeed(10**6, 4e10), CopySpeed(10**8, 1e10))
+COPIES = (MemorySpeed(10**6, 4e10), MemorySpeed(10**8, 1e10))
 CPU = Ceilings("cpu", "test CPU", 2, {"fp32": 1e11}, COPIES, operator=2e-6, training_operator=8e-6)
 GPU = replace(CPU, device="cuda", flops={"fp32": 5e13, "bf16": 8e14}, launch=2e-6, link=2e10)
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from bench_core.core import stats
 from bench_core.core.case import Case
-from bench_core.core.ceilings import Ceilings, CopySpeed
+from bench_core.core.ceilings import Ceilings, MemorySpeed
 from bench_core.core.counts import CallCounts
 from bench_core.core.machine import Gpu, Machine
 from bench_core.core.records import NotRun, Record, Run, RunInfo, Timing
@@ -134,9 +134,9 @@ def counts(units: int) -> CallCounts:
 
 def ceilings(devices: Sequence[str] = ("cpu", "cuda"), **changes: Any) -> tuple[Ceilings, ...]:
     """The limits of these devices, of the CPU with all cores and with one thread."""
-    copies = (CopySpeed(2**15, 2e11), CopySpeed(2**30, 4e10))
+    copies = (MemorySpeed(2**15, 2e11), MemorySpeed(2**30, 4e10))
     cpu = Ceilings("cpu", "Synthetic CPU", 16, {"fp32": 1e12, "bf16": 2e12}, copies, 1e-6, 3e-6)
-    fast = (CopySpeed(2**15, 2e10), CopySpeed(2**30, 3e12))
+    fast = (MemorySpeed(2**15, 2e10), MemorySpeed(2**30, 3e12))
     gpu = Ceilings("cuda", "Synthetic GPU", 16, {"fp32": 6e13, "bf16": 8e14}, fast, 4e-6, 1e-5, 2e-6, 2e10)
     alone = replace(cpu, threads=1, flops={"fp32": 7e10, "bf16": 1.4e11})
     known = (cpu, alone, gpu)

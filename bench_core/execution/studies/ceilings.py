@@ -1,4 +1,4 @@
-"""A study: what each device of this machine can do at most. Matrix products, copies, and operators with no work.
+"""A study: what each device of this machine can do at most. Matrix products, memory, and operators with no work.
 
 The ceilings of a device are measured once for a fingerprint of the machine, and kept in the cache folder.
 """
@@ -20,7 +20,7 @@ from torch import Tensor
 from bench_core.core import text
 from bench_core.core.busy import BESIDE_OTHER_WORK
 from bench_core.core.cache import cache_dir, draft
-from bench_core.core.ceilings import Ceilings, CopySpeed
+from bench_core.core.ceilings import Ceilings, MemorySpeed
 from bench_core.core.errors import CaseSkipped, RecordError
 from bench_core.core.schema import as_dataclass
 from bench_core.execution.counting import count
@@ -35,8 +35,8 @@ from bench_core.workloads.kit.graphs import capture
 CPU_SIDES, GPU_SIDES = (512, 1024, 2048), (2048, 4096, 8192)
 """Sides of the matrices."""
 DTYPES = ("fp32", "bf16", "fp16")
-COPIES = tuple(2**power for power in range(15, 31, 3))
-"""Bytes that a copy touches, from the first cache to well beyond the last one."""
+FOOTPRINTS = tuple(2**power for power in range(15, 31, 3))
+"""Bytes that an operator touches, from the first cache to well beyond the last one."""
 CHAIN = 64
 """Operators in a chain, each of which takes the output of the one before."""
 LINK = 2**26
@@ -45,7 +45,7 @@ SECONDS = 0.25
 """Of samples for each figure."""
 LONGEST = 0.5
 """Seconds of a call; larger matrices are not tried where a product of them would take longer."""
-FORMAT = 1
+FORMAT = 2
 
 Seconds = Callable[[Callable[[], Any]], float]
 """The seconds per call of a function on the device."""
@@ -64,9 +64,9 @@ def ceilings_summary(rows: Sequence[Ceilings]) -> str:
     """The limits with all cores, for a line of progress."""
     best = rows[0]
     speeds = ", ".join(f"{text.count(flops)}FLOP/s in {dtype}" for dtype, flops in best.flops.items())
-    copies = f"copies at {text.count(best.copies[-1].speed)}B/s"
+    memory = f"memory at {text.count(best.memory[-1].speed)}B/s"
     doubt = f"; {BESIDE_OTHER_WORK}" if any(row.contended for row in rows) else ""
-    return f"{speeds}; {copies}; {text.seconds(best.operator)} for an operator{doubt}"
+    return f"{speeds}; {memory}; {text.seconds(best.operator)} for an operator{doubt}"
 
 
 def _ceilings(device: str, cores: int) -> Ceilings:
@@ -94,12 +94,14 @@ def measured(device: str, seconds: Seconds | None = None) -> Ceilings:
     with precision.preserved():
         flops = {dtype: peak for dtype in dtypes if (peak := _product(device, dtype, timed))}
         precision.Guard.ensure(precision.settings_for("fp32"))
+        moved = {size: _streams(device, size, timed) for size in FOOTPRINTS}
         return Ceilings(
             device=kind,
             device_model=find(device).model(),
             threads=torch.get_num_threads(),
             flops=flops,
-            copies=tuple(CopySpeed(size, _copy(device, size, timed)) for size in COPIES),
+            copies=tuple(MemorySpeed(size, speeds[0]) for size, speeds in moved.items()),
+            streams=tuple(MemorySpeed(size, max(speeds)) for size, speeds in moved.items()),
             operator=_operator(device, timed, training=False),
             training_operator=_operator(device, timed, training=True),
             launch=_launch(device, timed) if accelerator and accelerator.has_graphs else None,
@@ -133,11 +135,19 @@ def inferred_product(left: Tensor, right: Tensor) -> Tensor:
         return torch.mm(left, right)
 
 
-def _copy(device: str, size: int, seconds: Seconds) -> float:
-    """Bytes read and written per second by a copy that touches ``size`` bytes, half of them its source."""
-    source = torch.zeros(size // 8, device=device)
-    target = torch.zeros_like(source)
-    return size / seconds(lambda: target.copy_(source))
+def _streams(device: str, size: int, seconds: Seconds) -> tuple[float, float, float]:
+    """Bytes read and written per second by operators that touch ``size`` bytes: a copy, a product and a sum in place.
+
+    They are copy, scale and add of J. D. McCalpin's STREAM (1995). Those in place are faster on many CPUs, which read
+    the target of a copy before they overwrite it.
+    """
+    every = torch.zeros(size // 4, device=device)
+    source, target = every.chunk(2)
+    return (
+        size / seconds(lambda: target.copy_(source)),
+        2 * size / seconds(lambda: every.mul_(1.0)),
+        1.5 * size / seconds(lambda: target.add_(source)),
+    )
 
 
 def _operator(device: str, seconds: Seconds, *, training: bool) -> float:

@@ -102,9 +102,8 @@ def cpu_overview(
     alt = "For each workload: what bounds it, its share of the CPU's ceiling, the gain by all cores, and the upper "
     alt += "bound of a GPU's speedup. The numbers are in the tables."
     caption = (
-        "The share is that of the case with the highest throughput; it may exceed 100%, since memory is read faster "
-        "than it is copied, and the ceiling is a copy. The gain by cores is at the batch size that was measured with "
-        "both; the bound is the largest of all batch sizes."
+        "The share is that of the case with the highest throughput. The gain by cores is at the batch size that was "
+        "measured with both; the bound is the largest of all batch sizes."
     )
     return Plot("overview_causes", chart, alt, caption, wide=True)
 

@@ -60,8 +60,8 @@ def _title(roofline: Roofline) -> str:
 
 
 def _roofs(ceilings: Ceilings) -> tuple[Roof, ...]:
-    """The peak in fp32, and the speeds of copies in memory and in the caches."""
-    memory, cache = ceilings.copies[-1].speed, max(copy.speed for copy in ceilings.copies)
+    """The peak in fp32, and the speeds of memory and of the caches."""
+    memory, cache = ceilings.memory[-1].speed, max(point.speed for point in ceilings.memory)
     peak = ceilings.peak("fp32")
     speeds: Mapping[str, float] = {"memory": memory} | ({"caches": cache} if cache > memory else {})
     roofs = tuple(Roof(f"{name}, {text.count(speed)} B/s", bandwidth=speed) for name, speed in speeds.items())

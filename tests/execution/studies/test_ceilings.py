@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 import torch
 
-from bench_core.core.ceilings import CopySpeed
+from bench_core.core.ceilings import MemorySpeed
 from bench_core.execution.studies import ceilings as module
 from bench_core.execution.studies.ceilings import ceilings_summary, measured, run_ceilings
 
@@ -14,7 +14,7 @@ from bench_core.execution.studies.ceilings import ceilings_summary, measured, ru
 @pytest.fixture
 def small(monkeypatch):
     monkeypatch.setattr(module, "CPU_SIDES", (8, 16, 32))
-    monkeypatch.setattr(module, "COPIES", (64, 128))
+    monkeypatch.setattr(module, "FOOTPRINTS", (64, 128))
 
 
 def taking(seconds):
@@ -34,7 +34,9 @@ def taking(seconds):
 def test_figures_are_work_per_second():
     found = measured("cpu", taking(1e-3))
     assert found.flops == dict.fromkeys(("fp32", "bf16", "fp16"), 2 * 32**3 / 1e-3)
-    assert found.copies == (CopySpeed(64, 64 / 1e-3), CopySpeed(128, 128 / 1e-3))
+    assert found.copies == (MemorySpeed(64, 64 / 1e-3), MemorySpeed(128, 128 / 1e-3))
+    in_place = (MemorySpeed(64, 2 * 64 / 1e-3), MemorySpeed(128, 2 * 128 / 1e-3))
+    assert found.streams == in_place, "a product in place reads and writes all that it touches"
     assert found.operator == 1e-3 / module.CHAIN
     assert 0 < found.training_operator < found.operator, "backward has operators too"
     assert (found.device, found.threads) == ("cpu", torch.get_num_threads())
