@@ -67,7 +67,7 @@ def compilation(step: Step) -> Compilation:
     discard()
     share = min(1.0, inside / total) if total else None
     if share is not None and share < MIN_SHARE:
-        raise CaseSkipped(f"compile: torch compiles {inside} of {total} operators of the forward pass{reason}")
+        raise CaseSkipped(f"compile: torch compiles {share:.0%} of the operators of the forward pass{reason}")
     return Compilation(None if spent is None else float(spent), breaks, graphs, share)
 
 
