@@ -151,6 +151,12 @@ IMPORTED = (
     "bench_core.workloads; bench_core.workloads.registry()",
 )
 MEASURING = "import pytest; sys.exit(pytest.main(['--bench-device=cpu', '--bench-max-time=0.05', *OPTIONS]))"
+WITHOUT_MSGSPEC = """
+from pathlib import Path
+sys.modules['msgspec'] = None
+from bench_core.storage import files, index
+print(len(files.load(Path('0001_run.json')).records), index.index([Path('0001_run.json')]).notes)
+"""
 OPTIONS = ("-p", "bench_core.plugin", "-p", "no:cacheprovider")
 USER = """
 import torch
@@ -190,8 +196,10 @@ for number, program in enumerate(sys.argv[1:]):
 @pytest.fixture(scope="module")
 def without_extras(tmp_path_factory):
     """Programs that ran without any extra: the exit code and the output of each."""
-    folder, programs = tmp_path_factory.mktemp("programs"), [*(f"import {modules}" for modules in IMPORTED), MEASURING]
+    folder = tmp_path_factory.mktemp("programs")
+    programs = [*(f"import {modules}" for modules in IMPORTED), MEASURING, WITHOUT_MSGSPEC]
     (folder / "test_mine.py").write_text(USER)
+    store(run(), folder / "0001_run.json")
     result = python(FORKING, *programs, cwd=folder)
     codes = map(int, result.stdout.split())
     ended = [(code, (folder / f"{number}.txt").read_text()) for number, code in enumerate(codes)]
@@ -208,6 +216,14 @@ def test_the_fixtures_measure_a_users_step_without_any_extra(without_extras):
     code, output = without_extras[MEASURING]
     assert code == 0, output
     assert "1 passed" in output
+
+
+def test_stored_runs_are_read_without_msgspec(without_extras):
+    code, output = without_extras[WITHOUT_MSGSPEC]
+    assert code == 0, output
+    count, notes = output.split(maxsplit=1)
+    assert int(count) == len(run().records)
+    assert "cannot be kept, so all of them are read each time (msgspec is not installed)" in notes
 
 
 @pytest.mark.parametrize(("command", "what"), [("report", "the report"), ("history", "the page of the history")])

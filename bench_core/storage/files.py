@@ -10,12 +10,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar
 
-import msgspec
-
 from bench_core.core.errors import NewerSchemaError, RecordError
 from bench_core.core.records import SCHEMA, Record, Run, RunInfo, oldest_first
 from bench_core.core.schema import as_dataclass, merge_unknown
 from bench_core.core.studies import ROWS
+from bench_core.storage import fast_json
 from bench_core.storage.checksum import KEY as CHECKSUM
 from bench_core.storage.checksum import is_damaged
 from bench_core.storage.duplicates import once_each
@@ -45,9 +44,6 @@ class _Document(TypedDict, total=False):
 
     bench_core: Any  # the KEY
     benchmarks: list[_Bench]
-
-
-_STORED = msgspec.json.Decoder(_Document)
 
 
 def encode(value: Record | RunInfo) -> dict[str, Any]:
@@ -133,12 +129,12 @@ def _read_json(path: Path) -> Any:
             f"its last key ({CHECKSUM}) to read it as it is"
         )
     try:
-        return _STORED.decode(text)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return _read_unusual_json(text, path)
+        return fast_json.decode(text, _Document)
+    except fast_json.NotDecodedError:
+        return _read_by_python(text, path)
 
 
-def _read_unusual_json(text: bytes, path: Path) -> Any:
+def _read_by_python(text: bytes, path: Path) -> Any:
     """What msgspec does not read: files of another form, damaged ones, and what Python alone takes for JSON.
 
     Python is slower, but its errors name the line.

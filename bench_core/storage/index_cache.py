@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import msgspec
 import numpy as np
 
 from bench_core.core.cache import cache_dir, draft
 from bench_core.core.case import Case
 from bench_core.core.version import __version__
+from bench_core.storage import fast_json
 from bench_core.storage.history import COLUMNS, RunRow, Series, Table
 
 FORMAT = 3
@@ -59,9 +60,6 @@ class _Header:
     series: tuple[Series, ...]
 
 
-_HEADER = msgspec.json.Decoder(_Header, dec_hook=lambda kind, value: kind(value))  # the hook makes a Path of a text
-
-
 def places(paths: Sequence[Path]) -> list[Path]:
     """Where the index of these paths may be kept, best first: in the user's cache folder, or beside the runs."""
     asked_for = "\n".join(sorted(os.path.abspath(path) for path in paths))  # noqa: PTH100 - links stay as they are
@@ -82,7 +80,7 @@ def read(candidates: Sequence[Path]) -> Contents:
 def _read(path: Path) -> Contents | None:
     try:
         with np.load(path, allow_pickle=False) as stored:
-            header, table = _HEADER.decode(stored["header"].tobytes()), stored["table"]
+            header, table = fast_json.decode(stored["header"].tobytes(), _Header, _converted), stored["table"]
     except Exception:  # np.load raises almost any exception for a damaged file
         return None
     if (header.format, header.version, table.dtype) != (FORMAT, __version__, COLUMNS):
@@ -90,8 +88,14 @@ def _read(path: Path) -> Contents | None:
     return Contents(header.files, header.cases, header.series, table)
 
 
+def _converted(kind: Callable[[Any], Any], value: Any) -> Any:
+    return kind(value)  # a Path of a text
+
+
 def write(candidates: Sequence[Path], contents: Contents) -> str | None:
     """Keep an index in the first place that can be written to. If there is none, the reason."""
+    if not fast_json.AVAILABLE:
+        return "msgspec is not installed"
     reason = None
     for path in candidates:
         try:
@@ -106,5 +110,5 @@ def write(candidates: Sequence[Path], contents: Contents) -> str | None:
 def _write(path: Path, contents: Contents) -> None:
     header = _Header(FORMAT, __version__, contents.files, contents.cases, contents.series)
     with draft(path) as unfinished, unfinished.open("wb") as file:
-        encoded = np.frombuffer(msgspec.json.encode(header, enc_hook=str), np.uint8)
+        encoded = np.frombuffer(fast_json.encode(header), np.uint8)
         np.savez(file, header=encoded, table=contents.table)

@@ -12,9 +12,16 @@ from hypothesis import strategies as st
 from bench_core.core.case import Case
 from bench_core.core.errors import NewerSchemaError, RecordError
 from bench_core.core.records import SCHEMA
-from bench_core.storage import files
+from bench_core.storage import fast_json, files
 from bench_core.storage.files import KEY
 from tests.support import factory
+
+
+@pytest.fixture(autouse=True, scope="module", params=[True, False], ids=["by msgspec", "by Python"])
+def parser(request):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fast_json, "AVAILABLE", request.param)
+        yield
 
 
 @pytest.fixture
