@@ -5,7 +5,7 @@ INSTALLED := $(VENV)/.installed
 LOWEST := .venv-lowest
 LOWEST_PYTHON ?= python3.12
 TESTS := -m pytest tests -n logical --maxprocesses 4 --dist worksteal
-REHEARSAL := -m pytest tests/rehearsal -m rehearsal -q -n logical --maxprocesses 4 --dist loadgroup
+REHEARSAL := -m pytest tests/rehearsal -m rehearsal -q -n logical --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help bench test test-lowest rehearse prove gpu portability lint clean

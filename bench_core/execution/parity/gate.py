@@ -15,7 +15,6 @@ from bench_core.core.step import Step
 from bench_core.execution.parity.capture import OUTPUTS, FirstCall, Values
 from bench_core.execution.parity.judge import check_alike, judge
 from bench_core.execution.parity.reference import Reference, reference
-from bench_core.execution.parity.tolerances import RARE_JUMPS
 from bench_core.hardware import precision
 from bench_core.hardware.ranks import ALONE, Ranks
 from bench_core.timing.clock import SynchronizedClock
@@ -79,7 +78,7 @@ def _judged(case: Case, exact: Reference, first: FirstCall, output: Any, ranks: 
         parity, state = judge(case, values, exact), AGREES
     except ParityError as error:
         try:
-            parity, state = judge(case, values, exact, RARE_JUMPS), JUMPED
+            parity, state = judge(case, values, exact, rare=True), JUMPED
         except ParityError:
             ranks.gather(WRONG)
             raise error from None

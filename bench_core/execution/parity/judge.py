@@ -12,13 +12,13 @@ from bench_core.core.results import Parity
 from bench_core.core.step import Step
 from bench_core.execution.parity.capture import Values, modes, relative_error
 from bench_core.execution.parity.reference import Reference
-from bench_core.execution.parity.tolerances import JUMPS, is_inconclusive, tolerance
+from bench_core.execution.parity.tolerances import is_inconclusive, tolerance
 from bench_core.execution.parity.updates import description
 from bench_core.workloads.kit.definition import Workload
 
 
-def judge(case: Case, values: Values, reference: Reference, jumps: int = JUMPS) -> Parity:
-    """Compare the results of a first call with the reference; ``jumps`` is as in ``tolerance``.
+def judge(case: Case, values: Values, reference: Reference, *, rare: bool = False) -> Parity:
+    """Compare the results of a first call with the reference; ``rare`` allows for a rare jump.
 
     ``seconds`` is left at 0. Raises ``CaseSkipped`` if no quantity can be judged, and ``ParityError`` for a quantity
     whose relative error exceeds the dtype's tolerance, or whose shape is not that of the reference.
@@ -31,7 +31,7 @@ def judge(case: Case, values: Values, reference: Reference, jumps: int = JUMPS) 
         if not np.isfinite(values[quantity]).all():
             raise ParityError(f"{case.id}: {quantity}: there are values that are not finite")
         errors[quantity] = relative_error(values[quantity], exact)
-        allowed[quantity] = tolerance(case, quantity, reference, jumps)
+        allowed[quantity] = tolerance(case, quantity, reference, rare=rare)
     inconclusive = tuple(quantity for quantity in errors if is_inconclusive(case, quantity, reference))
     judged = [quantity for quantity in errors if quantity not in inconclusive]
     if all(quantity in reference.replayed for quantity in judged):

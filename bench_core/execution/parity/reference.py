@@ -34,7 +34,7 @@ _ACTIVATIONS = ("threshold_backward", "leaky_relu_backward", "max_pool2d_with_in
 JUMPING = frozenset((*_ACTIVATIONS, "eq", "ge", "gt", "le", "lt"))
 """Operations of backward passes that are discontinuous at a point: rounding may move an input to its other side. The
 backward passes of maxima and of clamping use the comparisons."""
-_FORMAT = 5
+_FORMAT = 6
 REPLAY_ERROR = 1e-9
 """An update of the reference follows from its gradients if its optimizer, built again, is off by no more than this."""
 _DECIDING = ("bench_core.workloads.", "bench_core.hardware.")
@@ -46,7 +46,7 @@ class Reference:
 
     ``modes`` says which modules were in training mode. ``jumps`` counts the inputs of ReLUs, maxima and the like at
     which a gradient can jump on its way back. ``moved`` is the change of each quantity, relative to its norm, when
-    weights and inputs are rounded to each number of ``bits``. ``sums`` are the longest sums of the call.
+    weights and inputs are rounded to each number of ``bits``. ``sums`` has the longest sums of the call.
     ``optimizers`` describes the optimizer of each name. ``replayed`` has the updates that follow from the gradients by
     one step of the optimizer: the norm of the weights, relative to that of the update.
     """
@@ -219,7 +219,7 @@ def _read(path: Path) -> Reference | None:
                 jumps=int(stored["jumps"]),
                 bits=tuple(map(int, stored["bits"])),
                 moved=moved,
-                sums=Sums(*map(int, stored["sums"])),
+                sums=Sums(int(stored["products"]), float(stored["norms"])),
                 optimizers=optimizers,
                 replayed=replayed,
             )
@@ -239,6 +239,6 @@ def _write(path: Path, computed: Reference) -> None:
     arrays |= {"bits": np.array(computed.bits), "moved": np.array([computed.moved[q] for q in quantities])}
     arrays |= {"replayed": np.array([computed.replayed.get(q, 0.0) for q in quantities])}
     arrays |= {"optimizers": np.array(list(computed.optimizers.items()), dtype=str).reshape(-1, 2)}
-    arrays |= {"sums": np.array([computed.sums.products, computed.sums.norms])}
+    arrays |= {"products": np.array(computed.sums.products), "norms": np.array(computed.sums.norms)}
     with contextlib.suppress(OSError), draft(path) as unfinished, unfinished.open("wb") as file:
         np.savez_compressed(file, **arrays)

@@ -22,7 +22,7 @@ from bench_core.execution.parity import gate
 from bench_core.execution.parity import judge as judging
 from bench_core.execution.parity.capture import QuantityKind
 from bench_core.execution.parity.reference import reference
-from bench_core.execution.parity.tolerances import RARE_JUMPS, tolerance
+from bench_core.execution.parity.tolerances import tolerance
 from bench_core.execution.runner import run_case
 from bench_core.storage.files import encode
 from bench_core.workloads.kit import (
@@ -250,7 +250,7 @@ class TestRareJumps:
         """The tolerance of the gradients, usually and where one jumps."""
         exact = reference(self.declared(own, (), 0.0), self.CASE)
         (gradients,) = [quantity for quantity in exact.values if quantity.kind is QuantityKind.GRADIENTS]
-        return tolerance(self.CASE, gradients, exact), tolerance(self.CASE, gradients, exact, RARE_JUMPS)
+        return tolerance(self.CASE, gradients, exact), tolerance(self.CASE, gradients, exact, rare=True)
 
     def test_gradients_that_are_off_at_one_seed_pass_with_the_tolerance_of_a_jump(self, own: Declare) -> None:
         usual, rare = self.allowed(own)

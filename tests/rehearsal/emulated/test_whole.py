@@ -20,8 +20,7 @@ ROOT = Path(__file__).parents[3]
 def parameters():
     for w in on_cuda():
         for case in cases(w):
-            # In one process, since it keeps the references.
-            yield pytest.param(w, case, id=case.id, marks=pytest.mark.xdist_group(w.name))
+            yield pytest.param(w, case, id=case.id)
 
 
 @pytest.mark.parametrize(("w", "case"), list(parameters()))
