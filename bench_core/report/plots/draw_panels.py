@@ -26,13 +26,14 @@ def panels_figure(chart: PanelChart) -> Figure:
     width = (WIDTH - canvas.RIGHT - left + APART) / len(chart.panels)
     places = [(left + i * width, left + (i + 1) * width - APART) for i in range(len(chart.panels))]
     contended = any(figure and figure.contended for panel in chart.panels for figure in panel.figures)
-    figure, axes = canvas.new_panels(chart, ROW * len(names) + 0.15, 1 + contended, places, WIDTH)
+    figure, axes = canvas.new_panels(chart, ROW * len(names) + 0.15, 2 + contended, places, WIDTH)
     for nth, (ax, panel) in enumerate(zip(axes, chart.panels, strict=True)):
         _draw_panel(ax, panel, rows, width - APART)
         ax.set_title(panel.title, loc="left", fontsize=9.5, color=INK, pad=4)
         canvas.named_rows(ax, names if nth == 0 else [""] * len(names), space=0.6)
         canvas.clean(ax)
         ax.tick_params(axis="y", length=0)
+        ax.tick_params(axis="x", labeltop=True)  # the lower labels of a long panel may be out of sight
         ax.grid(visible=False, axis="y")
     for y, heading in _headings(chart):
         axes[0].text(-0.06, y, heading, transform=axes[0].get_yaxis_transform(), ha="right", va="center",
