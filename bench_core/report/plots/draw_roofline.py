@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -19,10 +19,11 @@ from bench_core.report.plots.markers import HOLLOW, draw_markers, explain
 WIDTH, HEIGHT, LEGEND_COLUMNS = 9.4, 3.6, 4
 STYLES = tuple(zip((BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, GRAY), "osD^vPX", strict=True))
 DASHES = ("-", "--", ":")
-NUMBER = (0.16, 0.13)
-"""The inches that a point's number needs, at most."""
-AROUND = ((0.1, 0.07), (-0.13, 0.07), (0.1, -0.1), (-0.13, -0.1), (0.0, 0.13), (0.0, -0.16), (0.16, 0.0), (-0.2, 0.0))
-"""Where the middle of a number may be, in inches from its point."""
+NUMBER, MARKER = (0.16, 0.13), 0.08
+"""The inches that a point's number and its marker need, at most."""
+RADII, DIRECTIONS = (0.13, 0.19, 0.26, 0.34, 0.43, 0.53), 12
+"""How far the middle of a number may be from its point, in inches, and in how many directions. From the second radius
+on, a line leads to it."""
 
 
 def roofline_figure(chart: RooflineChart) -> Figure:
@@ -72,21 +73,32 @@ def _limits(chart: RooflineChart) -> tuple[tuple[float, float], tuple[float, flo
 
 
 def _number(ax: Axes, points: Sequence[RoofPoint], place: tuple[float, float]) -> None:
-    """A number at each point, where there is room around it."""
+    """A number at each point, as near as there is room for it."""
     size = np.array([place[1] - place[0], HEIGHT])
     to_axes = ax.transScale + ax.transLimits
     at = to_axes.transform([(point.intensity, point.flops) for point in points]) * size
-    taken = [(x, y) for x, y in at]
+    numbers: list[np.ndarray] = []
     for point, own in zip(points, at, strict=True):
-        free = [own + offset for offset in AROUND if not _covers(own + offset, taken, size)]
-        middle = free[0] if free else own + AROUND[0]
-        taken.append((middle[0], middle[1]))
+        free = [spot for spot in _spots(own) if not _covers(spot, numbers, at, size)]
+        middle = free[0] if free else next(_spots(own))
+        numbers.append(middle)
+        if np.hypot(*(middle - own)) > RADII[0] + 0.01:
+            ax.plot(*zip(own / size, middle / size, strict=True), transform=ax.transAxes, color=GRAY, linewidth=0.5)
         x, y = middle / size
-        ax.text(x, y, str(point.number), transform=ax.transAxes, ha="center", va="center", fontsize=8, color=INK)
+        ax.text(x, y, str(point.number), transform=ax.transAxes, ha="center", va="center", fontsize=8, color=INK,
+                zorder=4, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4})  # fmt: skip
 
 
-def _covers(middle: np.ndarray, taken: Sequence[tuple[float, float]], size: np.ndarray) -> bool:
+def _spots(own: np.ndarray) -> Iterator[np.ndarray]:
+    """Where the middle of a point's number may be, the nearest first."""
+    for radius in RADII:
+        for angle in np.linspace(0.25 * np.pi, 2.25 * np.pi, DIRECTIONS, endpoint=False):
+            yield own + radius * np.array([np.cos(angle), np.sin(angle)])
+
+
+def _covers(middle: np.ndarray, numbers: Sequence[np.ndarray], markers: np.ndarray, size: np.ndarray) -> bool:
     """Whether a number here would cover a marker or another number, or leave the axes."""
-    half = 0.5 * np.array(NUMBER)
-    outside = bool(np.any(middle < half) or np.any(middle > size - half))
-    return outside or any(abs(middle[0] - x) < NUMBER[0] and abs(middle[1] - y) < NUMBER[1] for x, y in taken)
+    room = np.array(NUMBER)
+    outside = bool(np.any(middle < room / 2) or np.any(middle > size - room / 2))
+    on_marker = np.all(np.abs(markers - middle) < (room + MARKER) / 2, axis=1)
+    return outside or bool(on_marker.any()) or any(np.all(np.abs(other - middle) < room) for other in numbers)
