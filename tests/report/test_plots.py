@@ -13,7 +13,7 @@ from bench_core.core.case import Case
 from bench_core.core.results import Flag, FlagCode
 from bench_core.report.content import analyze, content
 from bench_core.report.plots import canvas, draw
-from bench_core.report.plots.chart_types import LineChart, MarkChart
+from bench_core.report.plots.chart_types import LineChart, MarkChart, Roof, RooflineChart, RoofPoint
 from tests.support import factory
 
 NO_GPU = factory.machine(gpu=False)
@@ -78,6 +78,23 @@ def test_texts_of_a_plot_cover_neither_each_other_nor_the_data(run):
             assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1, (plot.name, name)
             assert not box.overlaps(axes.bbox.padded(-1)), (plot.name, name)
             assert not [other for other, b in boxes[i + 1 :] if box.overlaps(b)], (plot.name, name)
+
+
+def test_numbers_of_crowded_points_under_a_roof_cover_neither_each_other_nor_a_point():
+    rng = np.random.default_rng(1)
+    at = np.exp(rng.normal((3.4, 26.0), (0.3, 0.3), (25, 2)))
+    points = tuple(RoofPoint(n, x, y, "compute-bound") for n, (x, y) in enumerate(at, 1))
+    roofs = (Roof("fp32", flops=3e11), Roof("memory", bandwidth=4e10))
+    figure = draw.draw(RooflineChart("title", "subtitle", "footer", roofs, ("compute-bound",), points))
+    drawn = FigureCanvasAgg(figure)
+    drawn.draw()
+    (axes,) = figure.axes
+    boxes = {text.get_text(): text.get_window_extent(drawn.get_renderer()) for text in axes.texts}
+    assert len(boxes) == len(points)
+    for one, other in itertools.combinations(boxes.values(), 2):
+        assert not one.overlaps(other)
+    for place in axes.transData.transform(at):
+        assert not [name for name, box in boxes.items() if box.contains(*place)]
 
 
 def test_contended_points_are_hollow_and_the_legend_says_so():
