@@ -79,8 +79,8 @@ def _number(ax: Axes, points: Sequence[RoofPoint], place: tuple[float, float]) -
     at = to_axes.transform([(point.intensity, point.flops) for point in points]) * size
     numbers: list[np.ndarray] = []
     for point, own in zip(points, at, strict=True):
-        free = [spot for spot in _spots(own) if not _covers(spot, numbers, at, size)]
-        middle = free[0] if free else next(_spots(own))
+        free = (spot for spot in _spots(own) if not _covers(spot, numbers, at, size))
+        middle = next(free, next(_spots(own)))
         numbers.append(middle)
         if np.hypot(*(middle - own)) > RADII[0] + 0.01:
             ax.plot(*zip(own / size, middle / size, strict=True), transform=ax.transAxes, color=GRAY, linewidth=0.5)

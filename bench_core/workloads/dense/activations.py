@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from bench_core.core.case import AUTOCAST
 from bench_core.core.errors import CaseSkipped
+from bench_core.core.modes import Casting
 from bench_core.hardware import precision
 from bench_core.workloads.kit import BuildContext, KnownCosts, Step, workload
 
@@ -124,8 +124,7 @@ def activations_losses(ctx: BuildContext) -> Step:
 
 def skip_where_a_loss_overflows(ctx: BuildContext) -> None:
     """Raises ``CaseSkipped`` where torch sums a loss in fp16 itself, whose numbers end at 65,504."""
-    case = ctx.case
-    if (case.dtype, case.device_type) == ("fp16", "cpu") and AUTOCAST not in case.variant_parts:
+    if (ctx.case.dtype, ctx.case.device_type) == ("fp16", "cpu") and ctx.casting is Casting.STORED:
         raise CaseSkipped("fp16: torch's CPU sums losses in fp16 and may overflow; the variant autocast takes fp32")
 
 
